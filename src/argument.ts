@@ -1,0 +1,74 @@
+import { ParameterCountError, ValueError } from './errors.js'
+import { Refusal } from './encode.js'
+import type { PgType, TypeRegistry } from './types.js'
+
+/** Thrown while the driver binds: the statement is not executed, and our side finds out why and what to do. */
+export class BindAborted extends Error {}
+
+/**
+ * One argument of a statement on its way through the driver.
+ *
+ * The driver asks for the text form when it binds: at once for a prepared statement, after the server named the types
+ * for a new one. A serialiser that throws there wedges the connection (driver-traps.md), unless the statement is just
+ * being described; so arguments of prepared statements are written before anything is given to the driver.
+ */
+export class Argument {
+  readonly value: unknown
+  #oid = 0
+  #text = ''
+
+  constructor (value: unknown) { this.value = value }
+
+  /** The text form, written once for each type that asks. */
+  textAs (type: PgType): string {
+    if (this.#oid !== type.oid) {
+      this.#text = type.encode(this.value)
+      this.#oid = type.oid
+    }
+    return this.#text
+  }
+
+  /** What the driver does with a type that it has no serialiser for: one that the pool has not learned yet. */
+  toString (): never { throw new BindAborted() }
+}
+
+/** The protocol counts to 65,535, but postgres.js 3.4.9 stops here. */
+const MOST_ARGUMENTS = 65_533
+
+/** Wraps the arguments of a call; null stays null. Checks what can be known without the types. `row` names them in an error. */
+export function toArguments (values: readonly unknown[], text: string, row = ''): Array<Argument | null> {
+  if (values.length > MOST_ARGUMENTS) throw new ParameterCountError(values.length, `at most ${MOST_ARGUMENTS}`)
+  // A text without `$3` has no third parameter, wherever else it has dollars.
+  if (values.length > 0 && !text.includes(`$${values.length}`)) throw new ParameterCountError(values.length, 'fewer')
+  return values.map((value, index) => {
+    if (value === null) return null
+    if (value === undefined) throw new ValueError(`${row}parameter $${index + 1}`, 'it is undefined (use null for NULL)')
+    return new Argument(value)
+  })
+}
+
+/**
+ * Writes each argument as its type, so that nothing can throw later. Returns the types that the pool has yet to learn;
+ * throws the coded error for a wrong count or a value that cannot be sent.
+ */
+export function writeArguments (args: ReadonlyArray<Argument | null>, types: readonly number[], registry: TypeRegistry, row = ''): number[] {
+  if (args.length !== types.length) throw new ParameterCountError(args.length, types.length)
+  const unknown: number[] = []
+  for (let index = 0; index < args.length; index++) {
+    const argument = args[index]
+    const oid = types[index]
+    if (argument === null || argument === undefined || oid === undefined) continue
+    const type = registry.get(oid)
+    if (type === undefined) {
+      unknown.push(oid)
+      continue
+    }
+    try {
+      argument.textAs(type)
+    } catch (error) {
+      if (error instanceof Refusal) throw new ValueError(`${row}parameter $${index + 1}`, error.message)
+      throw error
+    }
+  }
+  return unknown
+}

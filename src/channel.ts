@@ -1,0 +1,61 @@
+import type { Connection } from './connection.js'
+import type { DriverResult } from './driver.js'
+import { ReleasedError } from './errors.js'
+import type { Pool } from './pool.js'
+import type { Call } from './query.js'
+
+/**
+ * A connection in the hands of one lease or transaction. Calls run one after the other in the order in which they were
+ * made; when it ends, the connection goes back to the pool, and later calls reject.
+ */
+export class Channel {
+  readonly pool: Pool
+  readonly connection: Connection
+  /** The first error of a call, for the cause of a commit that turns into a rollback. */
+  firstError: unknown
+  readonly #name: string
+  #tail: Promise<unknown> | undefined
+  #end: Promise<void> | undefined
+
+  constructor (pool: Pool, connection: Connection, name: string) {
+    this.pool = pool
+    this.connection = connection
+    this.#name = name
+  }
+
+  run (call: Call): Promise<DriverResult> {
+    return this.#inTurn(() => this.connection.run(call, this.#onSettled))
+  }
+
+  /** One prepared statement for many lists of arguments, sent together. */
+  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number): Promise<DriverResult[]> {
+    return this.#inTurn(() => this.connection.runPrepared(call, lists, firstRow, this.#onSettled))
+  }
+
+  readonly #onSettled = (error?: unknown): void => {
+    if (error === undefined) return
+    this.firstError ??= error
+    this.pool.countError(error)
+  }
+
+  #inTurn<T> (work: () => Promise<T>): Promise<T> {
+    if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
+    const result = this.#tail === undefined ? work() : this.#tail.then(work)
+    const tail = result.then(() => {}, () => {}).then(() => {
+      if (this.#tail === tail) this.#tail = undefined
+    })
+    this.#tail = tail
+    return result
+  }
+
+  /** Resolves when the calls made so far are done. */
+  async drain (): Promise<void> {
+    while (this.#tail !== undefined) await this.#tail
+  }
+
+  /** Gives the connection back once what is under way on it is done. Again, it does nothing. */
+  release (): Promise<void> {
+    this.#end ??= this.drain().then(() => this.pool.release(this.connection))
+    return this.#end
+  }
+}

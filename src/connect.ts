@@ -1,0 +1,98 @@
+import type { TargetSessionAttrs } from './config.js'
+import { Connection, type ConnectionParts } from './connection.js'
+import { Driver, type DriverResult } from './driver.js'
+import { connectSocket, type Host } from './transport.js'
+
+/** A connect took longer than `connectTimeout`. */
+class ConnectTimeoutError extends Error {
+  readonly code = 'CONNECT_TIMEOUT'
+}
+
+/** The server that answered is not of the kind that `targetSessionAttrs` asks for. */
+class WrongServerError extends Error {
+  readonly code = 'WRONG_SERVER'
+}
+
+export type ConnectParts = Omit<ConnectionParts, 'socket' | 'driver' | 'host'> & {
+  /** Runs on the new connection before anyone else gets it. */
+  onConnect: ((connection: Connection) => unknown) | undefined
+}
+
+/**
+ * Opens one connection: to the first host that answers and is of the wanted kind. Rejects with the true cause (of the
+ * last host), or with the reason of `signal`; nothing is left open then.
+ */
+export async function connect (parts: ConnectParts, signal: AbortSignal): Promise<Connection> {
+  const { hosts, targetSessionAttrs } = parts.config
+  const rounds: TargetSessionAttrs[] = targetSessionAttrs === 'prefer-standby' ? ['standby', 'any'] : [targetSessionAttrs]
+  let failure: unknown
+  for (const wanted of rounds) {
+    for (const host of hosts) {
+      signal.throwIfAborted()
+      try {
+        return await within(parts.config.connectTimeout, signal, (limit) => connectTo(host, wanted, parts, limit))
+      } catch (error) {
+        failure = error
+      }
+    }
+  }
+  throw failure
+}
+
+async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, limit: AbortSignal): Promise<Connection> {
+  const { config, types } = parts
+  const { user, database, prepare, parameters } = config
+  // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.
+  const password = await orAborted(limit, async () => config.password())
+  const socket = await connectSocket(host, config.ssl, limit)
+  const driver = new Driver({ socket, user, password, database, prepare, parameters, types })
+  const connection = new Connection({ ...parts, socket, driver, host })
+  try {
+    checkServer(await orAborted(limit, () => connection.greet(SERVER_QUERY)), wanted)
+    await orAborted(limit, async () => parts.onConnect?.(connection))
+    return connection
+  } catch (error) {
+    connection.destroy('lost', error)
+    throw error
+  }
+}
+
+const SERVER_QUERY = "select pg_catalog.pg_is_in_recovery() as standby, pg_catalog.current_setting('transaction_read_only') as read_only"
+
+function checkServer ([row]: DriverResult, wanted: TargetSessionAttrs): void {
+  const { standby, read_only: readOnly } = row as { standby: boolean, read_only: string }
+  const fits = {
+    any: true,
+    'prefer-standby': true,
+    primary: !standby,
+    standby,
+    'read-write': readOnly === 'off',
+    'read-only': readOnly === 'on'
+  }
+  if (!fits[wanted]) throw new WrongServerError(`the server is not ${wanted}`)
+}
+
+/** Runs `work` with a signal that fires after `seconds`, or with `parent`. */
+async function within<T> (seconds: number, parent: AbortSignal, work: (limit: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  const timer = seconds === 0
+    ? undefined
+    : setTimeout(() => controller.abort(new ConnectTimeoutError(`no connection within ${seconds} s`)), seconds * 1000)
+  const onAbort = (): void => controller.abort(parent.reason)
+  parent.addEventListener('abort', onAbort)
+  try {
+    return await work(controller.signal)
+  } finally {
+    clearTimeout(timer)
+    parent.removeEventListener('abort', onAbort)
+  }
+}
+
+/** The outcome of `work`, or the reason of the signal if that comes first. */
+function orAborted<T> (signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    work().then(resolve, reject)
+  })
+}

@@ -1,0 +1,78 @@
+import { OptionError } from './errors.js'
+import type { Host, Ssl } from './transport.js'
+
+/** What a `postgres://` URL says. What it does not say is left out. */
+export interface UrlParts {
+  hosts?: Host[]
+  database?: string
+  user?: string
+  password?: string
+  ssl?: Ssl
+  applicationName?: string
+  targetSessionAttrs?: string
+  parameters: Record<string, string>
+}
+
+const SSL_MODES: Readonly<Record<string, Ssl>> = {
+  disable: false, prefer: 'prefer', allow: 'prefer', require: 'require', 'verify-ca': true, 'verify-full': true, true: true, false: false
+}
+
+/** libpq's settings that a URL may carry and that mean nothing here. */
+const IGNORED = new Set(['channel_binding', 'connect_timeout', 'client_encoding', 'sslnegotiation', 'gssencmode'])
+
+/**
+ * Reads `postgres://user:password@host1:5432,host2/database?sslmode=require`. Other settings of the query are session
+ * settings, as in postgres.js. The URL is never quoted in an error: it holds the password.
+ */
+export function parseConnectionUrl (url: string, source: string): UrlParts {
+  const match = /^postgres(?:ql)?:\/\/(?:([^@/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url)
+  if (match === null) {
+    throw new OptionError(`${source} is not a Postgres URL: it takes postgres://user:password@host:5432/database ` +
+      '(with / ? # @ in the password written as %2F %3F %23 %40)')
+  }
+  const [, credentials, hosts = '', database, query = ''] = match
+  const parts: UrlParts = { parameters: {} }
+  const decode = (text: string): string => {
+    try {
+      return decodeURIComponent(text)
+    } catch {
+      throw new OptionError(`${source} holds a % that is not followed by two hexadecimal digits: write %25 for a % itself`)
+    }
+  }
+  if (credentials !== undefined) {
+    const colon = credentials.indexOf(':')
+    parts.user = decode(colon === -1 ? credentials : credentials.slice(0, colon))
+    if (colon !== -1) parts.password = decode(credentials.slice(colon + 1))
+  }
+  if (hosts !== '') parts.hosts = hosts.split(',').map((host) => parseHost(decode(host), 5432, source))
+  if (database !== undefined && database !== '') parts.database = decode(database)
+  for (const [name, value] of new URLSearchParams(query)) readSetting(parts, name, value, source)
+  return parts
+}
+
+function readSetting (parts: UrlParts, name: string, value: string, source: string): void {
+  if (name === 'sslmode' || name === 'ssl') {
+    const ssl = SSL_MODES[value]
+    if (ssl === undefined) throw new OptionError(`${source}: ${name} takes one of ${Object.keys(SSL_MODES).join(', ')}`)
+    parts.ssl = ssl
+  } else if (name === 'application_name') parts.applicationName = value
+  else if (name === 'target_session_attrs') parts.targetSessionAttrs = value
+  else if (name === 'host') parts.hosts = value.split(',').map((host) => parseHost(host, 5432, source))
+  else if (name === 'user' || name === 'password') parts[name] = value
+  else if (name === 'dbname') parts.database = value
+  else if (!IGNORED.has(name)) parts.parameters[name] = value
+}
+
+/** `host`, `host:port`, `[::1]:port` or a folder of Unix sockets. */
+export function parseHost (text: string, defaultPort: number, source: string): Host {
+  const match = text.startsWith('/')
+    ? /^(\/.*?)(?::(\d+))?$/.exec(text)
+    : /^(?:\[([0-9a-f:.%]+)\]|([^:[\]\s]+))(?::(\d+))?$/i.exec(text)
+  const groups = match === null ? [] : match.slice(1)
+  const port = Number(groups.at(-1) ?? defaultPort)
+  const host = groups.slice(0, -1).find((group) => group !== undefined)
+  if (host === undefined || port < 1 || port > 65535) {
+    throw new OptionError(`${source} has no valid host: it takes a name or address, with :port if need be, several with commas`)
+  }
+  return { host, port }
+}

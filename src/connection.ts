@@ -1,0 +1,187 @@
+import type { Socket } from 'node:net'
+import type { Config } from './config.js'
+import type { Deadlines } from './deadlines.js'
+import type { Driver, DriverResult, DriverTypes } from './driver.js'
+import { ConnectionLostError, codeOf } from './errors.js'
+import type { OnSettled } from './execution.js'
+import { type Call, internalCall } from './query.js'
+import { Runner } from './runner.js'
+import { RESET_SESSION } from './session.js'
+import { cancelRequest, type Host } from './transport.js'
+
+/** opening → idle ⇄ busy → closing → closed. Open means idle or busy. A connection dies once and is never revived. */
+export type ConnectionState = 'opening' | 'idle' | 'busy' | 'closing' | 'closed'
+
+/** Who has a connection: a single statement, a transaction, a lease, or the pool itself (a check, cleaning). */
+export type Holder = 'statement' | 'transaction' | 'lease' | 'pool'
+
+/** Why a connection was closed; counted in `stats().closed`. */
+export type CloseReason = 'lost' | 'idle' | 'age' | 'uses' | 'expired' | 'cancel' | 'cleaning' | 'copy' | 'transaction' | 'forced' | 'close'
+
+/** Seconds for a CancelRequest to work before the connection is given up. */
+const CANCEL_TIMEOUT = 1
+/** Seconds for the server to take its leave. */
+const GOODBYE_TIMEOUT = 1
+
+export interface ConnectionParts {
+  socket: Socket
+  driver: Driver
+  types: DriverTypes
+  host: Host
+  config: Config
+  deadlines: Deadlines
+  /** Called once, when the connection leaves the open states. */
+  onDown: (connection: Connection, reason: CloseReason, cause: unknown) => void
+  /** Called once, when its socket is gone. */
+  onGone: (connection: Connection) => void
+}
+
+/** One physical connection, from birth to death. It runs one call at a time. */
+export class Connection {
+  readonly host: Host
+  /** When it is too old, in the clock of `performance.now()`: with jitter, so that connections do not expire in step. */
+  readonly expiresAt: number
+  /** How often the pool had been told to replace all when it was born. */
+  generation = 0
+  /** When the state changed last. */
+  since = performance.now()
+  holder: Holder = 'pool'
+  /** Calls that wait for another connection although a transaction on this one has to end first. */
+  blocked = 0
+  /** Whether a transaction of ours is open on it. */
+  inTransaction = false
+  readonly #parts: ConnectionParts
+  readonly #runner: Runner
+  #state: ConnectionState = 'opening'
+  #backend: { pid: number, secret: number } | undefined
+  #recovering: Promise<void> | undefined
+
+  constructor (parts: ConnectionParts) {
+    const { host, socket, driver, types, config, deadlines } = parts
+    this.#parts = parts
+    this.host = host
+    this.expiresAt = config.maxLifetime === 0 ? Infinity : this.since + config.maxLifetime * 1000 * (0.75 + Math.random() * 0.15)
+    this.#runner = new Runner(driver, types, config, deadlines, this.#ownerOfRunner())
+    // Between a socket's 'error' and 'close' the driver still takes queries, and loses them.
+    socket.on('error', (error) => this.destroy('lost', error))
+    socket.on('end', () => this.destroy('lost', new Error('the server closed the connection')))
+    socket.on('close', () => {
+      this.destroy('lost', new Error('the connection was closed'))
+      this.#to('closed')
+      parts.onGone(this)
+    })
+  }
+
+  get state (): ConnectionState { return this.#state }
+  /** The server's process for it, as in pg_stat_activity. */
+  get pid (): number { return this.#backend?.pid ?? 0 }
+  /** How many statements it has run. */
+  get uses (): number { return this.#runner.uses }
+  /** Whether it must be cleaned before anyone else gets it. */
+  get tainted (): boolean { return this.#runner.tainted }
+  /** While a cancelled statement is still ending: nobody else may have the connection before. */
+  get recovering (): Promise<void> | undefined { return this.#recovering }
+
+  /** The first exchange: authentication, and what is asked of every new session. */
+  async greet (text: string): Promise<DriverResult> {
+    const result = await this.#runner.greet(text)
+    this.#backend = result.state ?? undefined
+    return result
+  }
+
+  lend (holder: Holder): void {
+    this.#to('busy')
+    this.holder = holder
+  }
+
+  rest (): void { this.#to('idle') }
+
+  /** The one place where the state changes. */
+  #to (state: ConnectionState): void {
+    this.#state = state
+    this.since = performance.now()
+  }
+
+  /**
+   * Runs a call. Rejects with `ServerError` or one of the coded errors; afterwards the connection is fit for the next
+   * call, or dead. `onSettled` is called just before the caller is answered.
+   */
+  run (call: Call, onSettled?: OnSettled): Promise<DriverResult> {
+    if (this.#recovering !== undefined) return this.#recovering.then(() => this.run(call, onSettled))
+    return this.#runner.run(call, onSettled)
+  }
+
+  /** Runs a prepared statement for many lists of arguments; only in a transaction. */
+  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<DriverResult[]> {
+    return this.#runner.runPrepared(call, lists, firstRow, onSettled)
+  }
+
+  #ownerOfRunner () {
+    const connection = this
+    return {
+      get usable (): boolean { return connection.#state === 'busy' || connection.#state === 'opening' },
+      get inTransaction (): boolean { return connection.inTransaction },
+      abandoned (): void { connection.#recover() },
+      broken (reason: CloseReason, cause: unknown): void { connection.destroy(reason, cause) },
+    }
+  }
+
+  /** Cancels what is running and sees to it that it has ended before anyone else gets the connection. */
+  #recover (): void {
+    this.#recovering = this.#cancelRunning().finally(() => { this.#recovering = undefined })
+  }
+
+  async #cancelRunning (): Promise<void> {
+    const limit = AbortSignal.timeout(CANCEL_TIMEOUT * 1000)
+    const timeUp = new Promise<never>((_resolve, reject) => limit.addEventListener('abort', () => reject(limit.reason)))
+    try {
+      // Both: a cancel that is still on its way would hit the next statement.
+      await Promise.race([Promise.all([this.#requestCancel(limit), this.#runner.running?.whenFinished()]), timeUp])
+    } catch (error) {
+      this.destroy('cancel', error)
+    }
+  }
+
+  /** Never the driver's cancel: among pipelined queries it gives callers each other's rows (driver-traps.md). */
+  async #requestCancel (signal: AbortSignal): Promise<void> {
+    if (this.#backend !== undefined) await cancelRequest(this.host, this.#parts.config.ssl, this.#backend, signal)
+  }
+
+  /** Makes the session as new. Afterwards it is clean, or on its way out. */
+  async clean (): Promise<void> {
+    const { onConnect, connectTimeout } = this.#parts.config
+    // What onConnect set up would be reset too, and it runs only once on a connection.
+    if (onConnect !== undefined) return this.close('cleaning')
+    try {
+      await this.run(internalCall(RESET_SESSION, 'script', { timeout: connectTimeout }))
+      this.#runner.wasReset()
+    } catch (error) {
+      this.destroy('cleaning', error)
+    }
+  }
+
+  /** Takes leave of the server. Only for a connection with nothing in flight. */
+  close (reason: CloseReason): void {
+    if (!this.#goDown(reason, undefined)) return
+    this.#parts.driver.end()
+    setTimeout(() => this.#parts.socket.destroy(), GOODBYE_TIMEOUT * 1000).unref()
+  }
+
+  /** Ends it now, whatever it is doing: callers are told, and the server is asked to stop what it is running. */
+  destroy (reason: CloseReason, cause?: unknown): void {
+    const { running } = this.#runner
+    if (this.#state === 'closing' && reason !== 'lost') this.#parts.socket.destroy()
+    if (!this.#goDown(reason, cause)) return
+    if (running !== undefined && reason !== 'lost') this.#requestCancel(AbortSignal.timeout(CANCEL_TIMEOUT * 1000)).catch(() => {})
+    running?.fail(new ConnectionLostError(cause === undefined ? reason : codeOf(cause), { cause }))
+    this.#parts.driver.end()
+    this.#parts.socket.destroy()
+  }
+
+  #goDown (reason: CloseReason, cause: unknown): boolean {
+    if (this.#state === 'closing' || this.#state === 'closed') return false
+    this.#to('closing')
+    this.#parts.onDown(this, reason, cause)
+    return true
+  }
+}

@@ -1,0 +1,102 @@
+import { pino } from 'pino'
+import type { Batch } from './batch.js'
+import { Channel } from './channel.js'
+import { readConfig, type Log, type PoolOptions } from './config.js'
+import type { Connection, Holder } from './connection.js'
+import type { DriverResult } from './driver.js'
+import { Health, readHealthOptions, type HealthOptions, type HealthReport } from './health.js'
+import { Lease } from './lease.js'
+import { Pool } from './pool.js'
+import type { Call } from './query.js'
+import { Queryable } from './queryable.js'
+import { StatementCache } from './statement.js'
+import type { PoolStats } from './stats.js'
+import { batchInTransaction, inTransaction, type Transaction } from './transaction.js'
+import { beginText, type TransactionOptions } from './transaction-options.js'
+
+export interface DatabaseOptions extends PoolOptions {
+  health?: HealthOptions | undefined
+}
+
+/** A pool of connections and the query helpers on it: what `fastify.db` is. */
+export class Database extends Queryable {
+  readonly #pool: Pool
+  readonly #health: Health
+
+  constructor (pool: Pool, health: Health, statements: StatementCache) {
+    super(statements)
+    this.#pool = pool
+    this.#health = health
+  }
+
+  /** Opens the pool; resolves when `min` connections are open. The first call of a helper does it too. */
+  open (): Promise<void> { return this.#pool.open() }
+
+  /** Ends the pool: no new work, `closeTimeout` seconds for what is running. */
+  close (): Promise<void> { return this.#pool.close() }
+
+  /** A connection for the caller alone; give it back with `release()`. */
+  async acquire (options: { signal?: AbortSignal } = {}): Promise<Lease> {
+    return new Lease(await this.#channel('lease', options.signal), this.statements)
+  }
+
+  override async transaction<T> (work: (tx: Transaction) => Promise<T> | T, options: TransactionOptions = {}): Promise<T> {
+    beginText(options) // a bad option must not cost a connection
+    const channel = await this.#channel('transaction')
+    try {
+      return await inTransaction(channel, this.statements, work, options)
+    } finally {
+      await channel.release()
+    }
+  }
+
+  /** A snapshot of the pool's numbers. */
+  stats (): PoolStats { return this.#pool.stats() }
+
+  /** Whether the database answers, with the pool's numbers; never rejects, and answers within its own deadline. */
+  health (): Promise<HealthReport> { return this.#health.report() }
+
+  /** Replaces every connection: free ones now, busy ones when they come back. */
+  expire (): void { this.#pool.expire() }
+
+  protected override run (call: Call): Promise<DriverResult> { return this.#pool.run(call) }
+
+  protected override async batch (batch: Batch): Promise<void> {
+    const channel = await this.#channel('transaction', batch.call.options.signal)
+    try {
+      await batchInTransaction(channel, this.statements, batch)
+    } finally {
+      await channel.release()
+    }
+  }
+
+  async #channel (holder: Holder, signal?: AbortSignal): Promise<Channel> {
+    return new Channel(this.#pool, await this.#pool.acquire(holder, signal), holder)
+  }
+}
+
+/**
+ * A database for a script, a worker or a test, without Fastify. Nothing is opened before `open()` or the first call.
+ * Raises `OptionError` for a bad option or environment variable.
+ *
+ * @example
+ * const db = createDatabase({ url: 'postgres://localhost/app', min: 1 })
+ * console.log(await db.fetchVal('SELECT 1'))
+ * await db.close()
+ */
+export function createDatabase ({ health, ...options }: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
+  const config = readConfig(options, env)
+  const healthOptions = readHealthOptions(health)
+  const log: Log = options.log ?? pino({ name: 'fastify-postgres-js' })
+  const statements = new StatementCache()
+  const { onConnect } = config
+  const pool: Pool = new Pool({
+    config,
+    log,
+    onConnect: onConnect && (async (connection: Connection) => {
+      const lease = new Lease(new Channel(pool, connection, 'connection'), statements)
+      await onConnect(lease)
+    })
+  })
+  return new Database(pool, new Health(pool, log, healthOptions), statements)
+}

@@ -1,0 +1,133 @@
+import type { Log } from './config.js'
+import { ClosedError, OptionError, codeOf } from './errors.js'
+import type { Pool } from './pool.js'
+import { internalCall } from './query.js'
+
+export type HealthStatus = 'healthy' | 'degraded' | 'unavailable'
+
+/** What `GET /api/health` answers. It names no host, user, database or error: the cause goes to the log. */
+export interface HealthReport {
+  /** `degraded`: the database answers, but callers wait for connections. */
+  status: HealthStatus
+  database: {
+    status: HealthStatus
+    pool_size: number
+    free_connections: number
+    min_size: number
+    max_size: number
+    /** Callers in the queue. */
+    waiting: number
+    /** How long the database took to answer the last check, in milliseconds; null if it did not, or was too busy to be asked. */
+    latency_ms: number | null
+  }
+}
+
+export interface HealthOptions {
+  /** Seconds until the answer at the latest. Default 0.5. */
+  timeout?: number | undefined
+  /** Seconds for which an outcome, good or bad, stands for the next ones. Default 1. */
+  cache?: number | undefined
+}
+
+interface HealthLimits { timeout: number, cache: number }
+
+/** Checks the options. Raises `OptionError`. */
+export function readHealthOptions (options: HealthOptions = {}): HealthLimits {
+  if (typeof options !== 'object' || options === null) throw new OptionError('option health takes an object')
+  const { timeout = 0.5, cache = 1 } = options
+  for (const [name, value] of Object.entries({ timeout, cache })) {
+    if (!(typeof value === 'number' && value >= 0 && value < Infinity)) throw new OptionError(`option health.${name} takes a number of seconds from 0, fractions allowed`)
+  }
+  return { timeout, cache }
+}
+
+interface Outcome { alive: boolean, latency: number | null, at: number }
+
+const CHECK = internalCall('SELECT 1')
+
+/**
+ * Whether the database answers. One check at a time, its outcome kept for a moment, so that nobody can hammer the
+ * database through the route. It never waits in the pool's queue.
+ */
+export class Health {
+  readonly #pool: Pool
+  readonly #log: Log
+  readonly #timeout: number
+  readonly #cache: number
+  #outcome: Outcome | undefined
+  #checking: Promise<Outcome> | undefined
+
+  constructor (pool: Pool, log: Log, { timeout, cache }: HealthLimits) {
+    this.#pool = pool
+    this.#log = log
+    this.#timeout = timeout
+    this.#cache = cache
+  }
+
+  /** The numbers are of this moment; whether the database answers was found out at most `cache` seconds ago. */
+  async report (): Promise<HealthReport> {
+    const { alive, latency } = await this.#recentOutcome()
+    const { size, free, min, max, waiting } = this.#pool.stats()
+    const status = !alive || !this.#pool.isOpen || size === 0 ? 'unavailable' : waiting > 0 ? 'degraded' : 'healthy'
+    return {
+      status,
+      database: { status, pool_size: size, free_connections: free, min_size: min, max_size: max, waiting, latency_ms: latency }
+    }
+  }
+
+  async #recentOutcome (): Promise<Outcome> {
+    if (!this.#pool.isOpen) return { alive: false, latency: null, at: 0 }
+    if (this.#outcome !== undefined && performance.now() - this.#outcome.at < this.#cache * 1000) return this.#outcome
+    this.#checking ??= this.#check().finally(() => { this.#checking = undefined })
+    return await this.#checking
+  }
+
+  async #check (): Promise<Outcome> {
+    const start = performance.now()
+    const limit = AbortSignal.timeout(this.#timeout * 1000)
+    const previous = this.#outcome?.alive
+    const outcome: Outcome = { alive: true, latency: null, at: 0 }
+    try {
+      if (await this.#ask(limit)) outcome.latency = Math.round((performance.now() - start) * 100) / 100
+    } catch (error) {
+      outcome.alive = false
+      if (previous !== false) this.#log.error({ err: error, code: codeOf(error) }, 'the database does not answer the health check')
+    }
+    if (outcome.alive && previous === false) this.#log.info({}, 'the database answers the health check again')
+    outcome.at = performance.now()
+    this.#outcome = outcome
+    return outcome
+  }
+
+  /** Resolves with whether the database answered a query; with false where its answers to others are evidence enough. */
+  async #ask (limit: AbortSignal): Promise<boolean> {
+    const pool = this.#pool
+    const connection = pool.tryAcquire('pool')
+    if (connection !== undefined) {
+      try {
+        await withLimit(limit, connection.run({ ...CHECK, options: { timeout: this.#timeout, signal: limit } }))
+        return true
+      } finally {
+        pool.release(connection)
+      }
+    }
+    const { size, opening, max } = pool.stats()
+    if (size === 0 && opening === 0 && pool.lastFailure === undefined && max > 0) {
+      pool.release(await withLimit(limit, pool.acquire('pool', limit)))
+      return false
+    }
+    if (size === 0) throw pool.lastFailure ?? new ClosedError()
+    if (performance.now() - pool.answeredAt < this.#cache * 1000) return false
+    // All are held, and nobody had an answer of late: whether a server is there can be asked without a session.
+    await withLimit(limit, pool.ping(limit))
+    return false
+  }
+}
+
+function withLimit<T> (limit: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (limit.aborted) return reject(limit.reason)
+    limit.addEventListener('abort', () => reject(limit.reason), { once: true })
+    work.then(resolve, reject)
+  })
+}

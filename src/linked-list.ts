@@ -1,0 +1,51 @@
+/** A place in a `LinkedList`. Keep it to remove the value later, in constant time. */
+export interface Node<T> {
+  readonly value: T
+  previous: Node<T> | null
+  next: Node<T> | null
+  linked: boolean
+}
+
+/**
+ * A first-in-first-out list from which any member can leave in constant time. An array would make 10,000 waiters
+ * that give up cost 10,000 × 10,000 steps.
+ */
+export class LinkedList<T> {
+  #head: Node<T> | null = null
+  #tail: Node<T> | null = null
+  #size = 0
+
+  get size (): number { return this.#size }
+  get first (): T | undefined { return this.#head?.value }
+
+  push (value: T): Node<T> {
+    const node: Node<T> = { value, previous: this.#tail, next: null, linked: true }
+    if (this.#tail === null) this.#head = node
+    else this.#tail.next = node
+    this.#tail = node
+    this.#size++
+    return node
+  }
+
+  shift (): T | undefined {
+    const head = this.#head
+    if (head === null) return undefined
+    this.remove(head)
+    return head.value
+  }
+
+  /** Removing twice does nothing. */
+  remove (node: Node<T>): void {
+    if (!node.linked) return
+    node.linked = false
+    if (node.previous === null) this.#head = node.next
+    else node.previous.next = node.next
+    if (node.next === null) this.#tail = node.previous
+    else node.next.previous = node.previous
+    this.#size--
+  }
+
+  * [Symbol.iterator] (): IterableIterator<T> {
+    for (let node = this.#head; node !== null; node = node.next) yield node.value
+  }
+}

@@ -1,0 +1,383 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Config, Log } from './config.js'
+import type { CloseReason, Connection, Holder } from './connection.js'
+import { Deadlines } from './deadlines.js'
+import { DriverTypes, type DriverResult } from './driver.js'
+import { AbortedError, AcquireTimeoutError, ClosedError, ConnectError, NestedAcquireError, QueryTimeoutError, StartupError, codeOf } from './errors.js'
+import { LinkedList } from './linked-list.js'
+import { Opener, isPermanent } from './opener.js'
+import type { Call } from './query.js'
+import { Counters, describeHolders, type PoolStats } from './stats.js'
+import { pingServer } from './transport.js'
+import { Waiter } from './waiter.js'
+
+/** new → starting → open → closing → closed; a start that fails goes straight to closing. */
+type Phase = 'new' | 'starting' | 'open' | 'closing' | 'closed'
+
+export interface PoolParts {
+  config: Config
+  log: Log
+  /** Runs on each new connection before anyone else gets it. */
+  onConnect?: ((connection: Connection) => unknown) | undefined
+}
+
+/**
+ * Which connection runs what, and when.
+ *
+ * Idle connections are a stack, so that warm ones work and cold ones can expire: first-in-first-out costs a factor of
+ * two at one caller (measurements.md). Waiters are a queue. At any time one of the two is empty.
+ */
+export class Pool {
+  readonly config: Config
+  readonly #log: Log
+  readonly #deadlines = new Deadlines()
+  readonly #counters = new Counters()
+  readonly #opener: Opener
+  /** Open connections, idle and busy. */
+  readonly #open = new Set<Connection>()
+  readonly #idle: Connection[] = []
+  readonly #closing = new Set<Connection>()
+  readonly #waiters = new LinkedList<Waiter>()
+  /** The connection that the current transaction holds. */
+  readonly #held = new AsyncLocalStorage<Connection>()
+  #phase: Phase = 'new'
+  #generation = 0
+  #answeredAt = -Infinity
+  #failure: Error | undefined
+  #start: Promise<void> | undefined
+  #startup: { resolve: () => void, reject: (error: Error) => void } | undefined
+  #end: Promise<void> | undefined
+  #onEmpty: (() => void) | undefined
+  #sweeper: NodeJS.Timeout | undefined
+
+  constructor ({ config, log, onConnect }: PoolParts) {
+    this.config = config
+    this.#log = log
+    const parts = {
+      config,
+      types: new DriverTypes(),
+      deadlines: this.#deadlines,
+      onConnect,
+      onDown: (connection: Connection, reason: CloseReason, cause: unknown) => this.#down(connection, reason, cause),
+      onGone: (connection: Connection) => this.#gone(connection),
+    }
+    this.#opener = new Opener(parts, (connection) => this.#opened(connection), (error, failures) => this.#connectFailed(error, failures), () => this.#dispatch())
+  }
+
+  /**
+   * Opens `min` connections, and at least one to see that the server is there. Resolves when all are open; with
+   * `required: false` also when the first connect failed, and goes on in the background. Rejects with `StartupError`
+   * or, at once and without repeating, with `ConnectError` where repeating is of no use; nothing is left open then.
+   */
+  open (): Promise<void> {
+    this.#start ??= this.#phase === 'new' ? this.#startUp() : Promise.reject(this.#closedError())
+    return this.#start
+  }
+
+  async #startUp (): Promise<void> {
+    this.#phase = 'starting'
+    const { startupTimeout, required, idleTimeout, maxLifetime } = this.config
+    const deadline = startupTimeout === 0
+      ? undefined
+      : this.#deadlines.set(startupTimeout, () => this.#startFailed(new StartupError(startupTimeout, this.#failureCode(), { cause: this.#opener.lastFailure })))
+    const limits = [idleTimeout, maxLifetime].filter((limit) => limit > 0)
+    if (limits.length > 0) {
+      const period = Math.min(1, Math.max(0.01, Math.min(...limits) / 4))
+      this.#sweeper = setInterval(() => this.#sweep(), period * 1000).unref()
+    }
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#startup = { resolve, reject }
+        this.#dispatch()
+      })
+      if (this.#phase === 'starting') this.#phase = 'open'
+    } catch (error) {
+      this.#failure = error as Error
+      await this.close()
+      throw error
+    } finally {
+      this.#startup = undefined
+      if (deadline !== undefined) this.#deadlines.clear(deadline)
+    }
+    if (required) this.#log.info({ size: this.#open.size, min: this.config.min, max: this.config.max }, 'database pool is open')
+  }
+
+  #startFailed (error: Error): void {
+    if (this.#startup === undefined) return
+    if (this.config.required) return this.#startup.reject(error)
+    this.#log.warn({ err: error }, 'the database is not there yet: going on without it, and trying in the background')
+    this.#startup.resolve()
+  }
+
+  /** Runs one call on whichever connection is free, or comes free. */
+  run (call: Call): Promise<DriverResult> {
+    const idle = this.#takeIdle()
+    if (idle === undefined) return this.#acquireSlowly('statement', call.options.signal).then((connection) => this.#runOn(connection, call))
+    this.#lend(idle, 'statement')
+    return this.#runOn(idle, call)
+  }
+
+  #runOn (connection: Connection, call: Call): Promise<DriverResult> {
+    return connection.run(call, (error) => {
+      if (error !== undefined) this.countError(error)
+      this.release(connection)
+    })
+  }
+
+  /**
+   * A connection for the caller alone, to be given back by `release`. Rejects with `AcquireTimeoutError`,
+   * `NestedAcquireError`, `AbortedError`, `ConnectError` or `ClosedError`.
+   */
+  acquire (holder: Holder, signal?: AbortSignal): Promise<Connection> {
+    const idle = this.#takeIdle()
+    if (idle === undefined || signal?.aborted === true) return this.#acquireSlowly(holder, signal)
+    this.#lend(idle, holder)
+    return Promise.resolve(idle)
+  }
+
+  /** A free connection, or none; for checks, which must not wait in the queue. */
+  tryAcquire (holder: Holder): Connection | undefined {
+    const idle = this.#takeIdle()
+    if (idle !== undefined) this.#lend(idle, holder)
+    return idle
+  }
+
+  async #acquireSlowly (holder: Holder, signal: AbortSignal | undefined): Promise<Connection> {
+    if (signal?.aborted === true) throw new AbortedError({ cause: signal.reason })
+    // Whoever opened the pool by calling early hears of a failed start through its own call.
+    if (this.#phase === 'new') this.open().catch(() => {})
+    if (this.#phase === 'closing' || this.#phase === 'closed') throw this.#closedError()
+    this.#counters.waited++
+    return await new Promise((resolve, reject) => {
+      const held = this.#held.getStore()
+      const waiter = new Waiter(holder, held !== undefined && this.#open.has(held) ? held : undefined, resolve, (error) => {
+        this.#counters.errors++
+        reject(error)
+      })
+      waiter.enter(this.#waiters, this.#deadlines, this.config.acquireTimeout, () => this.#acquireTimeout(), signal)
+      this.#dispatch()
+      if (waiter.blocks !== undefined && this.#isDeadlocked()) waiter.turnAway(new NestedAcquireError(this.config.max))
+    })
+  }
+
+  /** Whether every connection that there may be waits for another one. */
+  #isDeadlocked (): boolean {
+    if (this.#open.size < this.config.max) return false
+    for (const connection of this.#open) if (connection.blocked === 0) return false
+    return true
+  }
+
+  /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
+  within<T> (connection: Connection, work: () => T): T {
+    return this.#held.run(connection, work)
+  }
+
+  /** Takes a connection back: cleaned where it needs it, replaced where its time is over. Ignores one that is dead. */
+  release (connection: Connection): void {
+    if (connection.state !== 'busy') return
+    if (connection.recovering !== undefined) {
+      connection.recovering.then(() => this.release(connection))
+    } else if (connection.tainted && this.#phase !== 'closing') {
+      connection.holder = 'pool'
+      connection.clean().then(() => this.release(connection))
+    } else {
+      const reason = this.#reasonToReplace(connection)
+      if (reason !== undefined) return connection.close(reason)
+      connection.rest()
+      this.#answeredAt = connection.since
+      this.#idle.push(connection)
+      if (this.#waiters.size > 0) this.#dispatch()
+    }
+  }
+
+  #reasonToReplace (connection: Connection): CloseReason | undefined {
+    const { maxQueries } = this.config
+    if (this.#phase === 'closing') return 'close'
+    if (connection.generation !== this.#generation) return 'expired'
+    if (maxQueries > 0 && connection.uses >= maxQueries) return 'uses'
+    return connection.since >= connection.expiresAt || performance.now() >= connection.expiresAt ? 'age' : undefined
+  }
+
+  /** The warmest idle connection that may still be used. */
+  #takeIdle (): Connection | undefined {
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      if (performance.now() < connection.expiresAt) return connection
+      connection.close('age')
+    }
+    return undefined
+  }
+
+  #lend (connection: Connection, holder: Holder): void {
+    connection.lend(holder)
+    this.#counters.acquired++
+  }
+
+  /**
+   * The most important function here: decides who gets what. Called after every change of connections or waiters.
+   */
+  #dispatch (): void {
+    while (this.#waiters.size > 0) {
+      const connection = this.#takeIdle()
+      if (connection === undefined) break
+      const waiter = this.#waiters.first
+      if (waiter === undefined) break
+      this.#counters.waitTime += (performance.now() - waiter.since) / 1000
+      this.#lend(connection, waiter.holder)
+      waiter.serve(connection)
+    }
+    this.#settleStartup()
+    this.#opener.start(this.#wanted())
+  }
+
+  /** How many connects should be under way: one for each waiter, and what is missing to `min`. */
+  #wanted (): number {
+    if (this.#phase !== 'starting' && this.#phase !== 'open') return 0
+    const { min, max } = this.config
+    const least = this.#phase === 'starting' ? Math.max(min, 1) : min
+    return Math.min(Math.max(this.#waiters.size, least - this.#open.size), max - this.#open.size - this.#closing.size)
+  }
+
+  #settleStartup (): void {
+    if (this.#open.size >= Math.max(this.config.min, 1)) this.#startup?.resolve()
+  }
+
+  #opened (connection: Connection): void {
+    connection.generation = this.#generation
+    this.#counters.created++
+    // It may have died in the moment between its greeting and now.
+    if (connection.state !== 'opening') return this.#dispatch()
+    this.#open.add(connection)
+    if (this.#phase === 'closing' || this.#phase === 'closed') return connection.close('close')
+    connection.rest()
+    this.#answeredAt = connection.since
+    this.#idle.push(connection)
+    this.#log.debug({ size: this.#open.size, pid: connection.pid }, 'database connection opened')
+    this.#dispatch()
+  }
+
+  #connectFailed (error: unknown, failures: number): void {
+    this.#counters.connectFailures++
+    if (failures === 1) this.#log.warn({ err: error }, 'cannot connect to the database: trying again')
+    else this.#log.debug({ err: error, failures }, 'cannot connect to the database')
+    if (isPermanent(error) && this.#open.size === 0) {
+      const refused = new ConnectError(codeOf(error), { cause: error })
+      for (const waiter of [...this.#waiters]) waiter.turnAway(refused)
+      this.#startFailed(refused)
+    } else if (!this.config.required) {
+      this.#startFailed(new ConnectError(codeOf(error), { cause: error }))
+    }
+  }
+
+  /** A connection is no longer open. */
+  #down (connection: Connection, reason: CloseReason, cause: unknown): void {
+    if (!this.#open.delete(connection)) return
+    const index = this.#idle.indexOf(connection)
+    if (index !== -1) this.#idle.splice(index, 1)
+    this.#closing.add(connection)
+    this.#counters.closed[reason] = (this.#counters.closed[reason] ?? 0) + 1
+    if (reason === 'lost') this.#log.warn({ err: cause, size: this.#open.size }, 'database connection lost')
+    else this.#log.debug({ reason, size: this.#open.size }, 'database connection closed')
+    this.#checkEmpty()
+    this.#dispatch()
+  }
+
+  /** The socket of a connection is gone, and its place is free. */
+  #gone (connection: Connection): void {
+    if (!this.#closing.delete(connection)) return
+    this.#checkEmpty()
+    this.#dispatch()
+  }
+
+  /** Closes what has been idle or alive for too long; never goes below `min` for idleness. */
+  #sweep (): void {
+    const now = performance.now()
+    const { idleTimeout, min } = this.config
+    for (const connection of [...this.#idle]) {
+      if (now >= connection.expiresAt) connection.close('age')
+      else if (idleTimeout > 0 && now - connection.since >= idleTimeout * 1000 && this.#open.size > min) connection.close('idle')
+    }
+  }
+
+  /** Replaces every connection: idle ones now, busy ones when they come back. */
+  expire (): void {
+    this.#generation++
+    for (const connection of [...this.#idle]) connection.close('expired')
+  }
+
+  /**
+   * No new work, waiters turned away at once, `closeTimeout` seconds for running work, then everything is destroyed.
+   * Closing again returns the same promise.
+   */
+  close (): Promise<void> {
+    this.#end ??= this.#shutDown()
+    return this.#end
+  }
+
+  async #shutDown (): Promise<void> {
+    this.#phase = 'closing'
+    clearInterval(this.#sweeper)
+    const error = this.#closedError()
+    this.#opener.stop(error)
+    this.#startup?.reject(error)
+    for (const waiter of [...this.#waiters]) waiter.turnAway(this.#failure ?? error)
+    for (const connection of [...this.#idle]) connection.close('close')
+    const force = setTimeout(() => {
+      for (const connection of this.#open) connection.destroy('forced')
+    }, this.config.closeTimeout * 1000)
+    if (this.#open.size + this.#closing.size > 0) await new Promise<void>((resolve) => { this.#onEmpty = resolve })
+    clearTimeout(force)
+    this.#phase = 'closed'
+    this.#log.debug({}, 'database pool is closed')
+  }
+
+  #checkEmpty (): void {
+    if (this.#open.size + this.#closing.size === 0) this.#onEmpty?.()
+  }
+
+  /** A plain snapshot of numbers. */
+  stats (): PoolStats {
+    const size = this.#open.size
+    const free = this.#idle.length
+    const { min, max } = this.config
+    const { closed, ...counters } = this.#counters
+    return { size, free, busy: size - free, opening: this.#opener.underWay, closing: this.#closing.size, waiting: this.#waiters.size, min, max, ...counters, closed: { ...closed } }
+  }
+
+  /** When the server last answered anyone, in the clock of `performance.now()`. */
+  get answeredAt (): number { return this.#answeredAt }
+  get isOpen (): boolean { return this.#phase === 'open' || this.#phase === 'starting' }
+  /** Asks the server of an open connection whether it is there, without taking a session. */
+  async ping (signal: AbortSignal): Promise<void> {
+    const [connection] = this.#open
+    if (connection === undefined) throw this.#closedError()
+    await pingServer(connection.host, signal)
+  }
+
+  get lastFailure (): unknown { return this.#opener.lastFailure }
+
+  /** Counts a failed call, whatever the reason. */
+  countError (error: unknown): void {
+    this.#counters.errors++
+    if (error instanceof QueryTimeoutError) this.#counters.queryTimeouts++
+  }
+
+  #acquireTimeout (): Error {
+    this.#counters.acquireTimeouts++
+    const { acquireTimeout, max } = this.config
+    const cause = this.#opener.lastFailure
+    const { size, busy, waiting } = this.stats()
+    const numbers = `${busy} of ${size} open connections are busy (${describeHolders(this.#open)}), at most ${max}; ${waiting} callers wait`
+    const advice = cause === undefined
+      ? 'release connections sooner, shorten statements, or raise max'
+      : `connecting fails (${codeOf(cause)}), see the cause`
+    return new AcquireTimeoutError(acquireTimeout, `${numbers}: ${advice}`, { cause })
+  }
+
+  #failureCode (): string {
+    return this.#opener.lastFailure === undefined ? 'none' : codeOf(this.#opener.lastFailure)
+  }
+
+  #closedError (): Error {
+    return this.#failure ?? new ClosedError()
+  }
+}

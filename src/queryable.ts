@@ -1,0 +1,107 @@
+import type { DriverResult } from './driver.js'
+import type { ArgumentLists, Batch } from './batch.js'
+import { type Mode, type Query, toCall } from './query.js'
+import type { StatementCache } from './statement.js'
+import type { TransactionOptions } from './transaction-options.js'
+
+/** A row: its columns by name. */
+export type Row = Record<string, unknown>
+
+/** What the server said of a statement. */
+export interface ExecuteResult {
+  /** The command tag, such as `INSERT 0 1` or `CREATE TABLE`. */
+  status: string
+  command: string
+  /** Rows affected or returned. */
+  count: number
+}
+
+/**
+ * The query helpers: what `fastify.db`, a lease and a transaction have in common.
+ *
+ * Every helper takes the statement with `$1, $2, …` and one argument for each, or `{ text, timeout, signal, prepare }`.
+ * All reject with `ServerError` (SQLSTATE in `code`) for what the server refuses, and with coded errors (`FST_PG_…`)
+ * for values that cannot be sent, timeouts, lost connections and so on; docs/quick-reference.md lists them.
+ */
+export abstract class Queryable {
+  protected readonly statements: StatementCache
+
+  constructor (statements: StatementCache) { this.statements = statements }
+
+  /** The first row, or `null`.
+   * @example const user = await db.fetchOne<User>('SELECT * FROM users WHERE id = $1', 7) */
+  async fetchOne<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
+    const rows = await this.#run(query, args, 'rows')
+    return rows.length === 0 ? null : rows[0] as T
+  }
+
+  /** All rows, in a plain array.
+   * @example const users = await db.fetchAll<User>('SELECT * FROM users WHERE city = $1 ORDER BY name', 'Oslo') */
+  async fetchAll<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T[]> {
+    return Array.from(await this.#run(query, args, 'rows')) as T[]
+  }
+
+  /** The first column of the first row, or `null`.
+   * @example const count = await db.fetchVal<number>('SELECT count(*) FROM users') */
+  async fetchVal<T = unknown> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
+    const [row] = await this.#run(query, args, 'values')
+    return Array.isArray(row) && row.length > 0 ? row[0] as T | null : null
+  }
+
+  /** Runs a statement for its effect. Without arguments it may be a script of several statements, which run in one
+   * transaction unless they say otherwise; the result is the last one's.
+   * @example const { count } = await db.execute('DELETE FROM users WHERE id = $1', 7) */
+  async execute (query: Query, ...args: readonly unknown[]): Promise<ExecuteResult> {
+    return toExecuteResult(await this.#run(query, args, 'script'))
+  }
+
+  /** The row that a statement with RETURNING gives, or `null`.
+   * @example const user = await db.executeWithReturning<User>('INSERT INTO users (name) VALUES ($1) RETURNING *', 'Ada') */
+  executeWithReturning<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
+    return this.fetchOne<T>(query, ...args)
+  }
+
+  /** Runs one statement for each list of arguments: all or none. The lists may come from any iterable or async iterable.
+   * @example await db.executeMany('INSERT INTO logs (level, message) VALUES ($1, $2)', [['info', 'one'], ['warn', 'two']]) */
+  async executeMany (query: Query, argsList: ArgumentLists): Promise<{ count: number }> {
+    let count = 0
+    await this.batch({ call: this.#call(query, [], 'rows'), argsList, onResult: (result) => { count += result.count ?? 0 } })
+    return { count }
+  }
+
+  /** The same for a statement with RETURNING: the rows, in the order of the lists. */
+  async executeManyWithReturning<T extends object = Row> (query: Query, argsList: ArgumentLists): Promise<T[]> {
+    const rows: unknown[] = []
+    await this.batch({ call: this.#call(query, [], 'rows'), argsList, onResult: (result) => { for (const row of result) rows.push(row) } })
+    return rows as T[]
+  }
+
+  /**
+   * Runs `work` in a transaction: returning commits, throwing rolls back. Inside a transaction it is a savepoint.
+   * Rejects with the error of `work`; with `TransactionAbortedError` if a statement failed and `work` swallowed that.
+   * @example
+   * await db.transaction(async (tx) => {
+   *   await tx.execute('UPDATE accounts SET balance = balance - $1 WHERE id = $2', 10, from)
+   *   await tx.execute('UPDATE accounts SET balance = balance + $1 WHERE id = $2', 10, to)
+   * }, { isolation: 'serializable' })
+   */
+  abstract transaction<T> (work: (tx: Queryable) => Promise<T> | T, options?: TransactionOptions): Promise<T>
+
+  protected abstract run (call: ReturnType<typeof toCall>): Promise<DriverResult>
+  protected abstract batch (batch: Batch): Promise<void>
+
+  #call (query: Query, args: readonly unknown[], mode: Mode): ReturnType<typeof toCall> {
+    return toCall(query, args, mode, this.statements)
+  }
+
+  #run (query: Query, args: readonly unknown[], mode: Mode): Promise<DriverResult> {
+    return this.run(this.#call(query, args, mode))
+  }
+}
+
+function toExecuteResult ({ command, count }: DriverResult): ExecuteResult {
+  const name = command ?? ''
+  // The driver drops the OID, which has been 0 since Postgres 12.
+  const status = count === null ? name : name === 'INSERT' ? `INSERT 0 ${count}` : `${name} ${count}`
+  return { status, command: name, count: count ?? 0 }
+}

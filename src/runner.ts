@@ -1,0 +1,279 @@
+import { type Argument, BindAborted, toArguments, writeArguments } from './argument.js'
+import type { Config } from './config.js'
+import type { Deadlines } from './deadlines.js'
+import { type Driver, DriverServerError, type DriverQuery, type DriverResult, type DriverTypes } from './driver.js'
+import { Refusal } from './encode.js'
+import { AbortedError, ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError } from './errors.js'
+import { Execution, type OnSettled } from './execution.js'
+import type { Call } from './query.js'
+import { decodeColumns, repairRows, unknownColumns } from './rows.js'
+import { ServerError } from './server-error.js'
+import { isPlain } from './session.js'
+import type { Statement } from './statement.js'
+import { catalogQuery, type CatalogRow } from './types.js'
+
+/** How much later than the server's own statement_timeout our clock goes off: it is for networks that swallow all. */
+const CLOCK_GRACE = 0.5
+/** Prepared statements at most: the server keeps about 12 KB for each, and the driver never drops one. */
+const MOST_PREPARED = 256
+const LONGEST_LIMIT = 0x7fffffff
+
+/** What a runner tells the connection that it works for. */
+export interface RunnerOwner {
+  /** Whether statements may be sent: never on a dead socket (postgres.js #1066). */
+  readonly usable: boolean
+  /** Whether a transaction of ours is open. */
+  readonly inTransaction: boolean
+  /** A caller's time is up, but the statement may still be running. */
+  abandoned (): void
+  /** The connection cannot go on. */
+  broken (reason: 'lost' | 'copy' | 'transaction', cause?: unknown): void
+}
+
+/** Runs calls on one driver, one at a time: prepares, writes the arguments, reads the rows, translates the errors. */
+export class Runner {
+  uses = 0
+  /** Whether the session may hold something that the next user must not meet. */
+  tainted = false
+  readonly #driver: Driver
+  readonly #types: DriverTypes
+  readonly #config: Config
+  readonly #deadlines: Deadlines
+  readonly #owner: RunnerOwner
+  #running: { fail (error: unknown): void, whenFinished (): Promise<void> } | undefined
+  /** The parameters' types of each statement that the driver holds prepared. */
+  readonly #prepared = new Map<Statement, readonly number[]>()
+  /** The session's statement_timeout in seconds; undefined when a rollback may have changed it. */
+  #serverLimit: number | undefined
+
+  constructor (driver: Driver, types: DriverTypes, config: Config, deadlines: Deadlines, owner: RunnerOwner) {
+    this.#driver = driver
+    this.#types = types
+    this.#config = config
+    this.#deadlines = deadlines
+    this.#owner = owner
+    this.#serverLimit = config.commandTimeout
+  }
+
+  /** What is in flight. */
+  get running (): { fail (error: unknown): void, whenFinished (): Promise<void> } | undefined { return this.#running }
+
+  /** The first exchange with the server. Rejects with `ServerError` or the driver's error. */
+  async greet (text: string): Promise<DriverResult> {
+    try {
+      const result = await this.#driver.query([text], [], { simple: true })
+      if ('command' in result && result.state !== null) return result
+      throw new Error('the server did not identify its backend')
+    } catch (error) {
+      throw error instanceof DriverServerError ? new ServerError(error) : error
+    }
+  }
+
+  run (call: Call, onSettled?: OnSettled): Promise<DriverResult> {
+    return new Promise((resolve, reject) => {
+      const execution = new Execution<DriverResult>(call, this.#deadlines, resolve, reject, onSettled)
+      if (!this.#admit(execution)) return
+      const serverLimit = this.#watch(execution)
+      if (serverLimit === this.#serverLimit || call.internal === true) return this.#send(execution)
+      const set = `SET statement_timeout = ${Math.min(Math.ceil(serverLimit * 1000), LONGEST_LIMIT)}`
+      this.#aside(execution, set, () => { this.#serverLimit = serverLimit }, () => this.#send(execution))
+    })
+  }
+
+  /**
+   * Runs a statement, which was run before and so is prepared, once for each list of arguments, sent together. Resolves
+   * with the results in order; rejects with the first error. Only for a transaction, which undoes the others then.
+   */
+  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<DriverResult[]> {
+    return new Promise((resolve, reject) => {
+      const execution = new Execution<DriverResult[]>(call, this.#deadlines, resolve, reject, onSettled)
+      const types = this.#prepared.get(call.statement)
+      if (types === undefined) return execution.fail(new QueryError('the statement of the batch could not be prepared'))
+      try {
+        const batch = lists.map((list, index) => this.#write(list, call.statement, types, `row ${firstRow + index}, `))
+        if (!this.#admit(execution)) return
+        this.#watch(execution)
+        this.#sendAll(execution, batch)
+      } catch (error) {
+        execution.fail(error)
+      }
+    })
+  }
+
+  #write (list: readonly unknown[], { text }: Statement, types: readonly number[], row: string): Array<Argument | null> {
+    const args = toArguments(list, text, row)
+    writeArguments(args, types, this.#types.registry, row)
+    return args
+  }
+
+  #admit<T> (execution: Execution<T>): boolean {
+    const { signal } = execution.call.options
+    if (!this.#owner.usable) execution.fail(new ConnectionLostError('it was closed before'))
+    else if (signal?.aborted === true) execution.fail(new AbortedError({ cause: signal.reason }))
+    else this.#running = execution
+    return !execution.settled
+  }
+
+  /** Starts the clock. Returns the statement_timeout that the session needs: only a longer timeout concerns the server. */
+  #watch<T> (execution: Execution<T>): number {
+    const { commandTimeout } = this.#config
+    const { timeout = commandTimeout } = execution.call.options
+    const longer = timeout === 0 || (commandTimeout !== 0 && timeout > commandTimeout)
+    const serverLimit = longer ? timeout : commandTimeout
+    const clock = timeout === serverLimit && timeout !== 0 ? timeout + CLOCK_GRACE : timeout
+    execution.watch(clock, () => new QueryTimeoutError(timeout), (error) => {
+      if (execution.settled) return
+      this.#owner.abandoned()
+      execution.fail(error)
+    })
+    return serverLimit
+  }
+
+  /** Asks the server something on behalf of a call, then goes on with the call. */
+  #aside (execution: Execution, text: string, use: (result: DriverResult) => void, then: () => void): void {
+    this.#driver.query([text], []).then((result) => {
+      use(result as DriverResult)
+      if (execution.settled) return this.#end(execution)
+      then()
+    }, (error) => this.#failed(execution, undefined, error))
+  }
+
+  #send (execution: Execution): void {
+    const { statement, args, mode, options: { prepare: wish } } = execution.call
+    const types = this.#prepared.get(statement)
+    execution.sends++
+    try {
+      execution.args ??= toArguments(args, statement.text, rowName(execution.call))
+      const unknown = types === undefined ? [] : writeArguments(execution.args, types, this.#types.registry, rowName(execution.call))
+      if (unknown.length > 0) return this.#learn(execution, unknown, () => this.#send(execution))
+    } catch (error) {
+      return this.#end(execution, error)
+    }
+    this.uses++
+    statement.uses++
+    const simple = mode === 'script' && args.length === 0
+    const prepare = !simple && this.#config.prepare && wish !== false &&
+      (types !== undefined || wish === true || (statement.uses > 1 && this.#prepared.size < MOST_PREPARED))
+    const query = this.#driver.query(statement.strings, execution.args, { prepare, simple, values: mode === 'values' })
+    query.then(
+      (result) => {
+        if (prepare && types === undefined) this.#remember(statement, query)
+        this.#answered(execution, result)
+      },
+      (error) => {
+        if (prepare) this.#remember(statement, query)
+        this.#failed(execution, query, error)
+      })
+  }
+
+  /** The driver now binds this statement at once, so its types must be known here before it is given to it again. */
+  #remember (statement: Statement, { statement: described }: DriverQuery): void {
+    if (described !== null && !described.types.includes(0)) this.#prepared.set(statement, described.types)
+  }
+
+  #sendAll (execution: Execution<DriverResult[]>, batch: ReadonlyArray<Array<Argument | null>>): void {
+    const { statement, mode } = execution.call
+    const results: DriverResult[] = []
+    let left = batch.length
+    let failure: unknown
+    const done = (): void => {
+      execution.progress()
+      if (--left > 0) return
+      if (failure === undefined) return this.#end(execution, undefined, results)
+      this.#end(execution, this.#translate(execution, failure))
+    }
+    for (const [index, args] of batch.entries()) {
+      this.uses++
+      this.#driver.query(statement.strings, args, { prepare: true, values: mode === 'values' }).then((result) => {
+        results[index] = result as DriverResult
+        repairRows(result as DriverResult)
+        done()
+      }, (error) => {
+        failure ??= error
+        done()
+      })
+    }
+  }
+
+  #answered (execution: Execution, answer: DriverResult | DriverResult[]): void {
+    if (!Array.isArray(answer)) {
+      this.#owner.broken('copy')
+      return this.#end(execution, new QueryError('COPY FROM STDIN and TO STDOUT are not supported'))
+    }
+    const { internal, statement, mode } = execution.call
+    const results = 'command' in answer ? [answer] : answer
+    for (const result of results) {
+      repairRows(result)
+      if (internal === true) continue
+      if (statement.mayLeaveState || !isPlain(result.command)) this.tainted = true
+      if (this.#owner.inTransaction && mode === 'script' && (result.command === 'COMMIT' || result.command === 'ROLLBACK')) {
+        this.#owner.broken('transaction', new QueryError('a script in the transaction ended it: use tx.transaction(…) for savepoints'))
+      }
+    }
+    // A rollback undoes a SET.
+    const result = results.at(-1)
+    if (result?.command === 'ROLLBACK' && this.#serverLimit !== this.#config.commandTimeout) this.#serverLimit = undefined
+    if (result === undefined) return this.#end(execution, new QueryError('the server answered nothing'))
+    const { registry } = this.#types
+    const unknown = unknownColumns(result, registry)
+    if (unknown.length === 0) return this.#end(execution, undefined, result)
+    this.#learn(execution, unknown, () => {
+      decodeColumns(result, unknown, registry)
+      this.#end(execution, undefined, result)
+    })
+  }
+
+  #learn (execution: Execution, oids: number[], then: () => void): void {
+    this.#aside(execution, catalogQuery(oids), (rows) => this.#types.registry.learn([...rows] as CatalogRow[], oids), then)
+  }
+
+  #failed (execution: Execution, query: DriverQuery | undefined, error: unknown): void {
+    if (execution.settled || !(error instanceof BindAborted || error instanceof Refusal)) {
+      return this.#end(execution, this.#translate(execution, error, query?.statement?.types))
+    }
+    // Nothing was executed. Either an argument cannot be sent, or a type is unknown, or the statement was stale.
+    try {
+      const unknown = writeArguments(execution.args ?? [], query?.statement?.types ?? [], this.#types.registry, rowName(execution.call))
+      if (execution.sends > 3) throw new QueryError('the types of the statement change all the time')
+      if (unknown.length > 0) this.#learn(execution, unknown, () => this.#send(execution))
+      else this.#send(execution)
+    } catch (refusal) {
+      this.#end(execution, refusal)
+    }
+  }
+
+  /** What the driver rejected with → what the caller learns. */
+  #translate<T> (execution: Execution<T>, error: unknown, types: readonly number[] = []): unknown {
+    const { call: { args, mode, statement, internal }, startedAt } = execution
+    if (!(error instanceof DriverServerError)) {
+      if (!(error instanceof BindAborted || error instanceof Refusal)) this.#owner.broken('lost', error)
+      return new ConnectionLostError('while the statement was running', { cause: error })
+    }
+    const serverError = new ServerError(error, statement.text)
+    // A script may have failed inside a transaction that it began itself.
+    if (mode === 'script' && internal !== true) this.tainted = true
+    if (serverError.fatal) this.#owner.broken('lost', serverError)
+    if (error.code === '08P01' && !types.includes(0) && types.length !== args.length) return new ParameterCountError(args.length, types.length)
+    const limit = this.#serverLimit ?? 0
+    const timedOut = error.code === '57014' && limit > 0 && performance.now() - startedAt >= limit * 990
+    return timedOut ? new QueryTimeoutError(limit, { cause: serverError }) : serverError
+  }
+
+  /** The driver is done with the call. */
+  #end<T> (execution: Execution<T>, error?: unknown, result?: T): void {
+    if (this.#running === execution) this.#running = undefined
+    execution.finish()
+    if (result !== undefined) execution.succeed(result)
+    else execution.fail(error)
+  }
+
+  /** The session was reset to what it was after connecting. */
+  wasReset (): void {
+    this.tainted = false
+    this.#serverLimit = this.#config.commandTimeout
+  }
+}
+
+function rowName ({ row }: Call): string {
+  return row === undefined ? '' : `row ${row}, `
+}

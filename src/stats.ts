@@ -1,0 +1,61 @@
+import type { CloseReason, Connection } from './connection.js'
+
+/** A snapshot of the pool. `size = free + busy`, always. */
+export interface PoolStats {
+  /** Open connections; the same number is in pg_stat_activity. */
+  size: number
+  /** Open and idle. */
+  free: number
+  /** Open and held by a statement, a transaction or a lease. */
+  busy: number
+  /** Connects under way. */
+  opening: number
+  /** Connections that are taking leave of the server; they count against `max` until they are gone. */
+  closing: number
+  /** Callers in the queue. */
+  waiting: number
+  min: number
+  max: number
+  /** Since the start: connections handed out. */
+  acquired: number
+  /** Since the start: callers that had to queue. */
+  waited: number
+  /** Since the start: seconds spent in the queue by callers that were served. */
+  waitTime: number
+  acquireTimeouts: number
+  queryTimeouts: number
+  /** Connections opened since the start. */
+  created: number
+  /** Connections closed since the start, by reason. */
+  closed: Partial<Record<CloseReason, number>>
+  /** Calls that failed since the start, for whatever reason. */
+  errors: number
+  connectFailures: number
+}
+
+/** The counters of a pool. */
+export class Counters {
+  acquired = 0
+  waited = 0
+  waitTime = 0
+  acquireTimeouts = 0
+  queryTimeouts = 0
+  created = 0
+  closed: Partial<Record<CloseReason, number>> = {}
+  errors = 0
+  connectFailures = 0
+}
+
+/** Who holds the connections and for how long, in words for an error of exhaustion. */
+export function describeHolders (connections: Iterable<Connection>): string {
+  const counts = new Map<string, number>()
+  let longest: Connection | undefined
+  for (const connection of connections) {
+    if (connection.state !== 'busy') continue
+    counts.set(connection.holder, (counts.get(connection.holder) ?? 0) + 1)
+    if (longest === undefined || connection.since < longest.since) longest = connection
+  }
+  if (longest === undefined) return 'none is busy'
+  const list = [...counts].map(([holder, count]) => `${count} by a ${holder}`).join(', ')
+  return `${list}; the longest for ${((performance.now() - longest.since) / 1000).toFixed(1)} s by a ${longest.holder}`
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import type { Test } from 'tap'
+import { createDatabase, type Database, type DatabaseOptions, type Log } from '../../src/index.js'
+import { startEmbeddedPostgres } from '../../examples/embedded/postgres.js'
+
+/** A logger that keeps what it is told. */
+export interface MemoryLog extends Log { lines: Array<{ level: string, object: object, message: string }> }
+
+export function memoryLog (): MemoryLog {
+  const lines: MemoryLog['lines'] = []
+  const at = (level: string) => (object: object, message: string) => { lines.push({ level, object, message }) }
+  return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+/** The server of the test run, or one of its own for a file that is run alone. */
+async function serverUrl (t: Test): Promise<string> {
+  const url = process.env['TEST_DATABASE_URL']
+  if (url !== undefined) return url
+  const server = await startEmbeddedPostgres({ settings: { max_connections: 500 } })
+  t.teardown(() => server.close())
+  return server.url
+}
+
+/** Looks at the server from outside, by another driver. */
+export class Observer {
+  readonly url: string
+  readonly #client: pg.Client
+
+  constructor (url: string) {
+    this.url = url
+    this.#client = new pg.Client({ connectionString: url, application_name: 'observer' })
+    this.#client.on('error', () => {}) // a test may stop the server
+  }
+
+  async open (): Promise<this> {
+    await this.#client.connect()
+    return this
+  }
+
+  async rows (text: string, args: unknown[] = []): Promise<Array<Record<string, any>>> {
+    return (await this.#client.query(text, args)).rows
+  }
+
+  /** The backends of everyone but this observer in this database: those of the pool under test. */
+  async backends (): Promise<Array<{ pid: number, state: string, query: string, application_name: string }>> {
+    return await this.rows(`SELECT pid, state, query, application_name FROM pg_stat_activity
+      WHERE datname = current_database() AND backend_type = 'client backend' AND application_name <> 'observer' ORDER BY pid`) as never
+  }
+
+  /** Kills backends of the pool, or the given ones. */
+  async kill (pids?: number[]): Promise<void> {
+    const victims = pids ?? (await this.backends()).map(({ pid }) => pid)
+    await this.rows('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [victims])
+  }
+
+  async close (): Promise<void> { await this.#client.end() }
+}
+
+/** A fresh database on the server, dropped when the test ends, and an observer of it. */
+export async function freshDatabase (t: Test): Promise<Observer> {
+  const admin = await new Observer(await serverUrl(t)).open()
+  const name = `test_${randomBytes(6).toString('hex')}`
+  await admin.rows(`CREATE DATABASE ${name}`)
+  const url = new URL(admin.url)
+  url.pathname = `/${name}`
+  const observer = await new Observer(url.href).open()
+  t.teardown(async () => {
+    await observer.close()
+    await admin.rows(`DROP DATABASE ${name} WITH (FORCE)`)
+    await admin.close()
+  })
+  return observer
+}
+
+/** A database under test: open, quiet, closed when the test ends. */
+export async function openDatabase (t: Test, observer: Observer, options: DatabaseOptions = {}): Promise<Database> {
+  const db = createDatabase({ url: observer.url, min: 1, max: 4, log: memoryLog(), ...options }, {})
+  t.teardown(() => db.close())
+  await db.open()
+  return db
+}
+
+/** Waits until `condition` holds, looking again after each turn of the event loop and some rest for the server. */
+export async function until (condition: () => boolean | Promise<boolean>, seconds = 10): Promise<void> {
+  const end = performance.now() + seconds * 1000
+  while (!await condition()) {
+    if (performance.now() > end) throw new Error(`not within ${seconds} s: ${condition}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
