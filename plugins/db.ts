@@ -16,7 +16,7 @@ export interface FastifyPostgresJsOptions extends Omit<DatabaseOptions, 'health'
   /** `false` turns the health routes off. */
   health?: false | (HealthOptions & HealthRouteOptions) | undefined
   /** In front of the health routes. */
-  prefix?: string | undefined
+  prefix?: string
 }
 
 const OPTION_NAMES = [...POOL_OPTION_NAMES, 'name', 'health', 'prefix', 'logLevel', 'logSerializers']

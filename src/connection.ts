@@ -173,7 +173,7 @@ export class Connection {
     if (this.#state === 'closing' && reason !== 'lost') this.#parts.socket.destroy()
     if (!this.#goDown(reason, cause)) return
     if (running !== undefined && reason !== 'lost') this.#requestCancel(AbortSignal.timeout(CANCEL_TIMEOUT * 1000)).catch(() => {})
-    running?.fail(new ConnectionLostError(cause === undefined ? reason : codeOf(cause), { cause }))
+    running?.fail(cause === undefined ? new ConnectionLostError(reason) : new ConnectionLostError(codeOf(cause), { cause }))
     this.#parts.driver.end()
     this.#parts.socket.destroy()
   }

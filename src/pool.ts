@@ -129,8 +129,8 @@ export class Pool {
    * `NestedAcquireError`, `AbortedError`, `ConnectError` or `ClosedError`.
    */
   acquire (holder: Holder, signal?: AbortSignal): Promise<Connection> {
-    const idle = this.#takeIdle()
-    if (idle === undefined || signal?.aborted === true) return this.#acquireSlowly(holder, signal)
+    const idle = signal?.aborted === true ? undefined : this.#takeIdle()
+    if (idle === undefined) return this.#acquireSlowly(holder, signal)
     this.#lend(idle, holder)
     return Promise.resolve(idle)
   }
@@ -366,11 +366,11 @@ export class Pool {
     const { acquireTimeout, max } = this.config
     const cause = this.#opener.lastFailure
     const { size, busy, waiting } = this.stats()
-    const numbers = `${busy} of ${size} open connections are busy (${describeHolders(this.#open)}), at most ${max}; ${waiting} callers wait`
+    const numbers = `${busy} of ${size} open connections are busy (${describeHolders(this.#open)}), at most ${max}; callers waiting: ${waiting}`
     const advice = cause === undefined
       ? 'release connections sooner, shorten statements, or raise max'
       : `connecting fails (${codeOf(cause)}), see the cause`
-    return new AcquireTimeoutError(acquireTimeout, `${numbers}: ${advice}`, { cause })
+    return new AcquireTimeoutError(acquireTimeout, `${numbers}: ${advice}`, ...(cause === undefined ? [] : [{ cause }]))
   }
 
   #failureCode (): string {

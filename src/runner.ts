@@ -197,16 +197,18 @@ export class Runner {
 
   #answered (execution: Execution, answer: DriverResult | DriverResult[]): void {
     if (!Array.isArray(answer)) {
+      this.#running = undefined // it gets an error of its own
       this.#owner.broken('copy')
       return this.#end(execution, new QueryError('COPY FROM STDIN and TO STDOUT are not supported'))
     }
-    const { internal, statement, mode } = execution.call
+    const { internal, statement } = execution.call
     const results = 'command' in answer ? [answer] : answer
     for (const result of results) {
       repairRows(result)
       if (internal === true) continue
       if (statement.mayLeaveState || !isPlain(result.command)) this.tainted = true
-      if (this.#owner.inTransaction && mode === 'script' && (result.command === 'COMMIT' || result.command === 'ROLLBACK')) {
+      const toSavepoint = results.length === 1 && /\brollback\b[^]*\bto\b/i.test(statement.text)
+      if (this.#owner.inTransaction && (result.command === 'COMMIT' || (result.command === 'ROLLBACK' && !toSavepoint))) {
         this.#owner.broken('transaction', new QueryError('a script in the transaction ended it: use tx.transaction(…) for savepoints'))
       }
     }

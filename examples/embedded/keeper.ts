@@ -225,8 +225,8 @@ function takeSignals () {
 
 takeSignals()
 process.on('disconnect', () => end(0)) // the parent is dead
-process.on('uncaughtException', error => {
-  record(`${error.stack}\n`)
+process.on('uncaughtException', error => { // a binary that cannot be executed ends up here
   console.error(error)
+  queue = Promise.resolve() // the work under way may never end now
   end(1)
 })

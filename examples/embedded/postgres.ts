@@ -106,7 +106,14 @@ export async function startEmbeddedPostgres (options: EmbeddedPostgresOptions = 
 
 // Neither the loaders and the coverage of a test runner nor PGPORT and its like may reach the server.
 function cleanEnv () {
-  const unwanted = /^(NODE_OPTIONS|NODE_V8_COVERAGE|NODE_CHANNEL_.*|_?TAP|_?TAP(JS)?_.*|PG.*)$/
+  const unwanted = /^(NODE_OPTIONS|NODE_CHANNEL_.*|_?TAP|_?TAP(JS)?_.*|PG.*)$/
   const kept = Object.entries(process.env).filter(([name]) => !unwanted.test(name))
-  return { ...Object.fromEntries(kept), LC_ALL: 'C' }
+  return {
+    ...Object.fromEntries(kept),
+    LC_ALL: 'C',
+    // Node and tap bring these back where they are merely missing
+    NODE_V8_COVERAGE: undefined,
+    _TAPJS_PROCESSINFO_COVERAGE_: '0',
+    _TAPJS_PROCESSINFO_EXCLUDE_: '/./'
+  }
 }

@@ -1,0 +1,30 @@
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import postgresJs, { type DatabaseOptions } from '../plugins/db.js'
+import accounts from './accounts/accounts-plugin.js'
+import { accountRoutes } from './accounts/accounts-routes.js'
+import { handleError } from './error-handler.js'
+import schema from './schema.js'
+import users from './users/users-plugin.js'
+import { userRoutes } from './users/users-routes.js'
+
+export interface AppOptions {
+  /** As for fastify-postgres-js; what is left out comes from the environment. */
+  database?: DatabaseOptions
+  logger?: NonNullable<FastifyServerOptions['logger']>
+}
+
+/** How the demo is put together. */
+export function buildApp ({ database = {}, logger = false }: AppOptions = {}): FastifyInstance {
+  // A misspelt field is an error and not dropped in silence.
+  const app = Fastify({ logger, ajv: { customOptions: { removeAdditional: false } } })
+  app.setErrorHandler(handleError)
+
+  app.register(postgresJs, database)
+  app.register(schema)
+  app.register(users)
+  app.register(accounts)
+
+  app.register(userRoutes, { prefix: '/users' })
+  app.register(accountRoutes, { prefix: '/accounts' })
+  return app
+}
