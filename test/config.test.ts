@@ -6,18 +6,16 @@ import { errors, createDatabase } from '../src/index.js'
 
 const SECRET = 'opensesame'
 
-/** The one error that `options` and `env` give, which must not show what must not be seen. */
-function refusal (options: object, env: NodeJS.ProcessEnv = {}, hidden: string[] = []): Error & { code: string } {
+/** The error that `options` and `env` give; it must not show what nobody may see. */
+function refusal (options: object, env: NodeJS.ProcessEnv = {}): { code: string, message: string } {
   try {
     readConfig(options as PoolOptions, env)
   } catch (error) {
     if (!(error instanceof errors.OptionError)) throw error
-    for (const text of [SECRET, ...hidden]) {
-      if (inspect(error).includes(text)) throw new Error(`the error shows ${text}: ${error.message}`)
-    }
+    if (inspect(error).includes(SECRET)) throw new Error('the error shows the secret', { cause: error })
     return error
   }
-  throw new Error(`accepted: ${inspect(options)} ${inspect(env)}`)
+  return { code: 'none', message: 'accepted' }
 }
 
 const seconds = 'a number of seconds from 0, fractions allowed'
@@ -97,7 +95,7 @@ t.test('host, port and password come from variables too, and the options win', a
   t.equal(await readConfig({ password: 'other' }, env).password(), 'other')
   t.equal(await readConfig({ password: '' }, env).password(), '', 'an empty password is one')
   t.equal(await readConfig({ password: async () => 'fresh' }, env).password(), 'fresh')
-  t.same(readConfig({ host: ['a', 'b:6001', '[::1]:6002', '::1'].slice(0, 3) }, {}).hosts, [{ host: 'a', port: 5432 }, { host: 'b', port: 6001 }, { host: '::1', port: 6002 }])
+  t.same(readConfig({ host: ['a', 'b:6001', '[::1]:6002'] }, {}).hosts, [{ host: 'a', port: 5432 }, { host: 'b', port: 6001 }, { host: '::1', port: 6002 }])
   t.same(readConfig({}, { DATABASE_HOST: 'a,b:6001' }).hosts, [{ host: 'a', port: 5432 }, { host: 'b', port: 6001 }])
 })
 
@@ -138,11 +136,14 @@ t.test('each bad option is one error that names it, and what it takes, and not t
 })
 
 t.test('a bad value is not shown', async (t) => {
-  for (const name of ['min', 'acquireTimeout', 'required', 'ssl', 'targetSessionAttrs', 'parameters', 'onConnect', 'log', 'port']) refusal({ [name]: SECRET })
-  refusal({ host: `${SECRET}:x` })
-  refusal({ url: SECRET })
-  for (const variable of ['DB_MIN_POOL_SIZE', 'DB_COMMAND_TIMEOUT', 'DATABASE_PORT', 'DATABASE_URL']) refusal({}, { [variable]: SECRET })
-  refusal({}, { DATABASE_HOST: `${SECRET}:x` })
+  for (const name of ['min', 'acquireTimeout', 'required', 'ssl', 'targetSessionAttrs', 'parameters', 'onConnect', 'log', 'port', 'url']) {
+    t.match(refusal({ [name]: SECRET }), { code: 'FST_PG_OPTION', message: name })
+  }
+  for (const variable of ['DB_MIN_POOL_SIZE', 'DB_COMMAND_TIMEOUT', 'DATABASE_PORT', 'DATABASE_URL']) {
+    t.match(refusal({}, { [variable]: SECRET }), { code: 'FST_PG_OPTION', message: variable })
+  }
+  t.match(refusal({ host: `${SECRET}:x` }), { code: 'FST_PG_OPTION', message: /^option host/ })
+  t.match(refusal({}, { DATABASE_HOST: `${SECRET}:x` }), { code: 'FST_PG_OPTION', message: /^DATABASE_HOST/ })
 })
 
 t.test('each bad variable is one error that names it, and what it takes, and not the value', async (t) => {
@@ -185,8 +186,9 @@ t.test('where only one of min and max is given, the other one follows', async (t
 })
 
 t.test('an unknown option names the nearest known one', async (t) => {
-  for (const [unknown, nearest] of [['mim', 'min'], ['maxx', 'max'], ['pasword', 'password'], ['acquiretimeout', 'acquireTimeout'], ['connectionTimeout', 'connectTimeout']]) {
-    const { message } = refusal({ [unknown!]: SECRET })
+  const near = { mim: 'min', maxx: 'max', pasword: 'password', acquiretimeout: 'acquireTimeout', connectionTimeout: 'connectTimeout' }
+  for (const [unknown, nearest] of Object.entries(near)) {
+    const { message } = refusal({ [unknown]: SECRET })
     t.match(message, `unknown option ${unknown}: did you mean ${nearest}?`)
   }
   t.match(refusal({ xyzzyPlugh: 1 }).message, /^unknown option xyzzyPlugh: known are url, host, port/)

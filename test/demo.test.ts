@@ -25,6 +25,7 @@ function start (t: Test, observer: Observer, max = 4): FastifyInstance {
 }
 
 const NOBODY = 2 ** 31 - 1
+const DIRECTIONS = [1, 2, 3].flatMap((from) => [1, 2, 3].filter((to) => to !== from).map((to) => ({ from, to })))
 
 t.test('the tables are created with a few rows, once', async (t) => {
   const { app, observer } = await demo(t)
@@ -47,7 +48,7 @@ t.test('a start that cannot create the tables fails, and closing then leaves no 
   const observer = await freshDatabase(t)
   await observer.rows('CREATE TABLE users (something_else int)')
   const app = start(t, observer)
-  await t.rejects(app.ready(), { code: '42703' })
+  await t.rejects(async () => { await app.ready() }, { code: '42704' })
   await app.close()
   t.same(await observer.backends(), [])
 })
@@ -190,10 +191,9 @@ t.test('a transfer that is refused moves nothing', async (t) => {
 t.test('many transfers at once, in all directions, conserve the money and never deadlock', async (t) => {
   const { ask, observer } = await demo(t, 8)
   const expected = [0, 10_000, 10_000, 10_000]
-  const transfers = Array.from({ length: 400 }, async (_, index) => {
-    const from = index % 3 + 1
-    const to = (index + (index % 2)) % 3 + 1 === from ? from % 3 + 1 : (index + 1) % 3 + 1
-    const cents = index * 7 % 2500 + 1
+  const transfers = Array.from({ length: 300 }, async (_, index) => {
+    const { from, to } = DIRECTIONS[index % DIRECTIONS.length] ?? { from: 1, to: 2 }
+    const cents = index * 37 % 8000 + 1
     const { status } = await ask('POST', '/accounts/transfer', { from, to, amount: (cents / 100).toFixed(2) })
     if (status === 200) {
       expected[from] = (expected[from] ?? 0) - cents
@@ -210,7 +210,7 @@ t.test('many transfers at once, in all directions, conserve the money and never 
 
 t.test('opposite transfers between two accounts do not deadlock', async (t) => {
   const { ask, observer } = await demo(t, 8)
-  const statuses = await Promise.all(Array.from({ length: 200 }, async (_, index) => {
+  const statuses = await Promise.all(Array.from({ length: 100 }, async (_, index) => {
     const [from, to] = index % 2 === 0 ? [1, 2] : [2, 1]
     return (await ask('POST', '/accounts/transfer', { from, to, amount: '0.01' })).status
   }))

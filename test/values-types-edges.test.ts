@@ -1,18 +1,33 @@
 import t, { type Test } from 'tap'
-import { freshDatabase, openDatabase } from './support/database.js'
+import type { DatabaseOptions } from '../src/index.js'
+import { freshDatabase, openDatabase, until } from './support/database.js'
 
-const open = async (t: Test, script: string) => {
+const open = async (t: Test, script: string, options: DatabaseOptions = {}) => {
   const observer = await freshDatabase(t)
-  const db = await openDatabase(t, observer, { max: 1 })
+  const db = await openDatabase(t, observer, { max: 1, ...options })
   await db.execute(script)
   return { observer, db }
 }
 
 t.test('executeMany with a type that is unknown and NULL in its first row', async (t) => {
-  const { observer, db } = await open(t, "CREATE TYPE mood AS ENUM ('sad', 'fine'); CREATE TABLE held (n int, v mood)")
+  const { observer, db } = await open(t, "CREATE TYPE mood AS ENUM ('sad', 'fine'); CREATE TABLE held (n int, v mood)", { commandTimeout: 5 })
   t.strictSame(await db.executeMany('INSERT INTO held VALUES ($1, $2)', [[0, null], [1, 'sad'], [2, 'fine']]), { count: 3 })
   t.strictSame(await observer.rows('SELECT n, v FROM held ORDER BY n'), [{ n: 0, v: null }, { n: 1, v: 'sad' }, { n: 2, v: 'fine' }])
   t.equal(db.stats().created, 1)
+})
+
+t.test('a statement that was described before another connection learned its types', async (t) => {
+  const { observer, db } = await open(t, "CREATE DOMAIN number AS int; CREATE TABLE held (n int, v number[]); INSERT INTO held VALUES (1, '{1,2}')", { min: 2, max: 2 })
+  await observer.rows('BEGIN; LOCK TABLE held IN ROW EXCLUSIVE MODE; SELECT * FROM held FOR UPDATE')
+  const first = { text: 'SELECT v FROM held WHERE n = $1 FOR UPDATE', prepare: true }
+  const lease = await db.acquire()
+  t.teardown(() => lease.release())
+  const late = lease.fetchVal(first, 1)
+  await until(async () => (await observer.rows("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length === 1)
+  t.strictSame(await db.fetchVal('SELECT v FROM held'), [1, 2])
+  await observer.rows('COMMIT')
+  t.strictSame(await late, [1, 2])
+  for (let use = 0; use < 3; use++) t.strictSame(await lease.fetchVal(first, 1), [1, 2])
 })
 
 t.test('a type that was made, dropped and made anew with another base', async (t) => {

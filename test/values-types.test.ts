@@ -23,27 +23,28 @@ const TYPES: ReadonlyArray<{ type: string, create: string, value: unknown, text:
   { type: 'hstore', create: 'CREATE EXTENSION hstore', value: '"a"=>"1, 2", "b"=>NULL', text: '"a"=>"1, 2", "b"=>NULL' },
 ]
 
+const INSERT = 'INSERT INTO held (v, vs) VALUES ($1, $2) RETURNING v, vs'
+const AS_TEXT = 'v::text AS text, vs IS NULL AS none, to_json(ARRAY(SELECT vs[i]::text FROM generate_subscripts(vs, 1) AS i ORDER BY i)) AS texts'
+
 interface Held { n: number, v: unknown, vs: unknown }
 
 for (const { type, create, value, text, read = value } of TYPES) {
   const lists = [[value, [value, null]], [value, []], [null, null]]
-  const held = [
-    { text, none: false, texts: [text, null] },
-    { text, none: false, texts: [] },
-    { text: null, none: true, texts: [] },
-  ]
   const rows = [{ v: read, vs: [read, null] }, { v: read, vs: [] }, { v: null, vs: null }]
-  const INSERT = 'INSERT INTO held (v, vs) VALUES ($1, $2) RETURNING v, vs'
+  const held = [{ text, none: false, texts: [text, null] }, { text, none: false, texts: [] }, { text: null, none: true, texts: [] }]
 
-  /** Each in a pool of its own, which was open before the type was made. */
   const ways: Record<string, (t: Test, db: Database) => Promise<void>> = {
-    'as parameters and columns, at the first, second and third use': async (t, db) => {
+    'at the first, second and third use of a text': async (t, db) => {
       for (const [index, list] of lists.entries()) t.strictSame(await db.fetchOne(INSERT, ...list), rows[index])
     },
-    'as parameters whose first values were NULL': async (t, db) => {
-      await db.execute('INSERT INTO held (v, vs) VALUES ($1, $2)', null, null)
-      await db.execute('DELETE FROM held WHERE $1 IS NULL', '')
-      for (let use = 0; use < 3; use++) await db.fetchOne('INSERT INTO held (v, vs) VALUES ($1, $2)', null, null)
+    'prepared at the first use': async (t, db) => {
+      for (const [index, list] of lists.entries()) t.strictSame(await db.fetchOne({ text: INSERT, prepare: true }, ...list), rows[index])
+    },
+    'never prepared': async (t, db) => {
+      for (const [index, list] of lists.entries()) t.strictSame(await db.fetchOne({ text: INSERT, prepare: false }, ...list), rows[index])
+    },
+    'after NULLs': async (_t, db) => {
+      for (let use = 0; use < 3; use++) await db.execute('INSERT INTO held (v, vs) VALUES ($1, $2)', null, null)
       await db.execute('TRUNCATE held RESTART IDENTITY')
       for (const list of lists) await db.execute('INSERT INTO held (v, vs) VALUES ($1, $2)', ...list)
     },
@@ -58,23 +59,19 @@ for (const { type, create, value, text, read = value } of TYPES) {
           t.strictSame(await nested.fetchOne(INSERT, value, null), { v: read, vs: null })
           throw new Error('undo')
         }), { message: 'undo' })
-        await tx.execute('ALTER SEQUENCE held_n_seq RESTART')
         for (const [index, list] of lists.entries()) t.strictSame(await tx.fetchOne(INSERT, ...list), rows[index])
       })
     },
     'in executeMany': async (t, db) => {
-      t.strictSame(await db.executeManyWithReturning(INSERT, lists), rows)
+      t.strictSame(await db.executeMany('INSERT INTO held (v, vs) VALUES ($1, $2)', lists), { count: 3 })
     },
-    'in executeMany, all at once from many callers': async (t, db) => {
-      const results = await Promise.all(lists.map((list) => db.executeManyWithReturning(INSERT, [list])))
-      t.strictSame(results.flat(), rows)
-      await db.execute('TRUNCATE held RESTART IDENTITY')
-      await db.executeMany(INSERT, lists)
+    'in executeManyWithReturning': async (t, db) => {
+      t.strictSame(await db.executeManyWithReturning(INSERT, lists), rows)
     },
     'by a lease': async (t, db) => {
       const lease = await db.acquire()
+      t.teardown(() => lease.release())
       for (const [index, list] of lists.entries()) t.strictSame(await lease.fetchOne(INSERT, ...list), rows[index])
-      await lease.release()
     },
     'cast in the statement': async (t, db) => {
       for (let use = 0; use < 3; use++) {
@@ -86,33 +83,38 @@ for (const { type, create, value, text, read = value } of TYPES) {
     },
   }
 
-  for (const [way, run] of Object.entries(ways)) {
-    t.test(`${type}, unknown to the client beforehand, ${way}`, async (t) => {
-      const { observer, db } = await openThenCreate(t, `${create}; CREATE TABLE held (n serial PRIMARY KEY, v ${type}, vs ${type}[])`)
-      await run(t, db)
-      t.strictSame(await observer.rows(`SELECT v::text AS text, vs IS NULL AS none,
-        to_json(ARRAY(SELECT x::text FROM unnest(vs) WITH ORDINALITY AS u(x, i) ORDER BY i)) AS texts FROM held ORDER BY n`), held)
-      t.equal(db.stats().created, 1)
-    })
-  }
-
-  t.test(`${type}, unknown to the client beforehand, read before it is written, and written back`, async (t) => {
-    const { observer, db } = await openThenCreate(t, `${create}; CREATE TABLE held (n serial PRIMARY KEY, v ${type}, vs ${type}[])`)
-    await observer.rows('INSERT INTO held (v, vs) SELECT x, ARRAY[x, NULL] FROM (SELECT ' + `CAST($1 AS ${type}) AS x) s`, [text])
-    for (let use = 0; use < 3; use++) {
-      t.strictSame(await db.fetchAll('SELECT v, vs FROM held'), [rows[0]])
-      t.strictSame(await db.fetchVal('SELECT vs FROM held'), [read, null])
-      const { n, v, vs } = await db.fetchOne<Held>('SELECT * FROM held') as Held
-      await db.execute('UPDATE held SET v = $2, vs = $3 WHERE n = $1', n, v, vs)
+  t.test(`${type}, which no client knows beforehand`, async (t) => {
+    const observer = await freshDatabase(t)
+    for (const [way, run] of Object.entries(ways)) {
+      await t.test(way, async (t) => {
+        const db = await openThenCreate(t, observer, type, create)
+        await run(t, db)
+        t.strictSame(await observer.rows(`SELECT ${AS_TEXT} FROM held ORDER BY n`), held)
+        t.equal(db.stats().created, 1)
+      })
     }
-    t.strictSame(await observer.rows(`SELECT v::text AS text, vs = ARRAY[v, NULL]::${type}[] AS same FROM held`), [{ text, same: true }])
+
+    await t.test('read before it is written, and written back', async (t) => {
+      const db = await openThenCreate(t, observer, type, create)
+      await observer.rows(`INSERT INTO held (v) VALUES (CAST($1 AS ${type}))`, [text])
+      await observer.rows('UPDATE held SET vs[1] = v')
+      await observer.rows('UPDATE held SET vs[2] = NULL')
+      for (let use = 0; use < 3; use++) {
+        t.strictSame(await db.fetchAll('SELECT v, vs FROM held'), [rows[0]])
+        t.strictSame(await db.fetchVal('SELECT vs FROM held'), [read, null])
+        const { n, v, vs } = await db.fetchOne<Held>('SELECT * FROM held') as Held
+        await db.execute('UPDATE held SET v = $2, vs = $3 WHERE n = $1', n, v, vs)
+      }
+      t.strictSame(await observer.rows(`SELECT ${AS_TEXT} FROM held`), [held[0]])
+    })
   })
 }
 
-async function openThenCreate (t: Test, script: string): Promise<{ observer: Observer, db: Database }> {
-  const observer = await freshDatabase(t)
+/** A pool that was open before the type was made, so that it cannot know it. */
+async function openThenCreate (t: Test, observer: Observer, type: string, create: string): Promise<Database> {
   const db = await openDatabase(t, observer, { max: 1 })
   t.equal(await db.fetchVal('SELECT 1'), 1)
-  await observer.rows(script)
-  return { observer, db }
+  await observer.rows('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+  await observer.rows(`${create}; CREATE TABLE held (n serial PRIMARY KEY, v ${type}, vs ${type}[])`)
+  return db
 }
