@@ -23,7 +23,18 @@ export function stopSignal (): AbortSignal {
     controller.abort()
   }
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal)
+  if (process.env['npm_lifecycle_event'] !== undefined) whenOrphaned(() => { if (!controller.signal.aborted) onSignal() })
   return controller.signal
+}
+
+/** npm passes a signal on to the shell that runs the script, and Debian's dies of it without a word to us. */
+function whenOrphaned (then: () => void): void {
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    then()
+  }, 200).unref()
 }
 
 /** The embedded PostgreSQL sees that this process is gone, and removes itself. */

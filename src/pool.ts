@@ -1,15 +1,14 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Config, Log } from './config.js'
 import type { CloseReason, Connection, Holder } from './connection.js'
 import { Deadlines } from './deadlines.js'
 import { DriverTypes, type DriverResult } from './driver.js'
 import { AbortedError, AcquireTimeoutError, ClosedError, ConnectError, NestedAcquireError, QueryTimeoutError, StartupError, codeOf } from './errors.js'
-import { LinkedList } from './linked-list.js'
+import { Inventory } from './inventory.js'
 import { Opener, isPermanent } from './opener.js'
 import type { Call } from './query.js'
-import { Counters, describeHolders, type PoolStats } from './stats.js'
+import { Counters, type PoolStats } from './stats.js'
 import { pingServer } from './transport.js'
-import { Waiter } from './waiter.js'
+import { WaitingRoom } from './waiting-room.js'
 
 /** new → starting → open → closing → closed; a start that fails goes straight to closing. */
 type Phase = 'new' | 'starting' | 'open' | 'closing' | 'closed'
@@ -33,13 +32,8 @@ export class Pool {
   readonly #deadlines = new Deadlines()
   readonly #counters = new Counters()
   readonly #opener: Opener
-  /** Open connections, idle and busy. */
-  readonly #open = new Set<Connection>()
-  readonly #idle: Connection[] = []
-  readonly #closing = new Set<Connection>()
-  readonly #waiters = new LinkedList<Waiter>()
-  /** The connection that the current transaction holds. */
-  readonly #held = new AsyncLocalStorage<Connection>()
+  readonly #connections = new Inventory()
+  readonly #waiters: WaitingRoom
   #phase: Phase = 'new'
   #generation = 0
   #answeredAt = -Infinity
@@ -53,6 +47,7 @@ export class Pool {
   constructor ({ config, log, onConnect }: PoolParts) {
     this.config = config
     this.#log = log
+    this.#waiters = new WaitingRoom(config, this.#deadlines, () => this.#acquireTimeout())
     const parts = {
       config,
       types: new DriverTypes(),
@@ -83,7 +78,7 @@ export class Pool {
     const limits = [idleTimeout, maxLifetime].filter((limit) => limit > 0)
     if (limits.length > 0) {
       const period = Math.min(1, Math.max(0.01, Math.min(...limits) / 4))
-      this.#sweeper = setInterval(() => this.#sweep(), period * 1000).unref()
+      this.#sweeper = setInterval(() => this.#connections.sweep(idleTimeout, this.config.min), period * 1000).unref()
     }
     try {
       await new Promise<void>((resolve, reject) => {
@@ -99,7 +94,7 @@ export class Pool {
       this.#startup = undefined
       if (deadline !== undefined) this.#deadlines.clear(deadline)
     }
-    if (required) this.#log.info({ size: this.#open.size, min: this.config.min, max: this.config.max }, 'database pool is open')
+    if (required) this.#log.info({ size: this.#connections.size, min: this.config.min, max: this.config.max }, 'database pool is open')
   }
 
   #startFailed (error: Error): void {
@@ -111,7 +106,7 @@ export class Pool {
 
   /** Runs one call on whichever connection is free, or comes free. */
   run (call: Call): Promise<DriverResult> {
-    const idle = this.#takeIdle()
+    const idle = this.#connections.take()
     if (idle === undefined) return this.#acquireSlowly('statement', call.options.signal).then((connection) => this.#runOn(connection, call))
     this.#lend(idle, 'statement')
     return this.#runOn(idle, call)
@@ -129,7 +124,7 @@ export class Pool {
    * `NestedAcquireError`, `AbortedError`, `ConnectError` or `ClosedError`.
    */
   acquire (holder: Holder, signal?: AbortSignal): Promise<Connection> {
-    const idle = signal?.aborted === true ? undefined : this.#takeIdle()
+    const idle = signal?.aborted === true ? undefined : this.#connections.take()
     if (idle === undefined) return this.#acquireSlowly(holder, signal)
     this.#lend(idle, holder)
     return Promise.resolve(idle)
@@ -137,7 +132,7 @@ export class Pool {
 
   /** A free connection, or none; for checks, which must not wait in the queue. */
   tryAcquire (holder: Holder): Connection | undefined {
-    const idle = this.#takeIdle()
+    const idle = this.#connections.take()
     if (idle !== undefined) this.#lend(idle, holder)
     return idle
   }
@@ -148,28 +143,20 @@ export class Pool {
     if (this.#phase === 'new') this.open().catch(() => {})
     if (this.#phase === 'closing' || this.#phase === 'closed') throw this.#closedError()
     this.#counters.waited++
-    return await new Promise((resolve, reject) => {
-      const held = this.#held.getStore()
-      const waiter = new Waiter(holder, held !== undefined && this.#open.has(held) ? held : undefined, resolve, (error) => {
-        this.#counters.errors++
-        reject(error)
+    try {
+      return await this.#waiters.wait(holder, signal, (waiter) => {
+        this.#dispatch()
+        if (waiter.blocks !== undefined && this.#connections.size >= this.config.max && this.#connections.isDeadlocked) waiter.turnAway(new NestedAcquireError(this.config.max))
       })
-      waiter.enter(this.#waiters, this.#deadlines, this.config.acquireTimeout, () => this.#acquireTimeout(), signal)
-      this.#dispatch()
-      if (waiter.blocks !== undefined && this.#isDeadlocked()) waiter.turnAway(new NestedAcquireError(this.config.max))
-    })
-  }
-
-  /** Whether every connection that there may be waits for another one. */
-  #isDeadlocked (): boolean {
-    if (this.#open.size < this.config.max) return false
-    for (const connection of this.#open) if (connection.blocked === 0) return false
-    return true
+    } catch (error) {
+      this.#counters.errors++
+      throw error
+    }
   }
 
   /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
   within<T> (connection: Connection, work: () => T): T {
-    return this.#held.run(connection, work)
+    return this.#waiters.within(connection, work)
   }
 
   /** Takes a connection back: cleaned where it needs it, replaced where its time is over. Ignores one that is dead. */
@@ -183,9 +170,8 @@ export class Pool {
     } else {
       const reason = this.#reasonToReplace(connection)
       if (reason !== undefined) return connection.close(reason)
-      connection.rest()
+      this.#connections.rest(connection)
       this.#answeredAt = connection.since
-      this.#idle.push(connection)
       if (this.#waiters.size > 0) this.#dispatch()
     }
   }
@@ -195,16 +181,7 @@ export class Pool {
     if (this.#phase === 'closing') return 'close'
     if (connection.generation !== this.#generation) return 'expired'
     if (maxQueries > 0 && connection.uses >= maxQueries) return 'uses'
-    return connection.since >= connection.expiresAt || performance.now() >= connection.expiresAt ? 'age' : undefined
-  }
-
-  /** The warmest idle connection that may still be used. */
-  #takeIdle (): Connection | undefined {
-    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      if (performance.now() < connection.expiresAt) return connection
-      connection.close('age')
-    }
-    return undefined
+    return performance.now() >= connection.expiresAt ? 'age' : undefined
   }
 
   #lend (connection: Connection, holder: Holder): void {
@@ -217,7 +194,7 @@ export class Pool {
    */
   #dispatch (): void {
     while (this.#waiters.size > 0) {
-      const connection = this.#takeIdle()
+      const connection = this.#connections.take()
       if (connection === undefined) break
       const waiter = this.#waiters.first
       if (waiter === undefined) break
@@ -225,20 +202,17 @@ export class Pool {
       this.#lend(connection, waiter.holder)
       waiter.serve(connection)
     }
-    this.#settleStartup()
+    if (this.#connections.size >= Math.max(this.config.min, 1)) this.#startup?.resolve()
     this.#opener.start(this.#wanted())
   }
 
   /** How many connects should be under way: one for each waiter, and what is missing to `min`. */
   #wanted (): number {
-    if (this.#phase !== 'starting' && this.#phase !== 'open') return 0
+    if (!this.isOpen) return 0
     const { min, max } = this.config
     const least = this.#phase === 'starting' ? Math.max(min, 1) : min
-    return Math.min(Math.max(this.#waiters.size, least - this.#open.size), max - this.#open.size - this.#closing.size)
-  }
-
-  #settleStartup (): void {
-    if (this.#open.size >= Math.max(this.config.min, 1)) this.#startup?.resolve()
+    const { size, closing } = this.#connections
+    return Math.min(Math.max(this.#waiters.size, least - size), max - size - closing)
   }
 
   #opened (connection: Connection): void {
@@ -246,12 +220,11 @@ export class Pool {
     this.#counters.created++
     // It may have died in the moment between its greeting and now.
     if (connection.state !== 'opening') return this.#dispatch()
-    this.#open.add(connection)
+    this.#connections.add(connection)
     if (this.#phase === 'closing' || this.#phase === 'closed') return connection.close('close')
-    connection.rest()
+    this.#connections.rest(connection)
     this.#answeredAt = connection.since
-    this.#idle.push(connection)
-    this.#log.debug({ size: this.#open.size, pid: connection.pid }, 'database connection opened')
+    this.#log.debug({ size: this.#connections.size, pid: connection.pid }, 'database connection opened')
     this.#dispatch()
   }
 
@@ -259,9 +232,9 @@ export class Pool {
     this.#counters.connectFailures++
     if (failures === 1) this.#log.warn({ err: error }, 'cannot connect to the database: trying again')
     else this.#log.debug({ err: error, failures }, 'cannot connect to the database')
-    if (isPermanent(error) && this.#open.size === 0) {
+    if (isPermanent(error) && this.#connections.size === 0) {
       const refused = new ConnectError(codeOf(error), { cause: error })
-      for (const waiter of [...this.#waiters]) waiter.turnAway(refused)
+      this.#waiters.turnAllAway(refused)
       this.#startFailed(refused)
     } else if (!this.config.required) {
       this.#startFailed(new ConnectError(codeOf(error), { cause: error }))
@@ -270,38 +243,25 @@ export class Pool {
 
   /** A connection is no longer open. */
   #down (connection: Connection, reason: CloseReason, cause: unknown): void {
-    if (!this.#open.delete(connection)) return
-    const index = this.#idle.indexOf(connection)
-    if (index !== -1) this.#idle.splice(index, 1)
-    this.#closing.add(connection)
+    if (!this.#connections.down(connection)) return
     this.#counters.closed[reason] = (this.#counters.closed[reason] ?? 0) + 1
-    if (reason === 'lost') this.#log.warn({ err: cause, size: this.#open.size }, 'database connection lost')
-    else this.#log.debug({ reason, size: this.#open.size }, 'database connection closed')
+    if (reason === 'lost') this.#log.warn({ err: cause, size: this.#connections.size }, 'database connection lost')
+    else this.#log.debug({ reason, size: this.#connections.size }, 'database connection closed')
     this.#checkEmpty()
     this.#dispatch()
   }
 
   /** The socket of a connection is gone, and its place is free. */
   #gone (connection: Connection): void {
-    if (!this.#closing.delete(connection)) return
+    if (!this.#connections.gone(connection)) return
     this.#checkEmpty()
     this.#dispatch()
-  }
-
-  /** Closes what has been idle or alive for too long; never goes below `min` for idleness. */
-  #sweep (): void {
-    const now = performance.now()
-    const { idleTimeout, min } = this.config
-    for (const connection of [...this.#idle]) {
-      if (now >= connection.expiresAt) connection.close('age')
-      else if (idleTimeout > 0 && now - connection.since >= idleTimeout * 1000 && this.#open.size > min) connection.close('idle')
-    }
   }
 
   /** Replaces every connection: idle ones now, busy ones when they come back. */
   expire (): void {
     this.#generation++
-    for (const connection of [...this.#idle]) connection.close('expired')
+    this.#connections.closeIdle('expired')
   }
 
   /**
@@ -319,41 +279,39 @@ export class Pool {
     const error = this.#closedError()
     this.#opener.stop(error)
     this.#startup?.reject(error)
-    for (const waiter of [...this.#waiters]) waiter.turnAway(this.#failure ?? error)
-    for (const connection of [...this.#idle]) connection.close('close')
-    const force = setTimeout(() => {
-      for (const connection of this.#open) connection.destroy('forced')
-    }, this.config.closeTimeout * 1000)
-    if (this.#open.size + this.#closing.size > 0) await new Promise<void>((resolve) => { this.#onEmpty = resolve })
+    this.#waiters.turnAllAway(error)
+    this.#connections.closeIdle('close')
+    const force = setTimeout(() => this.#connections.destroyAll('forced'), this.config.closeTimeout * 1000)
+    if (!this.#connections.isEmpty) await new Promise<void>((resolve) => { this.#onEmpty = resolve })
     clearTimeout(force)
     this.#phase = 'closed'
     this.#log.debug({}, 'database pool is closed')
   }
 
   #checkEmpty (): void {
-    if (this.#open.size + this.#closing.size === 0) this.#onEmpty?.()
+    if (this.#connections.isEmpty) this.#onEmpty?.()
   }
 
   /** A plain snapshot of numbers. */
   stats (): PoolStats {
-    const size = this.#open.size
-    const free = this.#idle.length
+    const { size, free, busy, closing } = this.#connections
     const { min, max } = this.config
     const { closed, ...counters } = this.#counters
-    return { size, free, busy: size - free, opening: this.#opener.underWay, closing: this.#closing.size, waiting: this.#waiters.size, min, max, ...counters, closed: { ...closed } }
+    return { size, free, busy, opening: this.#opener.underWay, closing, waiting: this.#waiters.size, min, max, ...counters, closed: { ...closed } }
   }
 
   /** When the server last answered anyone, in the clock of `performance.now()`. */
   get answeredAt (): number { return this.#answeredAt }
   get isOpen (): boolean { return this.#phase === 'open' || this.#phase === 'starting' }
+  /** Why the last connect failed; undefined once one succeeded. */
+  get lastFailure (): unknown { return this.#opener.lastFailure }
+
   /** Asks the server of an open connection whether it is there, without taking a session. */
   async ping (signal: AbortSignal): Promise<void> {
-    const [connection] = this.#open
+    const [connection] = this.#connections.open
     if (connection === undefined) throw this.#closedError()
     await pingServer(connection.host, signal)
   }
-
-  get lastFailure (): unknown { return this.#opener.lastFailure }
 
   /** Counts a failed call, whatever the reason. */
   countError (error: unknown): void {
@@ -365,8 +323,7 @@ export class Pool {
     this.#counters.acquireTimeouts++
     const { acquireTimeout, max } = this.config
     const cause = this.#opener.lastFailure
-    const { size, busy, waiting } = this.stats()
-    const numbers = `${busy} of ${size} open connections are busy (${describeHolders(this.#open)}), at most ${max}; callers waiting: ${waiting}`
+    const numbers = `${this.#connections.describe()}, at most ${max}; callers waiting: ${this.#waiters.size}`
     const advice = cause === undefined
       ? 'release connections sooner, shorten statements, or raise max'
       : `connecting fails (${codeOf(cause)}), see the cause`

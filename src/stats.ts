@@ -1,4 +1,4 @@
-import type { CloseReason, Connection } from './connection.js'
+import type { CloseReason } from './connection.js'
 
 /** A snapshot of the pool. `size = free + busy`, always. */
 export interface PoolStats {
@@ -44,18 +44,4 @@ export class Counters {
   closed: Partial<Record<CloseReason, number>> = {}
   errors = 0
   connectFailures = 0
-}
-
-/** Who holds the connections and for how long, in words for an error of exhaustion. */
-export function describeHolders (connections: Iterable<Connection>): string {
-  const counts = new Map<string, number>()
-  let longest: Connection | undefined
-  for (const connection of connections) {
-    if (connection.state !== 'busy') continue
-    counts.set(connection.holder, (counts.get(connection.holder) ?? 0) + 1)
-    if (longest === undefined || connection.since < longest.since) longest = connection
-  }
-  if (longest === undefined) return 'none is busy'
-  const list = [...counts].map(([holder, count]) => `${count} by a ${holder}`).join(', ')
-  return `${list}; the longest for ${((performance.now() - longest.since) / 1000).toFixed(1)} s by a ${longest.holder}`
 }

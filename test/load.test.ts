@@ -27,7 +27,7 @@ t.test('load', async (t) => {
   t.test('the numbers are exact: 64 callers, quick, slow, failing, transactions, kills', async (t) => {
     const db = await openDatabase(t, observer, { min: 4, max: 12 })
     const gate = new Gate()
-    let done = false
+    const end = new AbortController()
     let samples = 0
     const check = (): void => {
       const { size, free, busy, closing, max } = db.stats()
@@ -35,7 +35,7 @@ t.test('load', async (t) => {
       samples++
     }
     const callers = Array.from({ length: 64 }, async (_, caller) => {
-      for (let i = 0; !done; i++) {
+      for (let i = 0; !end.signal.aborted; i++) {
         await gate.pass()
         check()
         await work(db, (caller * 31 + i * 17) % 10).catch(expected)
@@ -62,7 +62,7 @@ t.test('load', async (t) => {
       for (const lease of leases) await lease.release()
       goOn()
     }
-    done = true
+    end.abort()
     await Promise.all(callers)
     t.ok(samples > 1000)
     t.ok((db.stats().closed.lost ?? 0) > 0, 'connections were killed')

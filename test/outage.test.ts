@@ -73,18 +73,19 @@ t.test('a retry storm: 16 workers on 8 connections, 20 kills, retried at once: e
   const { server, db } = await start(t, { min: 8, max: 8 })
   await db.open()
   const observer = await new Observer(server.url).open()
-  let kills = 0
+  const end = new AbortController()
   const workers = Array.from({ length: 16 }, async () => {
-    while (kills < 20) {
+    while (!end.signal.aborted) {
       await db.fetchVal('SELECT 1 FROM pg_sleep(0.001)').catch((error) => {
         if (error.code !== 'FST_PG_CONNECTION_LOST') throw error
       })
     }
   })
-  for (; kills < 20; kills++) {
+  for (let kills = 0; kills < 20; kills++) {
     await observer.kill()
     await db.fetchVal('SELECT 1').catch(() => {})
   }
+  end.abort()
   await Promise.all(workers)
   const later = await Promise.all(Array.from({ length: 32 }, (_, i) => db.fetchVal('SELECT $1::int', i)))
   t.same(later, Array.from({ length: 32 }, (_, i) => i))

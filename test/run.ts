@@ -1,13 +1,43 @@
 import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { startEmbeddedPostgres } from '../examples/embedded/postgres.js'
 
-/** `npm test`: one PostgreSQL for all test files, each with a database of its own on it; then tap. */
+/**
+ * `npm test`: one PostgreSQL for all test files, each with a database of its own on it; then tap. A run of everything
+ * also holds the coverage against what the project promises. Arguments go to tap: `npm test -- test/load.test.ts`.
+ */
+const LEAST_COVERAGE = 95
+
+const everything = process.argv.length === 2
+const output = await mkdtemp(join(tmpdir(), 'fastify-postgres-js-tap-'))
 const server = await startEmbeddedPostgres({ settings: { max_connections: 500 } })
-const tap = spawn(process.execPath, ['node_modules/tap/dist/esm/run.mjs', ...process.argv.slice(2)], {
-  stdio: 'inherit',
-  env: { ...process.env, TEST_DATABASE_URL: server.url, TZ: process.env['TZ'] ?? 'UTC' },
-})
+const tap = spawn(process.execPath, [
+  'node_modules/tap/dist/esm/run.mjs',
+  `--output-file=${join(output, 'tap')}`,
+  ...(everything ? ['--coverage-report=text', '--coverage-report=json-summary'] : process.argv.slice(2)),
+], { stdio: 'inherit', env: { ...process.env, TEST_DATABASE_URL: server.url } })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tap.kill(signal))
-const code = await new Promise<number>((resolve) => tap.once('exit', (code) => resolve(code ?? 1)))
+
+let failed = await new Promise<number | null>((resolve) => tap.once('exit', resolve)) !== 0
 await server.close()
-process.exitCode = code
+if (everything) failed = !await coverageHolds() || failed
+console.log(`\n${await summary()}`)
+await rm(output, { recursive: true })
+process.exitCode = failed ? 1 : 0
+
+async function coverageHolds (): Promise<boolean> {
+  const { total } = JSON.parse(await readFile('.tap/report/coverage-summary.json', 'utf8'))
+  const { lines: { pct: lines }, branches: { pct: branches } } = total
+  console.log(`\ncoverage of src, plugins and routes: ${lines} % of lines, ${branches} % of branches (at least ${LEAST_COVERAGE} % each)`)
+  return lines >= LEAST_COVERAGE && branches >= LEAST_COVERAGE
+}
+
+/** `N passed, N failed`, of assertions. */
+async function summary (): Promise<string> {
+  const lines = (await readFile(join(output, 'tap'), 'utf8')).split('\n')
+  // A line with a time is the sum of a subtest.
+  const count = (start: string): number => lines.filter((line) => line.trimStart().startsWith(start) && !line.includes('# time=')).length
+  return `${count('ok ')} passed, ${count('not ok ')} failed`
+}

@@ -21,10 +21,12 @@ for (const [name, text, bad, good] of WRONG) {
     const { db, observer, finish } = await open(t)
     for (const helper of ['execute', 'fetchOne', 'fetchVal', 'fetchAll'] as const) {
       const statement = `${text} /* ${helper} */`
-      for (const use of ['first', 'second', 'third']) await t.rejects(db[helper](statement, ...bad), COUNT, `${helper}, ${use} use`)
-      for (let use = 0; use < 3; use++) await db[helper](statement, ...good)
-      for (const use of ['first', 'second']) await t.rejects(db[helper](statement, ...bad), COUNT, `${helper}, ${use} use after good ones`)
-      await t.rejects(db[helper]({ text: statement, prepare: false }, ...bad), COUNT, `${helper}, unprepared`)
+      const call = (args: unknown[], prepare?: boolean): Promise<unknown> =>
+        (db[helper] as (query: object, ...args: unknown[]) => Promise<unknown>).call(db, { text: statement, prepare }, ...args)
+      for (const use of ['first', 'second', 'third']) await t.rejects(call(bad), COUNT, `${helper}, ${use} use`)
+      for (let use = 0; use < 3; use++) await call(good)
+      for (const use of ['first', 'second']) await t.rejects(call(bad), COUNT, `${helper}, ${use} use after good ones`)
+      await t.rejects(call(bad, false), COUNT, `${helper}, unprepared`)
     }
     t.strictSame(await observer.rows('SELECT count(*)::int FROM held'), [{ count: 12 }])
     await finish()
