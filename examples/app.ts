@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import postgresJs, { type DatabaseOptions } from '../plugins/db.js'
 import accounts from './accounts/accounts-plugin.js'
 import { accountRoutes } from './accounts/accounts-routes.js'
+import drain from './drain.js'
 import { handleError } from './error-handler.js'
 import schema from './schema.js'
 import users from './users/users-plugin.js'
@@ -18,6 +19,7 @@ export function buildApp ({ database = {}, logger = false }: AppOptions = {}): F
   // A misspelt field is an error and not dropped in silence.
   const app = Fastify({ logger, ajv: { customOptions: { removeAdditional: false } } })
   app.setErrorHandler(handleError)
+  app.register(drain)
 
   app.register(postgresJs, database)
   app.register(schema)

@@ -45,7 +45,9 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   fastify.decorate(name, db)
 
   if (health !== false) {
-    const routes = async (scope: FastifyInstance): Promise<void> => healthRoutes(scope, () => db.health(), { path, routeOptions })
+    // A second database must not claim the same route.
+    const ownPath = path ?? (name === 'db' ? '/api/health' : `/api/health/${name}`)
+    const routes = async (scope: FastifyInstance): Promise<void> => healthRoutes(scope, () => db.health(), { path: ownPath, routeOptions })
     // Fastify ignores the prefix of a plugin that does not encapsulate, so the routes get a scope that does.
     await fastify.register(routes, prefix === undefined ? {} : { prefix })
   }

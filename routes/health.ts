@@ -2,7 +2,7 @@ import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
 import type { HealthReport } from '../src/index.js'
 
 export interface HealthRouteOptions {
-  /** Default `/api/health`; the liveness route is `/live` below it. */
+  /** Default `/api/health`, or `/api/health/<name>` for a database of another name; the liveness route is `/live` below it. */
   path?: string | undefined
   /** Passed on to Fastify: `onRequest` hooks, `config`, `logLevel` and so on. */
   routeOptions?: RouteShorthandOptions | undefined

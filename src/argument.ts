@@ -32,6 +32,11 @@ export class Argument {
   toString (): never { throw new BindAborted() }
 }
 
+/** Only for an error: a `$7` inside a string counts too. */
+function highestPlaceholder (text: string): number {
+  return Math.max(0, ...[...text.matchAll(/\$(\d+)/g)].map(([, digits]) => Number(digits)))
+}
+
 /** The protocol counts to 65,535, but postgres.js 3.4.9 stops here. */
 const MOST_ARGUMENTS = 65_533
 
@@ -39,7 +44,7 @@ const MOST_ARGUMENTS = 65_533
 export function toArguments (values: readonly unknown[], text: string, row = ''): Array<Argument | null> {
   if (values.length > MOST_ARGUMENTS) throw new ParameterCountError(values.length, `at most ${MOST_ARGUMENTS}`)
   // A text without `$3` has no third parameter, wherever else it has dollars.
-  if (values.length > 0 && !text.includes(`$${values.length}`)) throw new ParameterCountError(values.length, 'fewer')
+  if (values.length > 0 && !text.includes(`$${values.length}`)) throw new ParameterCountError(values.length, highestPlaceholder(text))
   return values.map((value, index) => {
     if (value === null) return null
     if (value === undefined) throw new ValueError(`${row}parameter $${index + 1}`, 'it is undefined (use null for NULL)')

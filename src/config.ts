@@ -1,4 +1,5 @@
 import os from 'node:os'
+import { isSeconds, SECONDS } from './durations.js'
 import { OptionError } from './errors.js'
 import { parseConnectionUrl, parseHost } from './connection-url.js'
 import { rejectUnknown } from './unknown-option.js'
@@ -52,9 +53,9 @@ export interface PoolOptions {
   maxQueries?: number | undefined
   /** Idle connections beyond `min` are closed after it; environment: DB_MAX_INACTIVE_CONNECTION_LIFETIME. Default 300. */
   idleTimeout?: number | undefined
-  /** Age at which a connection is replaced, less up to a quarter, so that they do not all expire at once. Default 1800. */
+  /** Age at which a connection is replaced, less 10 to 25 %, so that they do not all expire at once. Default 1800. */
   maxLifetime?: number | undefined
-  /** Grace for running work when the pool closes. Default 10. */
+  /** Grace for running work when the pool closes; 0 ends it at once. Default 10. */
   closeTimeout?: number | undefined
   /** Prepare statements that are used repeatedly. Turn off behind an old PgBouncer. Default true. */
   prepare?: boolean | undefined
@@ -103,7 +104,7 @@ const number = (text: string): number => text.trim() === '' ? NaN : Number(text)
 const text = (takes: string, env?: string): Rule => ({ takes, valid: isText, ...(env !== undefined && { env }) })
 const flag: Rule = { takes: 'true or false', valid: (value) => typeof value === 'boolean' }
 const seconds = (env?: string): Rule => ({
-  takes: 'a number of seconds from 0, fractions allowed', valid: (value) => isNumber(value) && value >= 0, read: number, ...(env !== undefined && { env })
+  takes: SECONDS, valid: isSeconds, read: number, ...(env !== undefined && { env })
 })
 const count = (least: number, most: number, env: string): Rule => ({
   takes: `a whole number from ${least} to ${most}`, valid: (value) => Number.isInteger(value) && isNumber(value) && value >= least && value <= most, read: number, env

@@ -2,7 +2,8 @@ import type { Socket } from 'node:net'
 import type { Config } from './config.js'
 import type { Deadlines } from './deadlines.js'
 import type { Driver, DriverResult, DriverTypes } from './driver.js'
-import { ConnectionLostError, codeOf } from './errors.js'
+import { codeOf } from './error-code.js'
+import { ConnectionLostError } from './errors.js'
 import type { OnSettled } from './execution.js'
 import { type Call, internalCall } from './query.js'
 import { Runner } from './runner.js'
@@ -120,7 +121,6 @@ export class Connection {
     const connection = this
     return {
       get usable (): boolean { return connection.#state === 'busy' || connection.#state === 'opening' },
-      get inTransaction (): boolean { return connection.inTransaction },
       abandoned (): void { connection.#recover() },
       broken (reason: CloseReason, cause: unknown): void { connection.destroy(reason, cause) },
     }

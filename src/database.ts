@@ -4,6 +4,7 @@ import { Channel } from './channel.js'
 import { readConfig, type Log, type PoolOptions } from './config.js'
 import type { Connection, Holder } from './connection.js'
 import type { DriverResult } from './driver.js'
+import { QueryError } from './errors.js'
 import { Health, readHealthOptions, type HealthOptions, type HealthReport } from './health.js'
 import { Lease } from './lease.js'
 import { Pool } from './pool.js'
@@ -59,7 +60,14 @@ export class Database extends Queryable {
   /** Replaces every connection: free ones now, busy ones when they come back. */
   expire (): void { this.#pool.expire() }
 
-  protected override run (call: Call): Promise<DriverResult> { return this.#pool.run(call) }
+  protected override run (call: Call): Promise<DriverResult> {
+    const { controlsTransaction, leavesTransactionOpen, isScript } = call.statement
+    // The next call would run elsewhere, outside of that transaction.
+    if (controlsTransaction && (leavesTransactionOpen || !isScript)) {
+      throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), or BEGIN on a lease from db.acquire()')
+    }
+    return this.#pool.run(call)
+  }
 
   protected override async batch (batch: Batch): Promise<void> {
     const channel = await this.#channel('transaction', batch.call.options.signal)

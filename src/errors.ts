@@ -23,7 +23,7 @@ export const QueryError = createError<[string]>('FST_PG_QUERY', '%s', 500)
 /** More or fewer arguments than the statement has parameters. */
 export const ParameterCountError = createError<[number, number | string]>(
   'FST_PG_PARAMETER_COUNT',
-  '%d arguments were given, but the statement takes %s: pass one argument for each $1, $2, … of its text',
+  'wrong number of arguments: given %d, but the statement takes %s: write $1, $2, … in its text, and pass one argument for each',
   500)
 
 /** A value that cannot be sent as the type that the server asks for. */
@@ -88,10 +88,3 @@ export const NestedTransactionError = createError(
   'FST_PG_NESTED_TRANSACTION',
   'a nested transaction is open: use the tx that its own function was given until it ends',
   500)
-
-/** What is known of an unknown error in one word, for a message that may reach a client: its code, or its name. */
-export function codeOf (error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0])
-  if (error instanceof Error) return 'code' in error && typeof error.code === 'string' ? error.code : error.name
-  return typeof error
-}

@@ -1,5 +1,7 @@
 import type { Log } from './config.js'
-import { ClosedError, OptionError, codeOf } from './errors.js'
+import { isSeconds, SECONDS } from './durations.js'
+import { codeOf } from './error-code.js'
+import { ClosedError, OptionError } from './errors.js'
 import type { Pool } from './pool.js'
 import { internalCall } from './query.js'
 
@@ -36,8 +38,9 @@ export function readHealthOptions (options: HealthOptions = {}): HealthLimits {
   if (typeof options !== 'object' || options === null) throw new OptionError('option health takes an object')
   const { timeout = 0.5, cache = 1 } = options
   for (const [name, value] of Object.entries({ timeout, cache })) {
-    if (!(typeof value === 'number' && value >= 0 && value < Infinity)) throw new OptionError(`option health.${name} takes a number of seconds from 0, fractions allowed`)
+    if (!isSeconds(value)) throw new OptionError(`option health.${name} takes ${SECONDS}`)
   }
+  if (timeout === 0) throw new OptionError('option health.timeout takes more than 0 seconds: the route must have time to answer')
   return { timeout, cache }
 }
 
@@ -84,7 +87,7 @@ export class Health {
 
   async #check (): Promise<Outcome> {
     const start = performance.now()
-    const limit = AbortSignal.timeout(this.#timeout * 1000)
+    const limit = AbortSignal.timeout(Math.ceil(this.#timeout * 1000))
     const previous = this.#outcome?.alive
     const outcome: Outcome = { alive: true, latency: null, at: 0 }
     try {

@@ -39,7 +39,7 @@ export class Lease extends Queryable {
 
   protected override async run (call: Call): Promise<DriverResult> {
     const result = await this.#channel.run(call)
-    if (call.statement.controlsTransaction) this.#begun = result.command === 'BEGIN'
+    if (call.statement.controlsTransaction) this.#begun = call.statement.leavesTransactionOpen
     return result
   }
 

@@ -1,3 +1,4 @@
+import { isSeconds, SECONDS } from './durations.js'
 import { OptionError, QueryError } from './errors.js'
 import type { Statement, StatementCache } from './statement.js'
 import { rejectUnknown } from './unknown-option.js'
@@ -43,7 +44,7 @@ export function toCall (query: Query, args: readonly unknown[], mode: Mode, cach
   }
   rejectUnknown(query, CALL_OPTIONS, 'query.')
   const { timeout, signal, prepare } = query
-  if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0 && timeout < Infinity)) throw new OptionError('query.timeout takes a number of seconds from 0, fractions allowed')
+  if (timeout !== undefined && !isSeconds(timeout)) throw new OptionError(`query.timeout takes ${SECONDS}`)
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new OptionError('query.signal takes an AbortSignal')
   if (prepare !== undefined && typeof prepare !== 'boolean') throw new OptionError('query.prepare takes true or false')
   return { statement: cache.get(query.text), args, mode, options: query }
@@ -51,6 +52,6 @@ export function toCall (query: Query, args: readonly unknown[], mode: Mode, cach
 
 /** A statement of our own. */
 export function internalCall (text: string, mode: Mode = 'rows', options: CallOptions = NO_OPTIONS): Call {
-  const statement = { text, strings: [text] as const, uses: 0, mayLeaveState: false, controlsTransaction: true }
+  const statement = { text, strings: [text] as const, uses: 0, isScript: false, mayLeaveState: false, controlsTransaction: true, leavesTransactionOpen: false }
   return { statement, args: [], mode, options, internal: true }
 }

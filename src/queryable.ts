@@ -49,10 +49,11 @@ export abstract class Queryable {
   }
 
   /** Runs a statement for its effect. Without arguments it may be a script of several statements, which run in one
-   * transaction unless they say otherwise; the result is the last one's.
+   * transaction unless they say otherwise; of a script only the last command is told, and `count` is 0.
    * @example const { count } = await db.execute('DELETE FROM users WHERE id = $1', 7) */
   async execute (query: Query, ...args: readonly unknown[]): Promise<ExecuteResult> {
-    return toExecuteResult(await this.#run(query, args, 'script'))
+    const call = this.#call(query, args, 'script')
+    return toExecuteResult(await this.run(call), call.statement.isScript)
   }
 
   /** The row that a statement with RETURNING gives, or `null`.
@@ -99,8 +100,10 @@ export abstract class Queryable {
   }
 }
 
-function toExecuteResult ({ command, count }: DriverResult): ExecuteResult {
+function toExecuteResult ({ command, count }: DriverResult, isScript: boolean): ExecuteResult {
   const name = command ?? ''
+  // Of several statements without rows the driver mixes the count of the first with the command of the last.
+  if (isScript) return { status: name, command: name, count: 0 }
   // The driver drops the OID, which has been 0 since Postgres 12.
   const status = count === null ? name : name === 'INSERT' ? `INSERT 0 ${count}` : `${name} ${count}`
   return { status, command: name, count: count ?? 0 }

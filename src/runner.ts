@@ -8,7 +8,6 @@ import { Execution, type OnSettled } from './execution.js'
 import type { Call } from './query.js'
 import { decodeColumns, repairRows, unknownColumns } from './rows.js'
 import { ServerError } from './server-error.js'
-import { isPlain } from './session.js'
 import type { Statement } from './statement.js'
 import { catalogQuery, type CatalogRow } from './types.js'
 
@@ -22,12 +21,10 @@ const LONGEST_LIMIT = 0x7fffffff
 export interface RunnerOwner {
   /** Whether statements may be sent: never on a dead socket (postgres.js #1066). */
   readonly usable: boolean
-  /** Whether a transaction of ours is open. */
-  readonly inTransaction: boolean
   /** A caller's time is up, but the statement may still be running. */
   abandoned (): void
   /** The connection cannot go on. */
-  broken (reason: 'lost' | 'copy' | 'transaction', cause?: unknown): void
+  broken (reason: 'lost' | 'copy', cause?: unknown): void
 }
 
 /** Runs calls on one driver, one at a time: prepares, writes the arguments, reads the rows, translates the errors. */
@@ -93,7 +90,7 @@ export class Runner {
         const batch = lists.map((list, index) => this.#write(list, call.statement, types, `row ${firstRow + index}, `))
         if (!this.#admit(execution)) return
         this.#watch(execution)
-        this.#sendAll(execution, batch)
+        this.#sendAll(execution, batch, firstRow)
       } catch (error) {
         execution.fail(error)
       }
@@ -171,16 +168,16 @@ export class Runner {
     if (described !== null && !described.types.includes(0)) this.#prepared.set(statement, described.types)
   }
 
-  #sendAll (execution: Execution<DriverResult[]>, batch: ReadonlyArray<Array<Argument | null>>): void {
+  #sendAll (execution: Execution<DriverResult[]>, batch: ReadonlyArray<Array<Argument | null>>, firstRow: number): void {
     const { statement, mode } = execution.call
     const results: DriverResult[] = []
     let left = batch.length
-    let failure: unknown
+    let failure: { error: unknown, row: number } | undefined
     const done = (): void => {
       execution.progress()
       if (--left > 0) return
       if (failure === undefined) return this.#end(execution, undefined, results)
-      this.#end(execution, this.#translate(execution, failure))
+      this.#end(execution, this.#translate(execution, failure.error, [], failure.row))
     }
     for (const [index, args] of batch.entries()) {
       this.uses++
@@ -189,7 +186,7 @@ export class Runner {
         repairRows(result as DriverResult)
         done()
       }, (error) => {
-        failure ??= error
+        failure ??= { error, row: firstRow + index }
         done()
       })
     }
@@ -203,15 +200,8 @@ export class Runner {
     }
     const { internal, statement } = execution.call
     const results = 'command' in answer ? [answer] : answer
-    for (const result of results) {
-      repairRows(result)
-      if (internal === true) continue
-      if (statement.mayLeaveState || !isPlain(result.command)) this.tainted = true
-      const toSavepoint = results.length === 1 && /\brollback\b[^]*\bto\b/i.test(statement.text)
-      if (this.#owner.inTransaction && (result.command === 'COMMIT' || (result.command === 'ROLLBACK' && !toSavepoint))) {
-        this.#owner.broken('transaction', new QueryError('a script in the transaction ended it: use tx.transaction(…) for savepoints'))
-      }
-    }
+    for (const result of results) repairRows(result)
+    if (internal !== true && statement.mayLeaveState) this.tainted = true
     // A rollback undoes a SET.
     const result = results.at(-1)
     if (result?.command === 'ROLLBACK' && this.#serverLimit !== this.#config.commandTimeout) this.#serverLimit = undefined
@@ -245,15 +235,15 @@ export class Runner {
   }
 
   /** What the driver rejected with → what the caller learns. */
-  #translate<T> (execution: Execution<T>, error: unknown, types: readonly number[] = []): unknown {
-    const { call: { args, mode, statement, internal }, startedAt } = execution
+  #translate<T> (execution: Execution<T>, error: unknown, types: readonly number[] = [], row = execution.call.row): unknown {
+    const { call: { args, statement, internal }, startedAt } = execution
     if (!(error instanceof DriverServerError)) {
       if (!(error instanceof BindAborted || error instanceof Refusal)) this.#owner.broken('lost', error)
       return new ConnectionLostError('while the statement was running', { cause: error })
     }
-    const serverError = new ServerError(error, statement.text)
+    const serverError = new ServerError(error, statement.text, row)
     // A script may have failed inside a transaction that it began itself.
-    if (mode === 'script' && internal !== true) this.tainted = true
+    if (statement.mayLeaveState && internal !== true) this.tainted = true
     if (serverError.fatal) this.#owner.broken('lost', serverError)
     if (error.code === '08P01' && !types.includes(0) && types.length !== args.length) return new ParameterCountError(args.length, types.length)
     const limit = this.#serverLimit ?? 0

@@ -39,6 +39,8 @@ export class ServerError extends Error {
   readonly table_name?: string | undefined
   readonly column_name?: string | undefined
   readonly constraint_name?: string | undefined
+  /** Which of a batch's argument lists it was, from 0. */
+  readonly row?: number
   /** Where in the statement, in characters from 1. */
   readonly position?: number
   /** The server's own words. They may hold data. Not enumerable. */
@@ -52,7 +54,7 @@ export class ServerError extends Error {
   /** The statement's text. Not enumerable. */
   declare readonly query: string | undefined
 
-  constructor (fields: ServerErrorFields, query?: string) {
+  constructor (fields: ServerErrorFields, query?: string, row?: number) {
     super(safeMessage(fields))
     this.code = fields.code
     this.severity = fields.severity ?? fields.severity_local ?? 'ERROR'
@@ -60,6 +62,7 @@ export class ServerError extends Error {
     if (fields.table_name !== undefined) this.table_name = fields.table_name
     if (fields.column_name !== undefined) this.column_name = fields.column_name
     if (fields.constraint_name !== undefined) this.constraint_name = fields.constraint_name
+    if (row !== undefined) this.row = row
     if (fields.position !== undefined) this.position = Number(fields.position)
     const hidden = { serverMessage: fields.message, detail: fields.detail, hint: fields.hint, where: fields.where, query }
     for (const [name, value] of Object.entries(hidden)) Object.defineProperty(this, name, { value, enumerable: false })

@@ -1,30 +1,46 @@
 import { QueryError } from './errors.js'
+import { splitScript } from './script.js'
 
-/** What is known of one statement text: kept per text, so that nothing of it is worked out per call. */
+/** What is known of one text: kept per text, so that nothing of it is worked out per call. */
 export interface Statement {
   readonly text: string
   /** The text as the driver takes it. */
   readonly strings: readonly [string]
   /** How often it was run through this pool. */
   uses: number
+  /** Whether it is more than one statement. */
+  readonly isScript: boolean
   /** Whether it may leave something behind in the session: a setting, a lock, a temporary table. */
   readonly mayLeaveState: boolean
-  /** Whether it begins or ends a transaction. Going back to a savepoint does not. */
+  /** Whether it begins or ends a transaction anywhere. Going back to a savepoint does not. */
   readonly controlsTransaction: boolean
+  /** Whether a transaction that it begins is still open at its end. */
+  readonly leavesTransactionOpen: boolean
 }
 
-/** Functions and clauses that leave something in the session without a command of their own to show it. */
+/** Statements that leave nothing in the session. Others (SET, LISTEN, DO, PREPARE, …) may. */
+const PLAIN = /^(select|insert|update|delete|merge|with|values|table|show|explain|notify|vacuum|analyze|truncate|copy|create|alter|drop|comment|grant|revoke|reindex|refresh|cluster|import|security|reassign)\b/i
+/** Functions and clauses that leave something in the session inside an otherwise plain statement. */
 const LEAVES_STATE = /set_config|advisory_lock|\btemp(orary)?\b|pg_temp|dblink|lo_open/i
-const COMMENTS = /^(\s+|--[^\n]*(\n|$)|\/\*[^]*?\*\/|;)*/
-const CONTROL = /^(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
+const BEGINS = /^(begin|start\s+transaction)\b/i
+const ENDS = /^(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
 /** The driver turns these into streams that nobody would read. */
 const COPY_STREAM = /^copy\b[^]*\b(from\s+stdin|to\s+stdout)\b/i
 
 function describe (text: string): Statement {
   if (text.includes('\0')) throw new QueryError('the text of the query holds a NUL character: remove it')
-  const start = text.replace(COMMENTS, '')
-  if (COPY_STREAM.test(start)) throw new QueryError('COPY FROM STDIN and TO STDOUT are not supported: use executeMany, or COPY on a connection of postgres.js of your own')
-  return { text, strings: [text], uses: 0, mayLeaveState: LEAVES_STATE.test(text), controlsTransaction: CONTROL.test(start) }
+  const parts = splitScript(text)
+  if (parts.some((part) => COPY_STREAM.test(part))) throw new QueryError('COPY FROM STDIN and TO STDOUT are not supported: use executeMany, or COPY on a connection of postgres.js of your own')
+  const controls = parts.filter((part) => BEGINS.test(part) || ENDS.test(part))
+  return {
+    text,
+    strings: [text],
+    uses: 0,
+    isScript: parts.length > 1,
+    mayLeaveState: controls.length > 0 || LEAVES_STATE.test(text) || !parts.every((part) => PLAIN.test(part.replace(/^[\s(]+/, ''))),
+    controlsTransaction: controls.length > 0,
+    leavesTransactionOpen: BEGINS.test(controls.at(-1) ?? ''),
+  }
 }
 
 /** Texts kept per generation: two generations of small objects, so that texts made up at run time do not pile up. */

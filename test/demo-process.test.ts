@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { freshDatabase, until } from './support/database.js'
+import { freshDatabase, Observer, until } from './support/database.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const startCommand = [process.execPath, '--import', import.meta.resolve('tsx'), join(root, 'examples', 'server.ts')]
@@ -173,15 +173,18 @@ t.test('a request that is under way is answered before it ends', bounded, async 
   const observer = await freshDatabase(t)
   const demo = await start(t, { env: { DATABASE_URL: observer.url } })
   const address = await demo.address()
-  await observer.rows('BEGIN')
-  await observer.rows('LOCK TABLE users')
+  // Another session than the one that looks: inside a transaction, pg_stat_activity stands still.
+  const blocker = await new Observer(observer.url).open()
+  t.teardown(() => blocker.close())
+  await blocker.rows('BEGIN')
+  await blocker.rows('LOCK TABLE users')
   const response = fetch(`${address}/users`)
   await until(async () => (await observer.backends()).some(({ state, query }) => state === 'active' && query.includes('FROM users')))
 
   demo.kill('SIGINT')
   await until(() => fetch(`${address}/api/health`).then(() => false, () => true))
   t.equal(demo.child.exitCode, null, 'it takes no new requests, and waits for the one')
-  await observer.rows('COMMIT')
+  await blocker.rows('COMMIT')
   t.equal((await response).status, 200)
   t.match(await (await response).json(), [{ id: 1 }, { id: 2 }, { id: 3 }])
   t.same(await demo.exit, [0, null])

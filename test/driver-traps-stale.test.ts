@@ -9,49 +9,69 @@ async function open (t: Test, table: string): Promise<{ db: Database, observer: 
   return { observer, db: await openDatabase(t, observer, { max: 1, commandTimeout: 5 }) }
 }
 
+type After = ReadonlyArray<readonly [value: unknown, text: string]>
+
 /** The column's type, how it changes, what was sent before, and what after: [sent, held by the server as text]. */
-const CHANGES: ReadonlyArray<readonly [from: string, to: string, before: unknown, after: ReadonlyArray<readonly [value: unknown, text: string]>]> = [
-  ['int', 'text', 1, [['abc', 'abc'], ['007', '007'], [5, '5'], [true, 'true']]],
+const CHANGES: ReadonlyArray<readonly [from: string, to: string, before: unknown, after: After]> = [
+  ['int', 'text', 1, [['abc', 'abc'], [5, '5'], [true, 'true']]],
   ['int', 'bigint', 1, [[3_000_000_000, '3000000000'], [2n ** 60n, '1152921504606846976'], [1, '1']]],
   ['int', 'numeric', 1, [['1.5', '1.5'], [2.5, '2.5']]],
-  ['int', 'jsonb', 1, [[{ a: 1 }, '{"a": 1}'], ['text', '"text"'], ['1', '"1"'], [true, 'true']]],
+  ['int', 'jsonb', 1, [[{ a: 1 }, '{"a": 1}'], ['text', '"text"'], [true, 'true']]],
   ['int', 'int[]', 1, [[[1, 2], '{1,2}']]],
   ['text', 'jsonb', '1', [['1', '"1"'], ['text', '"text"'], [{ a: 1 }, '{"a": 1}'], [[true], '[true]']]],
   ['text', 'int', '1', [[5, '5'], ['6', '6']]],
   ['text', 'bytea', '1', [[Buffer.from([1]), '\\x01']]],
   ['text', 'document', '1', [['1', '"1"'], [{ a: 1 }, '{"a": 1}']]],
-  ['jsonb', 'text', 'abc', [['abc', 'abc'], ['"abc"', '"abc"'], ['', '']]],
   ['jsonb', 'int', 1, [[5, '5'], ['6', '6']]],
-  ['bool', 'text', true, [['yes', 'yes'], ['off', 'off'], [true, 'true']]],
-  ['float4', 'float8', 0.5, [[0.1, '0.1'], [1e300, '1e+300']]],
-  ['date', 'timestamptz', '2024-01-01', [[new Date(Date.UTC(2024, 0, 2, 12)), '2024-01-02 12:00:00+00']]],
+  ['float4', 'float8', 0.5, [[1e300, '1e+300']]],
   ['timestamp', 'timestamptz', new Date(0), [[new Date(Date.UTC(2024, 0, 2, 12)), '2024-01-02 12:00:00+00']]],
   ['numeric', 'int', '1', [[5, '5']]],
 ]
 
-const alter = (from: string, to: string): string =>
-  `ALTER TABLE held ALTER v TYPE ${to} USING ${to.endsWith('[]') ? `ARRAY[v::text::${to.slice(0, -2)}]` : to === 'document' ? 'to_jsonb(v)' : from === 'text' && to === 'jsonb' ? 'to_jsonb(v)' : `v::text::${to}`}`
+/** Here the old parameter type can still be assigned to the new column, so that the server gives no sign at all. */
+const WITHOUT_A_SIGN: typeof CHANGES = [
+  ['int', 'text', 1, [['007', '007']]],
+  ['int', 'jsonb', 1, [['1', '"1"']]],
+  ['jsonb', 'text', 'abc', [['abc', 'abc'], ['"abc"', '"abc"'], ['', '']]],
+  ['bool', 'text', true, [['yes', 'yes']]],
+  ['float4', 'float8', 0.5, [[0.1, '0.1']]],
+  ['date', 'timestamptz', '2024-01-01', [[new Date(Date.UTC(2024, 0, 2, 12)), '2024-01-02 12:00:00+00']]],
+]
 
-for (const [from, to, before, after] of CHANGES) {
-  for (const [value, text] of after) {
-    t.test(`after a column's type changed from ${from} to ${to}, ${typeof value} for ${text} is stored rightly by a prepared INSERT, and found`, async (t) => {
-      const { db, observer } = await open(t, `CREATE DOMAIN document AS jsonb; CREATE TABLE held (v ${from})`)
-      await observer.rows('SET TimeZone TO UTC')
-      const equals = ['jsonb', 'document', 'json'].includes(to) ? 'v::jsonb = $1' : 'v = $1'
-      for (let use = 0; use < 4; use++) {
-        await db.execute('INSERT INTO held VALUES ($1)', before)
-        if (!equals.includes('::')) await db.fetchAll(`SELECT * FROM held WHERE ${equals}`, before)
-        await db.fetchAll('SELECT * FROM held')
+function alter (from: string, to: string): string {
+  const using = to.endsWith('[]') ? `ARRAY[v::text::${to.slice(0, -2)}]` : from === 'text' && ['jsonb', 'document'].includes(to) ? 'to_jsonb(v)' : `v::text::${to}`
+  return `ALTER TABLE held ALTER v TYPE ${to} USING ${using}`
+}
+
+const isJson = (type: string): boolean => type === 'jsonb' || type === 'document'
+
+for (const [changes, sign] of [[CHANGES, ''], [WITHOUT_A_SIGN, ', although the server gives no sign of it']] as const) {
+  for (const [from, to, before, after] of changes) {
+    t.test(`a column's type changes from ${from} to ${to}: prepared statements go on and store the right value${sign}`, async (t) => {
+      const observer = await freshDatabase(t)
+      await observer.rows('SET TimeZone TO UTC; CREATE DOMAIN document AS jsonb')
+      for (const [value, text] of after) {
+        await t.test(`${typeof value} for ${text}`, async (t) => {
+          await observer.rows(`DROP TABLE IF EXISTS held; CREATE TABLE held (v ${from})`)
+          const db = await openDatabase(t, observer, { max: 1, commandTimeout: 5 })
+          // With = there is no operator for json, and none of text with int: the statement is refused, not the value.
+          const find = isJson(from) || isJson(to) ? undefined : 'SELECT * FROM held WHERE v = $1'
+          for (let use = 0; use < 4; use++) {
+            await db.execute('INSERT INTO held VALUES ($1)', before)
+            if (find !== undefined) t.ok(await db.fetchOne(find, before))
+            t.ok(await db.fetchOne('SELECT * FROM held'))
+          }
+          await observer.rows('TRUNCATE held')
+          await observer.rows(alter(from, to))
+          for (let use = 0; use < 4; use++) await t.resolves(db.execute('INSERT INTO held VALUES ($1)', value), `use ${use}`)
+          t.strictSame(await observer.rows('SELECT v::text FROM held'), Array.from({ length: 4 }, () => ({ v: text })))
+          for (let use = 0; use < 4; use++) {
+            t.equal((await db.fetchAll('SELECT * FROM held')).length, 4)
+            if (find !== undefined) t.equal((await db.fetchAll(find, value)).length, 4, `found, use ${use}`)
+          }
+          t.equal(db.stats().created, 1)
+        })
       }
-      await observer.rows('TRUNCATE held')
-      await observer.rows(alter(from, to))
-      for (let use = 0; use < 4; use++) await t.resolves(db.execute('INSERT INTO held VALUES ($1)', value), `use ${use}`)
-      t.strictSame(await observer.rows('SELECT v::text FROM held'), Array.from({ length: 4 }, () => ({ v: text })))
-      t.equal((await db.fetchAll('SELECT * FROM held')).length, 4)
-      await observer.rows('TRUNCATE held')
-      await observer.rows(`INSERT INTO held VALUES (CAST($1 AS ${to}))`, [text])
-      for (let use = 0; use < 4; use++) t.equal((await db.fetchAll(`SELECT * FROM held WHERE ${equals}`, value)).length, 1, `found, use ${use}`)
-      t.equal(db.stats().created, 1)
     })
   }
 }

@@ -58,7 +58,7 @@ for (const [failure, fail] of Object.entries(FAILURES)) {
     await observer.rows("CREATE TYPE mood AS ENUM ('sad', 'fine')")
     for (const [name, next] of Object.entries(NEXT)) {
       await t.test(`when it is ${name}`, async (t) => {
-        const db = await openDatabase(t, observer, { max: 1, commandTimeout: 10 })
+        const db = await openDatabase(t, observer, { max: 1, commandTimeout: 5, closeTimeout: 1 })
         const pid = await db.fetchVal('SELECT pg_backend_pid()')
         for (let use = 0; use < 3; use++) {
           await fail(t, db)

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import t from 'tap'
 import { freshDatabase, openDatabase, until } from './support/database.js'
 
@@ -99,7 +100,6 @@ t.test('who gets a connection, and when', async (t) => {
     const lease = await db.acquire()
     const controller = new AbortController()
     // Node warns of more than 10 listeners on a signal unless told that they are meant.
-    const { setMaxListeners } = await import('node:events')
     setMaxListeners(0, controller.signal)
     const calls = Array.from({ length: 10_000 }, () => db.fetchVal({ text: 'SELECT 1', signal: controller.signal }).catch((error) => error.code))
     t.equal(db.stats().waiting, 10_000)
@@ -136,7 +136,7 @@ t.test('who gets a connection, and when', async (t) => {
   t.test('db.* inside a transaction while another connection is only busy: it waits', async (t) => {
     const db = await openDatabase(t, observer, { min: 2, max: 2 })
     const other = db.fetchVal('SELECT pg_sleep(0.1)')
-    t.equal(await db.transaction(async (tx) => await db.fetchVal('SELECT 7')), 7)
+    t.equal(await db.transaction(() => db.fetchVal('SELECT 7')), 7)
     await other
   })
 

@@ -40,8 +40,11 @@ t.test('what one user leaves in the session, the next one does not find', async 
 
   t.test('by a single call', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1 })
-    for (const text of leavings) {
+    for (const text of leavings.filter((text) => text !== 'BEGIN')) {
       await db.execute(text)
+      await clean(t, db)
+      // The driver tells the last command only.
+      if (text !== 'SET ROLE pg_monitor') await db.execute(`${text}; SELECT 1; CREATE TABLE IF NOT EXISTS public.plain_too (id int)`)
       await clean(t, db)
     }
     await db.fetchVal('SELECT pg_advisory_lock($1)', 42)
@@ -51,7 +54,7 @@ t.test('what one user leaves in the session, the next one does not find', async 
 
   t.test('by a script that fails in a transaction of its own', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1 })
-    await t.rejects(db.execute('BEGIN; SET search_path TO pg_catalog; SELECT 1 / 0'), { code: '22012' })
+    await t.rejects(db.execute('BEGIN; SET search_path TO pg_catalog; SELECT 1 / 0; COMMIT'), { code: '22012' })
     await clean(t, db)
   })
 
@@ -76,6 +79,7 @@ t.test('what one user leaves in the session, the next one does not find', async 
     await lease.fetchVal('SELECT 1')
     await lease.execute('CREATE TABLE IF NOT EXISTS plain (id int)')
     await t.rejects(lease.fetchVal('SELECT 1 / 0'))
+    await t.rejects(lease.execute('INSERT INTO plain VALUES ($1)', 'x'))
     await lease.release()
     t.equal(db.stats().free, 1, 'free at once')
   })
@@ -98,9 +102,10 @@ t.test('what one user leaves in the session, the next one does not find', async 
     await Promise.all([lease.release(), lease.release()])
     await lease.release()
     t.match(db.stats(), { free: 2, size: 2 })
-    for (const call of [
+    const calls: Array<() => Promise<unknown>> = [
       () => lease.fetchOne('SELECT 1'), () => lease.execute('SELECT 1'), () => lease.executeMany('SELECT $1', [[1]]), () => lease.transaction(() => 1),
-    ]) await t.rejects(call(), { code: 'FST_PG_RELEASED', message: /lease/ })
+    ]
+    for (const call of calls) await t.rejects(call(), { code: 'FST_PG_RELEASED', message: /lease/ })
     const other = await db.acquire()
     await lease.release()
     t.equal(db.stats().busy, 1, 'a late release does not take it from its next holder')

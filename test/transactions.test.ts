@@ -91,11 +91,10 @@ t.test('transactions', async (t) => {
   })
 
   t.test('the handle of an ended transaction rejects', async (t) => {
-    let kept: Parameters<Parameters<typeof db.transaction>[0]>[0] | undefined
-    await db.transaction((tx) => { kept = tx })
-    await t.rejects(kept?.execute('INSERT INTO items VALUES (1)') ?? Promise.resolve(), { code: 'FST_PG_RELEASED' })
-    await t.rejects(kept?.transaction(() => 1) ?? Promise.resolve(), { code: 'FST_PG_RELEASED' })
-    await t.rejects(kept?.executeMany('INSERT INTO items VALUES ($1)', [[1]]) ?? Promise.resolve(), { code: 'FST_PG_RELEASED' })
+    const kept = await db.transaction((tx) => tx)
+    await t.rejects(kept.execute('INSERT INTO items VALUES (1)'), { code: 'FST_PG_RELEASED' })
+    await t.rejects(kept.transaction(() => 1), { code: 'FST_PG_RELEASED' })
+    await t.rejects(kept.executeMany('INSERT INTO items VALUES ($1)', [[1]]), { code: 'FST_PG_RELEASED' })
     t.same(await ids(), [])
   })
 
@@ -140,12 +139,22 @@ t.test('transactions', async (t) => {
     t.same(await ids(), [1])
   })
 
-  t.test('a script that ends the transaction by itself costs the connection, so that nothing runs outside', async (t) => {
-    await t.rejects(db.transaction(async (tx) => {
-      await tx.execute('INSERT INTO items VALUES (1); ROLLBACK').catch(() => {})
-      await tx.execute('INSERT INTO items VALUES (2)')
-    }), { code: 'FST_PG_CONNECTION_LOST' })
-    t.same(await ids(), [])
+  t.test('a script that would end the transaction is refused as a whole', async (t) => {
+    await db.transaction(async (tx) => {
+      for (const end of ['ROLLBACK', 'COMMIT; INSERT INTO items VALUES (3)', '/* /* x */ */ commit', 'BEGIN']) {
+        await t.rejects(tx.execute(`INSERT INTO items VALUES (1); ${end}`), { code: 'FST_PG_QUERY', message: /tx\.transaction/ })
+      }
+      await tx.execute("INSERT INTO items VALUES (2, '; COMMIT'); SAVEPOINT a; INSERT INTO items VALUES (4); ROLLBACK TO a")
+    })
+    t.same(await ids(), [2])
+  })
+
+  t.test('BEGIN outside of a lease is refused: the next call would run outside of it', async (t) => {
+    for (const text of ['BEGIN', 'COMMIT', 'ROLLBACK', 'BEGIN; INSERT INTO items VALUES (1)', 'COMMIT; START TRANSACTION READ ONLY']) {
+      await t.rejects(db.execute(text), { code: 'FST_PG_QUERY', message: /db\.transaction/ }, text)
+    }
+    await db.execute('BEGIN; INSERT INTO items VALUES (1); COMMIT')
+    t.same(await ids(), [1], 'a script that ends what it begins is fine')
   })
 
   t.test('executeMany inside a transaction is part of it', async (t) => {
@@ -159,11 +168,23 @@ t.test('transactions', async (t) => {
   })
 
   t.test('BEGIN that fails: the slot is kept (case 32)', async (t) => {
-    await observer.rows(`ALTER DATABASE ${new URL(observer.url).pathname.slice(1)} SET default_transaction_isolation = 'serializable'`)
-    const standby = db.transaction(() => 1, { isolation: 'serializable', readOnly: true, deferrable: true })
-    t.equal(await standby, 1)
-    await observer.kill()
-    t.equal(await db.transaction(() => 2), 2, 'fatal: the next one gets a new connection')
+    const lease = await db.acquire()
+    // A transaction that has failed refuses everything, a savepoint of ours too.
+    await lease.execute('BEGIN')
+    await t.rejects(lease.execute('SELECT 1 / 0'), { code: '22012' })
+    await t.rejects(lease.transaction(() => 1), { code: '25P02' })
+    await lease.release()
+    await until(() => db.stats().busy === 0)
+    const { size, created } = db.stats()
+    t.equal(await db.transaction(() => 2), 2)
+    t.match(db.stats(), { size, created }, 'the slot is kept')
+    const lost = db.stats().closed.lost ?? 0
+    const held = await db.acquire()
+    await observer.kill([await held.fetchVal<number>('SELECT pg_backend_pid()') ?? 0])
+    await t.rejects(held.transaction(() => 1), { code: 'FST_PG_CONNECTION_LOST' }, 'fatal')
+    await held.release()
+    t.equal(db.stats().closed.lost, lost + 1)
+    t.equal(await db.transaction(() => 3), 3, 'and the slot is replaced')
   })
 
   t.test('a transaction on a lease, also inside a BEGIN by hand', async (t) => {

@@ -89,6 +89,10 @@ for (const [name, type, bad, good] of REFUSED) {
       await refuses(t, db.execute({ text: 'INSERT INTO held VALUES ($1, $2) /* options */', prepare }, 0, bad), `prepare: ${prepare}`)
     }
 
+    const prepared = await db.fetchVal('SELECT count(*) FROM pg_prepared_statements')
+    for (let use = 0; use < 10; use++) await refuses(t, db.execute(INSERT, 0, bad), `again, ${use}`)
+    t.equal(await db.fetchVal({ text: 'SELECT count(*) FROM pg_prepared_statements', prepare: false }), prepared, 'the server keeps nothing of it')
+
     await testInTransaction(t, db, bad, good)
     await testInMany(t, db, observer, bad, good)
     t.equal(await db.fetchVal('SELECT pg_backend_pid()'), pid)

@@ -46,12 +46,13 @@ export class FaultProxy {
   }
 
   /** Connections that are open on the side of the code under test, as far as the proxy knows. */
-  get size (): number { return this.#links.size }
+  get size (): number { return [...this.#links].filter((link) => link.isOpen).length }
 
   async set (fault: Fault): Promise<void> {
     const listening = this.#server.listening
+    const changesFlow = (fault === 'black-hole') !== (this.#fault === 'black-hole')
     this.#fault = fault
-    for (const link of this.#links) link.flow(fault !== 'black-hole')
+    if (changesFlow) for (const link of this.#links) link.flow(fault !== 'black-hole')
     if (fault === 'refuse' && listening) this.#server.close()
     if (fault !== 'refuse' && !listening) {
       this.#server = await listen(this.#port)
@@ -82,70 +83,71 @@ export class FaultProxy {
         socket.on('error', () => {}).resume().end()
         return
       }
-      const link = new Link(socket, () => this.#links.delete(link))
+      const link = new Link(socket, this.#target, () => this.#links.delete(link))
       this.#links.add(link)
-      link.flow(this.#fault !== 'black-hole')
-      if (this.#delay === 0) return link.join(this.#target)
+      if (this.#delay === 0) return link.flow(this.#fault !== 'black-hole')
       const timer = setTimeout(() => {
         this.#timers.delete(timer)
-        link.join(this.#target)
+        link.flow(this.#fault !== 'black-hole')
       }, this.#delay)
       this.#timers.add(timer)
     })
   }
 }
 
-/** One connection through the proxy: two sockets. */
+/** One connection through the proxy: two sockets. Nothing flows at first. */
 class Link {
   readonly #near: Socket
+  readonly #target: { host: string, port: number }
   readonly #onGone: () => void
   #far: Socket | undefined
-  #flowing = true
-  #target: { host: string, port: number } | undefined
+  #flowing = false
+  /** What one side has to be told of the other one, while nothing flows. */
+  #news: Array<() => void> = []
 
-  constructor (near: Socket, onGone: () => void) {
-    this.#near = near.pause()
-    this.#onGone = onGone
-    near.on('error', () => this.cut())
-    near.on('close', () => this.#leave(this.#far))
-  }
-
-  /** Connects to the server, now or when bytes flow again. */
-  join (target: { host: string, port: number }): void {
+  constructor (near: Socket, target: { host: string, port: number }, onGone: () => void) {
+    this.#near = near
     this.#target = target
-    if (!this.#flowing || this.#near.destroyed) return
-    const far = this.#far = net.connect({ ...target, noDelay: true, allowHalfOpen: true })
-    far.on('error', () => this.cut())
-    far.on('close', () => this.#leave(this.#near))
-    this.#forward(this.#near, far)
-    this.#forward(far, this.#near)
-    this.flow(true)
+    this.#onGone = onGone
+    this.#forward(near, () => this.#far)
+    near.pause()
   }
 
-  /** By hand, as a pipe resumes a paused socket whenever the other side has drained. */
-  #forward (from: Socket, to: Socket): void {
-    from.on('data', (bytes) => to.write(bytes))
-    from.on('end', () => to.end())
-    if (!this.#flowing) from.pause()
-  }
+  get isOpen (): boolean { return !this.#near.destroyed }
 
   flow (flowing: boolean): void {
     this.#flowing = flowing
-    if (flowing && this.#far === undefined) {
-      if (this.#target !== undefined) this.join(this.#target)
-      return
+    if (flowing && this.#far === undefined && !this.#near.destroyed) {
+      this.#far = net.connect({ ...this.#target, noDelay: true, allowHalfOpen: true })
+      this.#forward(this.#far, () => this.#near)
     }
     for (const socket of [this.#near, this.#far]) flowing ? socket?.resume() : socket?.pause()
+    if (flowing) for (const tell of this.#news.splice(0)) tell()
   }
 
   cut (): void {
-    for (const socket of [this.#near, this.#far]) if (socket?.destroyed === false) socket.resetAndDestroy()
+    for (const socket of [this.#near, this.#far]) reset(socket)
   }
 
-  #leave (other: Socket | undefined): void {
-    if (this.#near.destroyed) this.#onGone()
-    if (other?.destroyed === false) other.destroySoon()
+  /** Not by pipe(), which resumes a socket that is to stay paused. A paused one still says that the other end is gone. */
+  #forward (from: Socket, to: () => Socket | undefined): void {
+    from.on('data', (bytes) => to()?.write(bytes))
+    from.on('end', () => this.#pass(() => to()?.end()))
+    from.on('error', () => {}) // 'close' follows
+    from.on('close', (failed) => {
+      this.#pass(() => failed ? reset(to()) : to()?.destroySoon())
+      if (this.#near.destroyed && this.#far?.destroyed !== false) this.#onGone()
+    })
   }
+
+  #pass (tell: () => void): void {
+    if (this.#flowing) tell()
+    else this.#news.push(tell)
+  }
+}
+
+function reset (socket: Socket | undefined): void {
+  if (socket?.destroyed === false) socket.resetAndDestroy()
 }
 
 /**
