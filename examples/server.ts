@@ -1,61 +1,6 @@
-import { once } from 'node:events'
-import dotenv from 'dotenv'
-import type { FastifyInstance, FastifyListenOptions } from 'fastify'
-import { buildApp } from './app.js'
-import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded/postgres.js'
-import { explain } from './explain.js'
-import { readSettings } from './settings.js'
 import { stopSignal } from './stop.js'
 
-/** `npm start`. */
+/** `npm start`. Loading the rest takes a moment, in which a Ctrl-C already counts. */
 const stop = stopSignal()
-let postgres: EmbeddedPostgres | undefined
-let app: FastifyInstance | undefined
-try {
-  dotenv.config({ quiet: true })
-  const { port, host, logLevel, max, embedded } = readSettings(process.env)
-  console.log(embedded ? 'Starting a throw-away PostgreSQL …' : 'Connecting to the database …')
-  if (embedded) postgres = await startEmbeddedPostgres()
-  stop.throwIfAborted()
-
-  // Until it listens, the one line below says what is wrong.
-  app = buildApp({ database: { url: postgres?.url, max }, logger: { level: 'fatal' } })
-  const address = await listen(app, { port, host })
-  app.log.level = logLevel
-  console.log(welcome(address))
-  if (!stop.aborted) await once(stop, 'abort')
-} catch (error) {
-  if (!stop.aborted) {
-    console.error(`The demo cannot start: ${explain(error)}`)
-    process.exitCode = 1
-  }
-} finally {
-  try {
-    await app?.close()
-  } finally {
-    await postgres?.close()
-  }
-}
-
-/** Fastify closes only what has started, so a start that waits for the database is ended from below. */
-async function listen (app: FastifyInstance, where: FastifyListenOptions): Promise<string> {
-  const giveUp = (): void => { if (app.hasDecorator('db')) app.db.close() }
-  stop.addEventListener('abort', giveUp)
-  try {
-    return await app.listen(where)
-  } finally {
-    stop.removeEventListener('abort', giveUp)
-  }
-}
-
-function welcome (address: string): string {
-  return `
-The demo is at ${address}. Try:
-
-  curl ${address}/api/health
-  curl ${address}/users
-  curl ${address}/users -H 'content-type: application/json' -d '{"name":"Grace Hopper","email":"grace@example.com"}'
-
-Ctrl-C ends it.
-`
-}
+const { serve } = await import('./serve.js')
+await serve(stop)
