@@ -18,7 +18,7 @@ function refusal (options: object, env: NodeJS.ProcessEnv = {}): { code: string,
   return { code: 'none', message: 'accepted' }
 }
 
-const seconds = 'a number of seconds from 0, fractions allowed'
+const seconds = 'a number of seconds from 0 to 2147483, fractions allowed'
 const flag = 'true or false'
 type Setting = Exclude<keyof PoolOptions, 'url' | 'log'>
 
@@ -100,7 +100,7 @@ t.test('host, port and password come from variables too, and the options win', a
 })
 
 t.test('each bad option is one error that names it, and what it takes, and not the value', async (t) => {
-  const notSeconds = ['7.5.1', '', '5', -1, -0.001, NaN, Infinity, -Infinity, null, true, [], {}, 5n]
+  const notSeconds = ['abc', '', '5', 2_147_484, -1, -0.001, NaN, Infinity, -Infinity, null, true, [], {}, 5n]
   const notCounts = ['abc', '', '5', -1, 1.5, NaN, Infinity, null, true, [5], {}, 5n, 2 ** 60]
   const notFlags = ['true', '', 0, 1, null, NaN, [], {}]
   const notText = ['', 5, null, true, {}, [], 'a\0b']
@@ -199,7 +199,7 @@ t.test('session settings are sent as text, and ours do not get in the way of the
   const { parameters } = readConfig({ parameters: { search_path: 'app', jit: false, work_mem: 4096, statement_timeout: '5s' }, applicationName: 'shop' }, {})
   t.match(parameters, { search_path: 'app', jit: 'false', work_mem: '4096', statement_timeout: '5s', application_name: 'shop' })
   t.equal(readConfig({ commandTimeout: 0.0001 }, {}).parameters['statement_timeout'], '1', 'never rounded to 0, which is no limit')
-  t.equal(readConfig({ commandTimeout: 1e12 }, {}).parameters['statement_timeout'], '2147483647', 'the most that the server takes')
+  t.equal(readConfig({ commandTimeout: 2_147_483 }, {}).parameters['statement_timeout'], '2147483000', 'the most')
   t.equal(readConfig({ commandTimeout: 0 }, {}).parameters['statement_timeout'], '0')
 })
 
@@ -229,5 +229,6 @@ t.test('bad options of the health check name the option', async (t) => {
       t.throws(() => createDatabase({ health: { [name]: value } }, {}), { code: 'FST_PG_OPTION', message: `option health.${name} takes ${seconds}` }, `${name}: ${inspect(value)}`)
     }
   }
+  t.throws(() => createDatabase({ health: { timeout: 0 } }, {}), { code: 'FST_PG_OPTION', message: /^option health\.timeout takes more than 0 seconds/ })
   for (const health of [5, 'yes', null, true]) t.throws(() => createDatabase({ health } as object, {}), { code: 'FST_PG_OPTION', message: /option health takes/ })
 })

@@ -153,7 +153,7 @@ t.test('registering twice under one name is an error that names the way out', as
 t.test('two databases live under two names', async (t) => {
   const [first, second] = [await freshDatabase(t), await freshDatabase(t)]
   const app = buildApp(t, first)
-  app.register(postgresJs, { name: 'reports', url: second.url, min: 2, max: 2, health: { path: '/api/health/reports' } })
+  app.register(postgresJs, { name: 'reports', url: second.url, min: 2, max: 2 })
   await app.ready()
   t.equal(await app.db.fetchVal('SELECT current_database()'), new URL(first.url).pathname.slice(1))
   t.equal(await app.reports.fetchVal('SELECT current_database()'), new URL(second.url).pathname.slice(1))
