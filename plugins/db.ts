@@ -41,6 +41,10 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   if (health === null || (health !== false && typeof health !== 'object')) throw new errors.OptionError('option health takes false or an object')
   if (health !== false) rejectUnknown(health, ['path', 'timeout', 'cache', 'routeOptions'], 'health.')
   const { path, routeOptions, ...check } = health === false ? {} : health
+  for (const [option, value] of Object.entries({ prefix, 'health.path': path })) {
+    if (value !== undefined && (typeof value !== 'string' || !value.startsWith('/'))) throw new errors.OptionError(`option ${option} takes a path that starts with /`)
+  }
+  if (routeOptions !== undefined && (typeof routeOptions !== 'object' || routeOptions === null)) throw new errors.OptionError('option health.routeOptions takes an object')
   const db = createDatabase({ ...rest, log, health: check })
   fastify.decorate(name, db)
 

@@ -1,5 +1,6 @@
 import { ParameterCountError, ValueError } from './errors.js'
 import { Refusal } from './encode.js'
+import type { Statement } from './statement.js'
 import type { PgType, TypeRegistry } from './types.js'
 
 /** Thrown while the driver binds: the statement is not executed, and our side finds out why and what to do. */
@@ -41,10 +42,11 @@ function highestPlaceholder (text: string): number {
 const MOST_ARGUMENTS = 65_533
 
 /** Wraps the arguments of a call; null stays null. Checks what can be known without the types. `row` names them in an error. */
-export function toArguments (values: readonly unknown[], text: string, row = ''): Array<Argument | null> {
-  if (values.length > MOST_ARGUMENTS) throw new ParameterCountError(values.length, `at most ${MOST_ARGUMENTS}`)
+export function toArguments (values: readonly unknown[], { text, parameters }: Pick<Statement, 'text' | 'parameters'>, row = ''): Array<Argument | null> {
+  if (values.length > MOST_ARGUMENTS) throw new ParameterCountError(row, values.length, `at most ${MOST_ARGUMENTS}`)
+  if (parameters !== undefined && values.length !== parameters) throw new ParameterCountError(row, values.length, parameters)
   // A text without `$3` has no third parameter, wherever else it has dollars.
-  if (values.length > 0 && !text.includes(`$${values.length}`)) throw new ParameterCountError(values.length, highestPlaceholder(text))
+  if (values.length > 0 && !text.includes(`$${values.length}`)) throw new ParameterCountError(row, values.length, highestPlaceholder(text))
   return values.map((value, index) => {
     if (value === null) return null
     if (value === undefined) throw new ValueError(`${row}parameter $${index + 1}`, 'it is undefined (use null for NULL)')
@@ -57,7 +59,7 @@ export function toArguments (values: readonly unknown[], text: string, row = '')
  * throws the coded error for a wrong count or a value that cannot be sent.
  */
 export function writeArguments (args: ReadonlyArray<Argument | null>, types: readonly number[], registry: TypeRegistry, row = ''): number[] {
-  if (args.length !== types.length) throw new ParameterCountError(args.length, types.length)
+  if (args.length !== types.length) throw new ParameterCountError(row, args.length, types.length)
   const unknown: number[] = []
   for (let index = 0; index < args.length; index++) {
     const argument = args[index]

@@ -98,6 +98,7 @@ type Kind = (value: unknown) => boolean
 interface Rule { readonly takes: string, readonly valid: Kind, readonly env?: string, readonly read?: (text: string) => unknown }
 
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '' && !value.includes('\0')
 const number = (text: string): number => text.trim() === '' ? NaN : Number(text)
 
@@ -109,7 +110,7 @@ const seconds = (env?: string): Rule => ({
 const count = (least: number, most: number, env: string): Rule => ({
   takes: `a whole number from ${least} to ${most}`, valid: (value) => Number.isInteger(value) && isNumber(value) && value >= least && value <= most, read: number, env
 })
-const oneOf = (values: readonly string[]): Rule => ({ takes: `one of ${values.join(', ')}`, valid: (value) => values.includes(String(value)) })
+const oneOf = (values: readonly string[]): Rule => ({ takes: `one of ${values.join(', ')}`, valid: (value) => typeof value === 'string' && values.includes(value) })
 
 /** Every option: what it takes, and the variable that it comes from where it is left out. */
 const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
@@ -119,10 +120,10 @@ const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
   database: text('the name of a database', 'DATABASE_NAME'),
   user: text('the name of a user', 'DATABASE_USER'),
   password: { takes: 'a string, or a function that returns one', valid: (value) => typeof value === 'string' || typeof value === 'function', env: 'DATABASE_PASSWORD' },
-  ssl: { takes: "true, false, 'prefer', 'require', 'verify-full' or options of tls.connect", valid: (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null) || ['disable', 'prefer', 'require', 'verify-full'].includes(String(value)) },
+  ssl: { takes: "true, false, 'prefer', 'require', 'verify-full' or options of tls.connect", valid: (value) => typeof value === 'boolean' || isObject(value) || (typeof value === 'string' && ['disable', 'prefer', 'require', 'verify-full'].includes(value)) },
   applicationName: text('a name'),
   targetSessionAttrs: oneOf(['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby']),
-  parameters: { takes: 'an object of session settings', valid: (value) => typeof value === 'object' && value !== null && Object.values(value).every((item) => ['string', 'number', 'boolean'].includes(typeof item)) },
+  parameters: { takes: 'an object of session settings', valid: (value) => isObject(value) && Object.values(value).every((item) => ['string', 'number', 'boolean'].includes(typeof item)) },
   min: count(0, 10_000, 'DB_MIN_POOL_SIZE'),
   max: count(1, 10_000, 'DB_MAX_POOL_SIZE'),
   acquireTimeout: seconds(),
@@ -202,13 +203,13 @@ function readTarget (checked: PoolOptions, given: PoolOptions) {
   const port = own.port ?? 5432
   const list = own.host === undefined ? undefined : [own.host].flat().flatMap((host) => host.split(','))
   const hosts = list?.map((host) => parseHost(host, port, given.host === undefined ? 'DATABASE_HOST' : 'option host')) ??
-    url.hosts?.map((host) => ({ ...host, port: own.port ?? host.port })) ?? [{ host: 'localhost', port }]
+    url.hosts?.map((host) => Object.freeze({ ...host, port: own.port ?? host.port })) ?? [Object.freeze({ host: 'localhost', port })]
   const user = own.user ?? url.user ?? os.userInfo().username
   const password = own.password ?? url.password ?? ''
   const attributes = checked.targetSessionAttrs ?? url.targetSessionAttrs ?? 'any'
   if (!RULES.targetSessionAttrs.valid(attributes)) throw new OptionError(`${source}: target_session_attrs takes ${RULES.targetSessionAttrs.takes}`)
   return {
-    hosts,
+    hosts: Object.freeze(hosts),
     database: own.database ?? url.database ?? user,
     user,
     password: typeof password === 'function' ? password : () => password,

@@ -25,12 +25,14 @@ const IGNORED = new Set(['channel_binding', 'connect_timeout', 'client_encoding'
  * settings, as in postgres.js. The URL is never quoted in an error: it holds the password.
  */
 export function parseConnectionUrl (url: string, source: string): UrlParts {
-  const match = /^postgres(?:ql)?:\/\/(?:([^@/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url)
-  if (match === null) {
+  // Unescaped, a / ? or @ of the password would make hosts, settings or a database of the rest of it.
+  const match = /^postgres(?:ql)?:\/\/(?:([^@/?#]*)@)?([^@/?#]*)(?:\/([^@/?#]*))?(?:\?([^#]*))?$/.exec(url)
+  const settings = [...new URLSearchParams(match?.[4])]
+  if (match === null || !settings.every(([name]) => /^[a-z_][\w.$]*$/i.test(name))) {
     throw new OptionError(`${source} is not a Postgres URL: it takes postgres://user:password@host:5432/database ` +
       '(with / ? # @ in the password written as %2F %3F %23 %40)')
   }
-  const [, credentials, hosts = '', database, query = ''] = match
+  const [, credentials, hosts = '', database] = match
   const parts: UrlParts = { parameters: {} }
   const decode = (text: string): string => {
     try {
@@ -41,18 +43,19 @@ export function parseConnectionUrl (url: string, source: string): UrlParts {
   }
   if (credentials !== undefined) {
     const colon = credentials.indexOf(':')
-    parts.user = decode(colon === -1 ? credentials : credentials.slice(0, colon))
+    const user = decode(colon === -1 ? credentials : credentials.slice(0, colon))
+    if (user !== '') parts.user = user
     if (colon !== -1) parts.password = decode(credentials.slice(colon + 1))
   }
   if (hosts !== '') parts.hosts = hosts.split(',').map((host) => parseHost(decode(host), 5432, source))
   if (database !== undefined && database !== '') parts.database = decode(database)
-  for (const [name, value] of new URLSearchParams(query)) readSetting(parts, name, value, source)
+  for (const [name, value] of settings) readSetting(parts, name, value, source)
   return parts
 }
 
 function readSetting (parts: UrlParts, name: string, value: string, source: string): void {
   if (name === 'sslmode' || name === 'ssl') {
-    const ssl = SSL_MODES[value]
+    const ssl = Object.hasOwn(SSL_MODES, value) ? SSL_MODES[value] : undefined
     if (ssl === undefined) throw new OptionError(`${source}: ${name} takes one of ${Object.keys(SSL_MODES).join(', ')}`)
     parts.ssl = ssl
   } else if (name === 'application_name') parts.applicationName = value
@@ -67,12 +70,12 @@ function readSetting (parts: UrlParts, name: string, value: string, source: stri
 export function parseHost (text: string, defaultPort: number, source: string): Host {
   const match = text.startsWith('/')
     ? /^(\/.*?)(?::(\d+))?$/.exec(text)
-    : /^(?:\[([0-9a-f:.%]+)\]|([^:[\]\s]+))(?::(\d+))?$/i.exec(text)
+    : /^(?:\[([0-9a-f:.%]+)\]|([^:[\]\s/?#@]+))(?::(\d+))?$/i.exec(text)
   const groups = match === null ? [] : match.slice(1)
   const port = Number(groups.at(-1) ?? defaultPort)
   const host = groups.slice(0, -1).find((group) => group !== undefined)
   if (host === undefined || port < 1 || port > 65535) {
     throw new OptionError(`${source} has no valid host: it takes a name or address, with :port if need be, several with commas`)
   }
-  return { host, port }
+  return Object.freeze({ host, port })
 }

@@ -45,6 +45,8 @@ function decodeTimestamp (text: string): Date | number | string {
   // setUTCFullYear, because Date.UTC takes the years 0 to 99 for 1900 to 1999.
   date.setUTCFullYear(bc === undefined ? Number(year) : 1 - Number(year), Number(month) - 1, Number(day))
   date.setUTCHours(Number(hours), Number(minutes), Number(seconds), Number(fraction.slice(0, 3).padEnd(3, '0')))
+  // Postgres goes to the year 294276, a Date to 275760.
+  if (Number.isNaN(date.getTime())) return text
   if (sign === undefined) return date
   const offset = Number(zoneHours) * 3600 + Number(zoneMinutes ?? 0) * 60 + Number(zoneSeconds ?? 0)
   return new Date(date.getTime() - (sign === '-' ? -offset : offset) * 1000)
@@ -54,6 +56,8 @@ function decodeTimestamp (text: string): Date | number | string {
 export function arrayDecoder (element: Decode | undefined, delimiter: string): Decode {
   const decode = element ?? ((text: string) => text)
   if (delimiter === ',') return (text) => parseArray(text, decode)
-  // Only box[] has another delimiter (';'), and a box needs no quotes.
-  return (text) => parseArray(text.replace(/[^{};]+/g, (box) => box === 'NULL' ? box : `"${box}"`).replaceAll(delimiter, ','), decode)
+  // box[] has ';', PostGIS ':'. Their commas are part of the elements, so each bare element gets quotes.
+  const token = new RegExp(`"(?:[^"\\\\]|\\\\.)*"|${delimiter.replace(/\W/, '\\$&')}|[^{}"${delimiter.replace(/\W/, '\\$&')}]+`, 'g')
+  const withCommas = (part: string): string => part === delimiter ? ',' : part === 'NULL' || part.startsWith('"') ? part : `"${part}"`
+  return (text) => parseArray(text.slice(text.indexOf('{')).replace(token, withCommas), decode)
 }

@@ -27,10 +27,12 @@ export interface DriverQuery extends PromiseLike<DriverResult | DriverResult[]> 
   /** What the driver keys its cache of error origins by, for ever: one array for each text, not one for each call. */
   strings: readonly string[]
   values (): DriverQuery
+  describe (): DriverQuery
+  options: { prepare: boolean }
 }
 
 interface DriverClient {
-  options: { parsers: Record<number, Parser>, serializers: Record<number, (argument: unknown) => string> }
+  options: { parsers: Record<number, Parser | undefined>, serializers: Record<number, (argument: unknown) => string> }
   unsafe (text: string, args: ReadonlyArray<Argument | null>, options: { prepare: boolean, simple: boolean }): DriverQuery
   end (options: { timeout: number }): Promise<void>
 }
@@ -38,12 +40,22 @@ interface DriverClient {
 /** An error that the driver made of an ErrorResponse, as opposed to one of its own. */
 export const DriverServerError = postgres.PostgresError
 
+/** A value of a type that was unknown when it arrived. */
+export class Unread {
+  readonly text: string
+  constructor (text: string) { this.text = text }
+}
+
 /** The tables by which the driver reads and writes values: one pair for all connections of a pool, fed by the registry. */
 export class DriverTypes {
-  readonly parsers: Record<number, Parser> = Object.create(null)
-  readonly serializers: Record<number, (argument: unknown) => string> = Object.create(null)
+  readonly parsers: Record<number, Parser | undefined> = Object.create(new Proxy(Object.create(null), { get: (_, oid) => this.#late(Number(oid)) }))
+  readonly serializers: Record<number, (argument: unknown) => string> = Object.create(new Proxy(Object.create(null), {
+    has: () => true,
+    get: () => () => { throw new BindAborted() },
+  }))
+
   readonly registry = new TypeRegistry((type) => {
-    if (type.decode !== undefined) this.parsers[type.oid] = type.decode
+    this.parsers[type.oid] = type.decode
     this.serializers[type.oid] = (argument) => {
       // Text instead of an argument: the driver repeats a stale statement by itself, with the text that was written
       // for the old types. A changed type would store wrong data silently, so our side repeats it.
@@ -51,6 +63,19 @@ export class DriverTypes {
       return argument.textAs(type)
     }
   })
+
+  /**
+   * The driver keeps the parsers of a prepared statement that it found when the statement was described, which may be
+   * before the pool learned their types. So for an unknown type it gets one that looks again at each value.
+   */
+  #late (oid: number): Parser {
+    const parse = (text: string): unknown => {
+      const type = this.registry.get(oid)
+      if (type === undefined) return new Unread(text)
+      return type.decode === undefined ? text : type.decode(text)
+    }
+    return Object.assign(parse, { late: true })
+  }
 }
 
 export interface DriverOptions {
@@ -109,6 +134,14 @@ export class Driver {
     const query = this.#client.unsafe(strings[0], args, { prepare, simple })
     query.strings = strings
     return values ? query.values() : query
+  }
+
+  /** The types that the parameters have by now. With `prepare`, the driver's prepared statement is replaced too. */
+  async describe (strings: readonly [string], args: ReadonlyArray<Argument | null>, prepare: boolean): Promise<readonly number[]> {
+    const query = this.query(strings, args).describe()
+    query.options.prepare = prepare // describe() prepares, and the server would keep each of them
+    await query
+    return query.statement?.types ?? []
   }
 
   /** Takes leave of the server if nothing is in flight. Whoever waits for the end waits for the socket's 'close'. */

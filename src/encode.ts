@@ -23,7 +23,8 @@ export const encoders: Readonly<Record<ScalarFamily, Encode>> = {
 
 function encodeNumber (value: unknown, wanted: string): string {
   if (typeof value === 'string') return value
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value)
+  // String(-0) is '0'; an integer takes '-0' too.
+  if (typeof value === 'number' || typeof value === 'bigint') return Object.is(value, -0) ? '-0' : String(value)
   throw refusal(value, wanted)
 }
 
@@ -65,11 +66,15 @@ function encodeDate (value: unknown, wanted: string, cut = (iso: string) => iso)
   const year = value.getUTCFullYear()
   if (year > 0 && year <= 9999) return cut(iso)
   // Outside of these years ISO writes ±YYYYYY, which the server does not read, and it has no year 0 but a 1 BC.
-  return cut(String(year > 0 ? year : 1 - year).padStart(4, '0') + iso.slice(7)) + (year > 0 ? '' : ' BC')
+  return cut(String(year > 0 ? year : 1 - year).padStart(4, '0') + iso.slice(iso.indexOf('-', 1))) + (year > 0 ? '' : ' BC')
 }
+
+/** What Postgres takes (MAXDIM). */
+const MOST_DIMENSIONS = 6
 
 /** Writes arrays of an element type; `nests` says whether a list inside the list is a further dimension. */
 export function arrayEncoder (element: Encode, delimiter: string, nests: boolean): Encode {
+  let depth = 0
   const encodeItem = (item: unknown, index: number): string => {
     if (item === null) return 'NULL'
     if (item === undefined) throw new Refusal(`element ${index} of the array is undefined (use null for NULL)`)
@@ -77,8 +82,14 @@ export function arrayEncoder (element: Encode, delimiter: string, nests: boolean
     return '"' + element(item).replace(/[\\"]/g, '\\$&') + '"'
   }
   // Array.from, because map would skip the holes of a sparse array.
-  const encodeItems = (items: unknown[]): string => '{' + Array.from(items, encodeItem).join(delimiter) + '}'
+  const encodeItems = (items: unknown[]): string => {
+    if (++depth > MOST_DIMENSIONS) throw new Refusal(`the array has more than ${MOST_DIMENSIONS} dimensions (is it circular?)`)
+    const text = '{' + Array.from(items, encodeItem).join(delimiter) + '}'
+    depth--
+    return text
+  }
   return (value) => {
+    depth = 0
     if (typeof value === 'string') return value
     if (Array.isArray(value)) return encodeItems(value)
     throw refusal(value, 'an array')

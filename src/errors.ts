@@ -21,9 +21,9 @@ export const AlreadyRegisteredError = createError<[string]>(
 export const QueryError = createError<[string]>('FST_PG_QUERY', '%s', 500)
 
 /** More or fewer arguments than the statement has parameters. */
-export const ParameterCountError = createError<[number, number | string]>(
+export const ParameterCountError = createError<[string, number, number | string]>(
   'FST_PG_PARAMETER_COUNT',
-  'wrong number of arguments: given %d, but the statement takes %s: write $1, $2, … in its text, and pass one argument for each',
+  '%swrong number of arguments: given %d, but the statement takes %s: write $1, $2, … in its text, and pass one argument for each',
   500)
 
 /** A value that cannot be sent as the type that the server asks for. */

@@ -16,6 +16,8 @@ export class Execution<T = DriverResult> {
   /** The wrapped arguments, kept for when the statement has to be sent again. */
   args: Array<Argument | null> | undefined
   sends = 0
+  /** Whether its statement was described anew. */
+  refreshed = false
   readonly startedAt = performance.now()
   readonly #resolve: (result: T) => void
   readonly #reject: (error: unknown) => void

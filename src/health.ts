@@ -1,7 +1,7 @@
 import type { Log } from './config.js'
 import { isSeconds, SECONDS } from './durations.js'
 import { codeOf } from './error-code.js'
-import { ClosedError, OptionError } from './errors.js'
+import { OptionError } from './errors.js'
 import type { Pool } from './pool.js'
 import { internalCall } from './query.js'
 
@@ -71,7 +71,7 @@ export class Health {
   async report (): Promise<HealthReport> {
     const { alive, latency } = await this.#recentOutcome()
     const { size, free, min, max, waiting } = this.#pool.stats()
-    const status = !alive || !this.#pool.isOpen || size === 0 ? 'unavailable' : waiting > 0 ? 'degraded' : 'healthy'
+    const status = !alive || !this.#pool.isOpen ? 'unavailable' : waiting > 0 ? 'degraded' : 'healthy'
     return {
       status,
       database: { status, pool_size: size, free_connections: free, min_size: min, max_size: max, waiting, latency_ms: latency }
@@ -80,9 +80,14 @@ export class Health {
 
   async #recentOutcome (): Promise<Outcome> {
     if (!this.#pool.isOpen) return { alive: false, latency: null, at: 0 }
-    if (this.#outcome !== undefined && performance.now() - this.#outcome.at < this.#cache * 1000) return this.#outcome
+    if (this.#outcome !== undefined && this.#stands(this.#outcome)) return this.#outcome
     this.#checking ??= this.#check().finally(() => { this.#checking = undefined })
     return await this.#checking
+  }
+
+  /** A success does not outlive the connections that it was found out with: they may be gone because the server is. */
+  #stands ({ alive, at }: Outcome): boolean {
+    return performance.now() - at < this.#cache * 1000 && !(alive && this.#pool.stats().size === 0)
   }
 
   async #check (): Promise<Outcome> {
@@ -114,12 +119,17 @@ export class Health {
         pool.release(connection)
       }
     }
-    const { size, opening, max } = pool.stats()
-    if (size === 0 && opening === 0 && pool.lastFailure === undefined && max > 0) {
-      pool.release(await withLimit(limit, pool.acquire('pool', limit)))
+    const { size, min, waiting } = pool.stats()
+    if (size === 0) {
+      // For `min`, or for a caller who waits, the pool goes on connecting; otherwise only a further caller makes it try.
+      if (pool.lastFailure !== undefined && min + waiting > 0) throw pool.lastFailure
+      try {
+        pool.release(await withLimit(limit, pool.acquire('pool', limit)))
+      } catch (error) {
+        throw pool.lastFailure ?? error
+      }
       return false
     }
-    if (size === 0) throw pool.lastFailure ?? new ClosedError()
     if (performance.now() - pool.answeredAt < this.#cache * 1000) return false
     // All are held, and nobody had an answer of late: whether a server is there can be asked without a session.
     await withLimit(limit, pool.ping(limit))

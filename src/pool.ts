@@ -66,7 +66,9 @@ export class Pool {
    * or, at once and without repeating, with `ConnectError` where repeating is of no use; nothing is left open then.
    */
   open (): Promise<void> {
-    this.#start ??= this.#phase === 'new' ? this.#startUp() : Promise.reject(this.#closedError())
+    // While a failed start is being cleaned up, its own error comes first.
+    if (['closing', 'closed'].includes(this.#phase) && this.#startup === undefined) return Promise.reject(this.#closedError())
+    this.#start ??= this.#startUp()
     return this.#start
   }
 

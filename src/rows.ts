@@ -1,4 +1,4 @@
-import type { DriverResult } from './driver.js'
+import { type DriverResult, Unread } from './driver.js'
 import type { TypeRegistry } from './types.js'
 
 /**
@@ -10,7 +10,7 @@ export function repairRows (result: DriverResult): void {
   result.splice(0, result.findIndex((_, index) => index in result))
 }
 
-/** The types of columns that the pool has yet to learn. The driver handed their text through. */
+/** The types of columns that the pool has yet to learn. */
 export function unknownColumns (result: DriverResult, registry: TypeRegistry): number[] {
   const unknown: number[] = []
   for (const { type } of result.columns ?? []) {
@@ -19,17 +19,22 @@ export function unknownColumns (result: DriverResult, registry: TypeRegistry): n
   return unknown
 }
 
-/** Reads the columns of types that were unknown when the rows arrived, in this result and in later ones. */
-export function decodeColumns (result: DriverResult, types: readonly number[], registry: TypeRegistry): void {
-  for (const [index, column] of (result.columns ?? []).entries()) {
-    const decode = types.includes(column.type) ? registry.get(column.type)?.decode : undefined
-    if (decode === undefined) continue
-    column.parser = decode
+/** Whether the result may hold values that arrived before their types were known. */
+export function hasUnread (result: DriverResult): boolean {
+  return result.columns?.some(({ parser }) => parser !== undefined && 'late' in parser) ?? false
+}
+
+/** Reads the values that arrived before their types were known. */
+export function readUnread (result: DriverResult, registry: TypeRegistry): void {
+  for (const [index, { name, type, parser }] of (result.columns ?? []).entries()) {
+    if (parser === undefined || !('late' in parser)) continue
     for (const row of result) {
       if (typeof row !== 'object' || row === null) continue
-      const key = Array.isArray(row) ? index : column.name
-      const text: unknown = Reflect.get(row, key)
-      if (typeof text === 'string') Reflect.set(row, key, decode(text))
+      const key = Array.isArray(row) ? index : name
+      const value: unknown = Reflect.get(row, key)
+      if (!(value instanceof Unread)) continue
+      const decode = registry.get(type)?.decode
+      Reflect.set(row, key, decode === undefined ? value.text : decode(value.text))
     }
   }
 }

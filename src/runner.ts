@@ -3,10 +3,10 @@ import type { Config } from './config.js'
 import type { Deadlines } from './deadlines.js'
 import { type Driver, DriverServerError, type DriverQuery, type DriverResult, type DriverTypes } from './driver.js'
 import { Refusal } from './encode.js'
-import { AbortedError, ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError } from './errors.js'
+import { AbortedError, ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError, ValueError } from './errors.js'
 import { Execution, type OnSettled } from './execution.js'
 import type { Call } from './query.js'
-import { decodeColumns, repairRows, unknownColumns } from './rows.js'
+import { hasUnread, readUnread, repairRows, unknownColumns } from './rows.js'
 import { ServerError } from './server-error.js'
 import type { Statement } from './statement.js'
 import { catalogQuery, type CatalogRow } from './types.js'
@@ -87,19 +87,29 @@ export class Runner {
       const types = this.#prepared.get(call.statement)
       if (types === undefined) return execution.fail(new QueryError('the statement of the batch could not be prepared'))
       try {
-        const batch = lists.map((list, index) => this.#write(list, call.statement, types, `row ${firstRow + index}, `))
+        const unknown = new Set<number>()
+        const write = (): Array<Array<Argument | null>> => lists.map((list, index) => this.#write(list, call.statement, types, `row ${firstRow + index}, `, unknown))
+        const batch = write()
         if (!this.#admit(execution)) return
         this.#watch(execution)
-        this.#sendAll(execution, batch, firstRow)
+        if (unknown.size === 0) return this.#sendAll(execution, batch, firstRow)
+        // NULLs so far, so nobody had to know the type.
+        this.#learn(execution, [...unknown], () => {
+          try {
+            this.#sendAll(execution, write(), firstRow)
+          } catch (error) {
+            this.#end(execution, error)
+          }
+        })
       } catch (error) {
         execution.fail(error)
       }
     })
   }
 
-  #write (list: readonly unknown[], { text }: Statement, types: readonly number[], row: string): Array<Argument | null> {
-    const args = toArguments(list, text, row)
-    writeArguments(args, types, this.#types.registry, row)
+  #write (list: readonly unknown[], statement: Statement, types: readonly number[], row: string, unknown: Set<number>): Array<Argument | null> {
+    const args = toArguments(list, statement, row)
+    for (const oid of writeArguments(args, types, this.#types.registry, row)) unknown.add(oid)
     return args
   }
 
@@ -127,12 +137,14 @@ export class Runner {
   }
 
   /** Asks the server something on behalf of a call, then goes on with the call. */
-  #aside (execution: Execution, text: string, use: (result: DriverResult) => void, then: () => void): void {
+  #aside<T> (execution: Execution<T>, text: string, use: (result: DriverResult) => void, then: () => void): void {
     this.#driver.query([text], []).then((result) => {
+      // The statement before it may have failed midway through its rows.
+      repairRows(result as DriverResult)
       use(result as DriverResult)
       if (execution.settled) return this.#end(execution)
       then()
-    }, (error) => this.#failed(execution, undefined, error))
+    }, (error) => this.#end(execution, this.#translate(execution, error)))
   }
 
   #send (execution: Execution): void {
@@ -140,11 +152,11 @@ export class Runner {
     const types = this.#prepared.get(statement)
     execution.sends++
     try {
-      execution.args ??= toArguments(args, statement.text, rowName(execution.call))
+      execution.args ??= toArguments(args, statement, rowName(execution.call))
       const unknown = types === undefined ? [] : writeArguments(execution.args, types, this.#types.registry, rowName(execution.call))
       if (unknown.length > 0) return this.#learn(execution, unknown, () => this.#send(execution))
     } catch (error) {
-      return this.#end(execution, error)
+      return error instanceof ValueError ? this.#maybeStale(execution, types, error) : this.#end(execution, error)
     }
     this.uses++
     statement.uses++
@@ -208,20 +220,27 @@ export class Runner {
     if (result === undefined) return this.#end(execution, new QueryError('the server answered nothing'))
     const { registry } = this.#types
     const unknown = unknownColumns(result, registry)
-    if (unknown.length === 0) return this.#end(execution, undefined, result)
-    this.#learn(execution, unknown, () => {
-      decodeColumns(result, unknown, registry)
+    const read = (): void => {
+      if (hasUnread(result)) readUnread(result, registry)
       this.#end(execution, undefined, result)
-    })
+    }
+    if (unknown.length === 0) read()
+    else this.#learn(execution, unknown, read)
   }
 
-  #learn (execution: Execution, oids: number[], then: () => void): void {
-    this.#aside(execution, catalogQuery(oids), (rows) => this.#types.registry.learn([...rows] as CatalogRow[], oids), then)
+  #learn<T> (execution: Execution<T>, oids: number[], then: () => void): void {
+    this.#aside(execution, catalogQuery(oids), (rows) => this.#types.registry.learn([...rows] as CatalogRow[], oids), () => {
+      // The snapshot of a repeatable read transaction may be older than the type. That is no reason to guess for ever.
+      if (oids.every((oid) => this.#types.registry.get(oid) !== undefined)) then()
+      else this.#end(execution, new QueryError('a type that the statement uses is newer than the snapshot of the transaction: run it in another transaction'))
+    })
   }
 
   #failed (execution: Execution, query: DriverQuery | undefined, error: unknown): void {
     if (execution.settled || !(error instanceof BindAborted || error instanceof Refusal)) {
-      return this.#end(execution, this.#translate(execution, error, query?.statement?.types))
+      const translated = this.#translate(execution, error, query?.statement?.types)
+      const mayBeStale = translated instanceof ServerError && /^(22|42|0A000|26000|XX000)/.test(translated.code)
+      return mayBeStale ? this.#maybeStale(execution, query?.statement?.types, translated) : this.#end(execution, translated)
     }
     // Nothing was executed. Either an argument cannot be sent, or a type is unknown, or the statement was stale.
     try {
@@ -232,6 +251,23 @@ export class Runner {
     } catch (refusal) {
       this.#end(execution, refusal)
     }
+  }
+
+  /**
+   * A call failed with a prepared statement, and had no effect. A change of the schema may have given the parameters
+   * other types since: then it is run again with the new ones, once. In a transaction the server refuses to describe it.
+   */
+  #maybeStale (execution: Execution, types: readonly number[] | undefined, error: unknown): void {
+    const { call: { statement }, args, refreshed } = execution
+    if (refreshed || args === undefined || types === undefined || !this.#prepared.has(statement)) return this.#end(execution, error)
+    execution.refreshed = true
+    const changed = (now: readonly number[]): boolean => now.some((oid, index) => oid !== types[index])
+    this.#driver.describe(statement.strings, args, false).then(async (now) => {
+      if (execution.settled || !changed(now)) return this.#end(execution, error)
+      this.#prepared.set(statement, await this.#driver.describe(statement.strings, args, true))
+      execution.args = undefined
+      this.#send(execution)
+    }).catch(() => this.#end(execution, error))
   }
 
   /** What the driver rejected with → what the caller learns. */
@@ -245,7 +281,7 @@ export class Runner {
     // A script may have failed inside a transaction that it began itself.
     if (statement.mayLeaveState && internal !== true) this.tainted = true
     if (serverError.fatal) this.#owner.broken('lost', serverError)
-    if (error.code === '08P01' && !types.includes(0) && types.length !== args.length) return new ParameterCountError(args.length, types.length)
+    if (error.code === '08P01' && !types.includes(0) && types.length !== args.length) return new ParameterCountError(rowName(execution.call), args.length, types.length)
     const limit = this.#serverLimit ?? 0
     const timedOut = error.code === '57014' && limit > 0 && performance.now() - startedAt >= limit * 990
     return timedOut ? new QueryTimeoutError(limit, { cause: serverError }) : serverError

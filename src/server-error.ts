@@ -76,13 +76,20 @@ export class ServerError extends Error {
   }
 }
 
-/** SQLSTATEs whose messages quote values, or pieces of the statement's text. */
-const QUOTES = /^(22|42601|XX)/
+/** SQLSTATEs whose messages quote values: of a parameter, or a piece of the statement's text. */
+const QUOTES = /^(22|3[DF]|42|XX)/
 /** Raised by users' own functions, in their own words. */
 const OWN_WORDS = /^(P0|[6-9I-WYZ]|5[^34578])/
+/** What raises them, under whichever SQLSTATE: RAISE, and its likes of PL/Python, PL/Perl and PL/Tcl. */
+const RAISES = /^(exec_stmt_|PLy_|plperl_|pltcl_)/
+/** Servers that speak other languages quote otherwise. */
+const QUOTED = /["«»„“”][^]*["«»„“”]/
 
-function safeMessage ({ message, code }: ServerErrorFields): string {
-  if (QUOTES.test(code)) return `${message.replace(/"[^]*"/, '"…"')} (${code})`
-  if (OWN_WORDS.test(code)) return `the server raised an error (${code}): its words are in error.serverMessage`
-  return `${message} (${code})`
+function safeMessage ({ message, code, position, severity, routine = '' }: ServerErrorFields): string {
+  if (OWN_WORDS.test(code) || RAISES.test(routine)) return `the server raised an error (${code}): its words are in error.serverMessage`
+  // With a position it is about the statement itself, found before any value was there: it quotes the name of a table,
+  // a column, a function. Only a syntax error quotes whatever stands there.
+  // What is fatal is about the connection: the names of its user and database.
+  const isName = severity === 'FATAL' || (code.startsWith('42') && code !== '42601' && position !== undefined)
+  return QUOTES.test(code) && !isName ? `${message.replace(QUOTED, '"…"')} (${code})` : `${message} (${code})`
 }

@@ -6,6 +6,8 @@ export interface Statement {
   readonly text: string
   /** The text as the driver takes it. */
   readonly strings: readonly [string]
+  /** How many parameters it has, where its text tells for sure: a wrong number must not reach a transaction. */
+  readonly parameters: number | undefined
   /** How often it was run through this pool. */
   uses: number
   /** Whether it is more than one statement. */
@@ -27,6 +29,17 @@ const ENDS = /^(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|tr
 /** The driver turns these into streams that nobody would read. */
 const COPY_STREAM = /^copy\b[^]*\b(from\s+stdin|to\s+stdout)\b/i
 
+/** Others (PREPARE, CREATE FUNCTION) may hold a `$1` that is not theirs. */
+const HAS_PARAMETERS = /^[\s(]*(with|select|insert|update|delete|merge|values|table)\b/i
+
+/** The highest `$n` of a single statement. Whether a backslash escapes a quote is for the session to say. */
+function countParameters (text: string, [statement = '', ...others]: readonly string[]): number | undefined {
+  if (others.length > 0 || text.includes('\\') || !HAS_PARAMETERS.test(statement)) return undefined
+  let most = 0
+  for (const [, digits] of statement.matchAll(/(?<![\w$\u0080-\uffff])\$(\d+)/g)) most = Math.max(most, Number(digits))
+  return most
+}
+
 function describe (text: string): Statement {
   if (text.includes('\0')) throw new QueryError('the text of the query holds a NUL character: remove it')
   const parts = splitScript(text)
@@ -35,6 +48,7 @@ function describe (text: string): Statement {
   return {
     text,
     strings: [text],
+    parameters: countParameters(text, parts),
     uses: 0,
     isScript: parts.length > 1,
     mayLeaveState: controls.length > 0 || LEAVES_STATE.test(text) || !parts.every((part) => PLAIN.test(part.replace(/^[\s(]+/, ''))),

@@ -78,7 +78,9 @@ export class TypeRegistry {
   /** Learns what the catalog query answered. An OID that was asked for and is not there (any more) counts as text. */
   learn (rows: readonly CatalogRow[], asked: Iterable<number>): void {
     const byOid = new Map(rows.map((row) => [row.oid, row]))
-    for (const oid of asked) this.#learn(oid, byOid)
+    for (const oid of asked) {
+      if (byOid.has(oid)) this.#learn(oid, byOid)
+    }
   }
 
   #learn (oid: number, rows: ReadonlyMap<number, CatalogRow>): PgType {
@@ -99,8 +101,8 @@ export class TypeRegistry {
       oid,
       family: 'array',
       decode: arrayDecoder(element.decode, delimiter),
-      // Elements of a jsonb[] are JSON values, so a list inside the list is one value and not a second dimension.
-      encode: arrayEncoder(element.encode, delimiter, element.family !== 'json'),
+      // A list inside the list is one value, and not a second dimension, in a jsonb[] and in an array of a domain over arrays.
+      encode: arrayEncoder(element.encode, delimiter, element.family !== 'json' && element.family !== 'array'),
     })
   }
 
