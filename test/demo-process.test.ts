@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { freshDatabase, Observer, until } from './support/database.js'
+import { UNTRACKED } from './support/untracked.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const startCommand = [process.execPath, '--import', import.meta.resolve('tsx'), join(root, 'examples', 'server.ts')]
@@ -37,7 +38,7 @@ class Demo {
     this.child = spawn(command, args, {
       cwd: npm ? root : folder,
       // What the test runner, npm and the machine say must not reach it.
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: folder, PORT: '0', ...env },
+      env: { ...UNTRACKED, PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: folder, PORT: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import t from 'tap'
 import { createDatabase } from '../src/index.js'
 import { freshDatabase, memoryLog, openDatabase, until } from './support/database.js'
+import { UNTRACKED } from './support/untracked.js'
 
 t.test('opening and closing', async (t) => {
   const observer = await freshDatabase(t)
@@ -95,7 +96,7 @@ t.test('opening and closing', async (t) => {
       await db.close()
       console.log('closed')`
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-      env: { ...process.env, URL_OF_TEST: observer.url, NODE_OPTIONS: '' },
+      env: { ...process.env, ...UNTRACKED, URL_OF_TEST: observer.url },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     let output = ''
