@@ -57,18 +57,30 @@ export class Observer {
   async close (): Promise<void> { await this.#client.end() }
 }
 
-/** A fresh database on the server, dropped when the test ends, and an observer of it. */
-export async function freshDatabase (t: Test): Promise<Observer> {
-  const admin = await new Observer(await serverUrl(t)).open()
+/** Databases of this process that no test uses now: emptying one takes a tenth of the time of creating one. */
+const spare: string[] = []
+
+async function createDatabaseOn (url: string): Promise<string> {
+  const admin = await new Observer(url).open()
   const name = `test_${randomBytes(6).toString('hex')}`
   await admin.rows(`CREATE DATABASE ${name}`)
-  const url = new URL(admin.url)
-  url.pathname = `/${name}`
-  const observer = await new Observer(url.href).open()
+  await admin.close()
+  return Object.assign(new URL(url), { pathname: `/${name}` }).href
+}
+
+/** A database with nothing in it, and an observer of it. It goes with the server when the run ends. */
+export async function freshDatabase (t: Test): Promise<Observer> {
+  const url = spare.pop() ?? await createDatabaseOn(await serverUrl(t))
+  const observer = await new Observer(url).open()
   t.teardown(async () => {
+    await observer.rows('ROLLBACK')
+    await observer.kill()
+    await observer.rows(`ALTER DATABASE ${new URL(url).pathname.slice(1)} RESET ALL`)
+    const [schemas] = await observer.rows("SELECT string_agg(quote_ident(nspname), ', ') AS names FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$'")
+    if (schemas?.['names'] != null) await observer.rows(`DROP SCHEMA ${schemas['names']} CASCADE`)
+    await observer.rows('CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO public')
     await observer.close()
-    await admin.rows(`DROP DATABASE ${name} WITH (FORCE)`)
-    await admin.close()
+    spare.push(url)
   })
   return observer
 }
