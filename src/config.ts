@@ -3,7 +3,6 @@ import { isSeconds, SECONDS } from './durations.js'
 import { OptionError } from './errors.js'
 import { parseConnectionUrl, parseHost } from './connection-url.js'
 import { rejectUnknown } from './unknown-option.js'
-import type { Queryable } from './queryable.js'
 import type { Host, Ssl } from './transport.js'
 
 /** The part of pino's logger that is used. */
@@ -62,7 +61,7 @@ export interface PoolOptions {
   /** Reserved for sending quick statements together. Default true. */
   pipeline?: boolean | undefined
   /** Runs once on each new connection; if it fails, the connection is discarded. */
-  onConnect?: ((connection: Queryable) => unknown) | undefined
+  onConnect?: ((connection: never) => unknown) | undefined
   /** A pino-like logger. */
   log?: Log | undefined
 }
@@ -91,7 +90,7 @@ export interface Config {
   readonly closeTimeout: number
   readonly prepare: boolean
   readonly pipeline: boolean
-  readonly onConnect: ((connection: Queryable) => unknown) | undefined
+  readonly onConnect: ((connection: never) => unknown) | undefined
 }
 
 type Kind = (value: unknown) => boolean

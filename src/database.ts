@@ -15,7 +15,9 @@ import type { PoolStats } from './stats.js'
 import { batchInTransaction, inTransaction, type Transaction } from './transaction.js'
 import { beginText, type TransactionOptions } from './transaction-options.js'
 
-export interface DatabaseOptions extends PoolOptions {
+export interface DatabaseOptions extends Omit<PoolOptions, 'onConnect'> {
+  /** Runs once on each new connection, with its helpers; if it fails, the connection is discarded. */
+  onConnect?: ((connection: Queryable) => unknown) | undefined
   health?: HealthOptions | undefined
 }
 
@@ -97,7 +99,7 @@ export function createDatabase ({ health, ...options }: DatabaseOptions = {}, en
   const healthOptions = readHealthOptions(health)
   const log: Log = options.log ?? pino({ name: 'fastify-postgres-js' })
   const statements = new StatementCache()
-  const { onConnect } = config
+  const { onConnect } = options
   const pool: Pool = new Pool({
     config,
     log,

@@ -1,5 +1,5 @@
 import { parse as parseArray } from 'postgres-array'
-import type { ScalarFamily } from './types.js'
+import type { ScalarFamily } from './family.js'
 
 /** The text form of a value, as the server sends it → the value. Never throws: the driver is in the middle of a row. */
 export type Decode = (text: string) => unknown

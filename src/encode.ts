@@ -1,4 +1,4 @@
-import type { ScalarFamily } from './types.js'
+import type { ScalarFamily } from './family.js'
 
 /** A value (never null or undefined) → the text form that the server takes. Throws a `Refusal` for what it cannot send. */
 export type Encode = (value: unknown) => string

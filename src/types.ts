@@ -1,10 +1,6 @@
 import { arrayDecoder, decoders, type Decode } from './decode.js'
 import { arrayEncoder, encoders, type Encode } from './encode.js'
-
-/** The families of types that are read and written alike; the table in docs/quick-reference.md shows them. */
-export type ScalarFamily =
-  | 'bool' | 'integer' | 'bigint' | 'float' | 'numeric' | 'json' | 'bytea'
-  | 'date' | 'timestamp' | 'timestamptz' | 'text'
+import type { ScalarFamily } from './family.js'
 
 /**
  * How the text form of a Postgres type is read and written. The server names the type of each parameter and column
