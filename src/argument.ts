@@ -44,9 +44,10 @@ const MOST_ARGUMENTS = 65_533
 /** Wraps the arguments of a call; null stays null. Checks what can be known without the types. `row` names them in an error. */
 export function toArguments (values: readonly unknown[], { text, parameters }: Pick<Statement, 'text' | 'parameters'>, row = ''): Array<Argument | null> {
   if (values.length > MOST_ARGUMENTS) throw new ParameterCountError(row, values.length, `at most ${MOST_ARGUMENTS}`)
-  if (parameters !== undefined && values.length !== parameters) throw new ParameterCountError(row, values.length, parameters)
+  if (parameters !== undefined) {
+    if (values.length !== parameters) throw new ParameterCountError(row, values.length, parameters)
   // A text without `$3` has no third parameter, wherever else it has dollars.
-  if (values.length > 0 && !text.includes(`$${values.length}`)) throw new ParameterCountError(row, values.length, highestPlaceholder(text))
+  } else if (values.length > 0 && !text.includes(`$${values.length}`)) throw new ParameterCountError(row, values.length, highestPlaceholder(text))
   return values.map((value, index) => {
     if (value === null) return null
     if (value === undefined) throw new ValueError(`${row}parameter $${index + 1}`, 'it is undefined (use null for NULL)')

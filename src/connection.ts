@@ -49,6 +49,8 @@ export class Connection {
   holder: Holder = 'pool'
   /** Calls that wait for another connection although a transaction on this one has to end first. */
   blocked = 0
+  /** What a single call on it does when it is answered: gives it back. Made once, not for each call. */
+  giveBack: OnSettled = () => {}
   /** Whether a transaction of ours is open on it. */
   inTransaction = false
   readonly #parts: ConnectionParts
@@ -90,17 +92,17 @@ export class Connection {
     return result
   }
 
-  lend (holder: Holder): void {
-    this.#to('busy')
+  lend (holder: Holder, now = performance.now()): void {
+    this.#to('busy', now)
     this.holder = holder
   }
 
   rest (): void { this.#to('idle') }
 
   /** The one place where the state changes. */
-  #to (state: ConnectionState): void {
+  #to (state: ConnectionState, now = performance.now()): void {
     this.#state = state
-    this.since = performance.now()
+    this.since = now
   }
 
   /**
@@ -108,8 +110,13 @@ export class Connection {
    * call, or dead. `onSettled` is called just before the caller is answered.
    */
   run (call: Call, onSettled?: OnSettled): Promise<DriverResult> {
-    if (this.#recovering !== undefined) return this.#recovering.then(() => this.run(call, onSettled))
-    return this.#runner.run(call, onSettled)
+    return new Promise((resolve, reject) => this.start(call, resolve, reject, onSettled))
+  }
+
+  /** The same for a caller who has a promise already. `now` is the time, if the caller just asked for it. */
+  start (call: Call, resolve: (result: DriverResult) => void, reject: (error: unknown) => void, onSettled?: OnSettled, now?: number): void {
+    if (this.#recovering === undefined) this.#runner.run(call, resolve, reject, onSettled, now)
+    else this.#recovering.then(() => this.start(call, resolve, reject, onSettled))
   }
 
   /** Runs a prepared statement for many lists of arguments; only in a transaction. */

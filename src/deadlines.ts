@@ -1,6 +1,9 @@
 import { LinkedList, type Node } from './linked-list.js'
 
-interface Entry { readonly at: number, readonly expire: () => void, readonly group: Group }
+/** What has a deadline. */
+export interface Expiring { expire (): void }
+
+interface Entry { readonly at: number, readonly work: Expiring, readonly group: Group }
 interface Group { readonly seconds: number, readonly entries: LinkedList<Entry> }
 
 /** A deadline that was set. Give it back to `Deadlines.clear` when the work is done in time. */
@@ -18,16 +21,16 @@ export class Deadlines {
   #timer: NodeJS.Timeout | undefined
   #armedFor = Infinity
 
-  /** Calls `expire` in `seconds`, unless cleared before. */
-  set (seconds: number, expire: () => void): Deadline {
+  /** Calls `work.expire()` in `seconds` from `now`, unless cleared before. */
+  set (seconds: number, work: Expiring, now = performance.now()): Deadline {
     let group = this.#groups.get(seconds)
     if (group === undefined) {
       group = { seconds, entries: new LinkedList() }
       this.#groups.set(seconds, group)
     }
-    const at = performance.now() + seconds * 1000
+    const at = now + seconds * 1000
     if (at < this.#armedFor) this.#arm(at)
-    return group.entries.push({ at, expire, group })
+    return group.entries.push({ at, work, group })
   }
 
   clear (deadline: Deadline): void {
@@ -52,7 +55,7 @@ export class Deadlines {
     for (const { seconds, entries } of this.#groups.values()) {
       for (let entry = entries.first; entry !== undefined && entry.at <= now; entry = entries.first) {
         entries.shift()
-        entry.expire()
+        entry.work.expire()
       }
       if (entries.first === undefined) this.#groups.delete(seconds)
       else next = Math.min(next, entries.first.at)

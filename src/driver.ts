@@ -16,7 +16,7 @@ export interface DriverColumn { name: string, type: number, parser: Parser | und
 export interface DriverResult extends Array<unknown> {
   command: string | null
   count: number | null
-  columns: DriverColumn[] | null
+  columns: DriverColumn[] | null | undefined
   state: { pid: number, secret: number } | null
 }
 

@@ -24,9 +24,9 @@ export class Inventory {
   }
 
   /** The warmest idle connection that is not too old. */
-  take (): Connection | undefined {
+  take (now: number): Connection | undefined {
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      if (performance.now() < connection.expiresAt) return connection
+      if (now < connection.expiresAt) return connection
       connection.close('age')
     }
     return undefined

@@ -42,6 +42,8 @@ export class LinkedList<T> {
     else node.previous.next = node.next
     if (node.next === null) this.#tail = node.previous
     else node.next.previous = node.previous
+    // A node that has grown old would keep alive whatever came after it until the next full collection.
+    node.previous = node.next = null
     this.#size--
   }
 

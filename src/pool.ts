@@ -48,7 +48,7 @@ export class Pool {
   constructor ({ config, log, onConnect }: PoolParts) {
     this.config = config
     this.#log = log
-    this.#waiters = new WaitingRoom(config, this.#deadlines, () => this.#acquireTimeout())
+    this.#waiters = new WaitingRoom(config.acquireTimeout, this.#deadlines, () => this.#acquireTimeout())
     const parts = {
       config,
       types: new DriverTypes(),
@@ -77,7 +77,7 @@ export class Pool {
     const { startupTimeout, required, idleTimeout, maxLifetime } = this.config
     const deadline = startupTimeout === 0
       ? undefined
-      : this.#deadlines.set(startupTimeout, () => this.#startFailed(new StartupError(startupTimeout, this.#failureCode(), { cause: this.#opener.lastFailure })))
+      : this.#deadlines.set(startupTimeout, { expire: () => this.#startFailed(new StartupError(startupTimeout, this.#failureCode(), { cause: this.#opener.lastFailure })) })
     const limits = [idleTimeout, maxLifetime].filter((limit) => limit > 0)
     if (limits.length > 0) {
       const period = Math.min(1, Math.max(0.01, Math.min(...limits) / 4))
@@ -109,16 +109,15 @@ export class Pool {
 
   /** Runs one call on whichever connection is free, or comes free. */
   run (call: Call): Promise<DriverResult> {
-    const idle = this.#connections.take()
-    if (idle === undefined) return this.#acquireSlowly('statement', call.options.signal).then((connection) => this.#runOn(connection, call))
-    this.#lend(idle, 'statement')
-    return this.#runOn(idle, call)
-  }
-
-  #runOn (connection: Connection, call: Call): Promise<DriverResult> {
-    return connection.run(call, (error) => {
-      if (error !== undefined) this.countError(error)
-      this.release(connection)
+    return new Promise((resolve, reject) => {
+      const { signal } = call.options
+      const now = performance.now()
+      const idle = signal?.aborted === true ? undefined : this.#connections.take(now)
+      if (idle !== undefined) {
+        this.#lend(idle, 'statement', now)
+        return idle.start(call, resolve, reject, idle.giveBack, now)
+      }
+      this.#enqueue('statement', signal, (connection) => connection.start(call, resolve, reject, connection.giveBack), reject)
     })
   }
 
@@ -127,33 +126,35 @@ export class Pool {
    * `NestedAcquireError`, `AbortedError`, `ConnectError` or `ClosedError`.
    */
   acquire (holder: Holder, signal?: AbortSignal): Promise<Connection> {
-    const idle = signal?.aborted === true ? undefined : this.#connections.take()
-    if (idle === undefined) return this.#acquireSlowly(holder, signal)
-    this.#lend(idle, holder)
-    return Promise.resolve(idle)
+    return new Promise((resolve, reject) => {
+      const idle = signal?.aborted === true ? undefined : this.tryAcquire(holder)
+      if (idle !== undefined) return resolve(idle)
+      this.#enqueue(holder, signal, resolve, reject)
+    })
   }
 
   /** A free connection, or none; for checks, which must not wait in the queue. */
   tryAcquire (holder: Holder): Connection | undefined {
-    const idle = this.#connections.take()
-    if (idle !== undefined) this.#lend(idle, holder)
+    const now = performance.now()
+    const idle = this.#connections.take(now)
+    if (idle !== undefined) this.#lend(idle, holder, now)
     return idle
   }
 
-  async #acquireSlowly (holder: Holder, signal: AbortSignal | undefined): Promise<Connection> {
-    if (signal?.aborted === true) throw new AbortedError({ cause: signal.reason })
+  #enqueue (holder: Holder, signal: AbortSignal | undefined, onServed: (connection: Connection) => void, reject: (error: Error) => void): void {
+    const refuse = (error: Error): void => {
+      this.#counters.errors++
+      reject(error)
+    }
+    if (signal?.aborted === true) return refuse(new AbortedError({ cause: signal.reason }))
     // Whoever opened the pool by calling early hears of a failed start through its own call.
     if (this.#phase === 'new') this.open().catch(() => {})
-    if (this.#phase === 'closing' || this.#phase === 'closed') throw this.#closedError()
+    if (!this.isOpen) return refuse(this.#closedError())
     this.#counters.waited++
-    try {
-      return await this.#waiters.wait(holder, signal, (waiter) => {
-        this.#dispatch()
-        if (waiter.blocks !== undefined && this.#connections.size >= this.config.max && this.#connections.isDeadlocked) waiter.turnAway(new NestedAcquireError(this.config.max))
-      })
-    } catch (error) {
-      this.#counters.errors++
-      throw error
+    const waiter = this.#waiters.enter(holder, signal, onServed, refuse)
+    this.#dispatch()
+    if (waiter.blocks !== undefined && this.#connections.size >= this.config.max && this.#connections.isDeadlocked) {
+      waiter.turnAway(new NestedAcquireError(this.config.max))
     }
   }
 
@@ -187,8 +188,8 @@ export class Pool {
     return performance.now() >= connection.expiresAt ? 'age' : undefined
   }
 
-  #lend (connection: Connection, holder: Holder): void {
-    connection.lend(holder)
+  #lend (connection: Connection, holder: Holder, now: number): void {
+    connection.lend(holder, now)
     this.#counters.acquired++
   }
 
@@ -196,13 +197,12 @@ export class Pool {
    * The most important function here: decides who gets what. Called after every change of connections or waiters.
    */
   #dispatch (): void {
-    while (this.#waiters.size > 0) {
-      const connection = this.#connections.take()
+    const now = performance.now()
+    for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
+      const connection = this.#connections.take(now)
       if (connection === undefined) break
-      const waiter = this.#waiters.first
-      if (waiter === undefined) break
-      this.#counters.waitTime += (performance.now() - waiter.since) / 1000
-      this.#lend(connection, waiter.holder)
+      this.#counters.waitTime += (now - waiter.since) / 1000
+      this.#lend(connection, waiter.holder, now)
       waiter.serve(connection)
     }
     if (this.#connections.size >= Math.max(this.config.min, 1)) this.#startup?.resolve()
@@ -224,6 +224,10 @@ export class Pool {
     // It may have died in the moment between its greeting and now.
     if (connection.state !== 'opening') return this.#dispatch()
     this.#connections.add(connection)
+    connection.giveBack = (error) => {
+      if (error !== undefined) this.countError(error)
+      this.release(connection)
+    }
     if (this.#phase === 'closing' || this.#phase === 'closed') return connection.close('close')
     this.#connections.rest(connection)
     this.#answeredAt = connection.since

@@ -19,9 +19,13 @@ export function unknownColumns (result: DriverResult, registry: TypeRegistry): n
   return unknown
 }
 
-/** Whether the result may hold values that arrived before their types were known. */
-export function hasUnread (result: DriverResult): boolean {
-  return result.columns?.some(({ parser }) => parser !== undefined && 'late' in parser) ?? false
+/** Whether the result holds what its rows' parsers could not read: for most results this is all that is asked. */
+export function needsReading ({ columns }: DriverResult, registry: TypeRegistry): boolean {
+  if (columns == null) return false
+  for (const { type, parser } of columns) {
+    if ((parser !== undefined && 'late' in parser) || registry.get(type) === undefined) return true
+  }
+  return false
 }
 
 /** Reads the values that arrived before their types were known. */

@@ -4,9 +4,9 @@ import type { Deadlines } from './deadlines.js'
 import { type Driver, DriverServerError, type DriverQuery, type DriverResult, type DriverTypes } from './driver.js'
 import { Refusal } from './encode.js'
 import { AbortedError, ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError, ValueError } from './errors.js'
-import { Execution, type OnSettled } from './execution.js'
+import { type Abandoning, Execution, type OnSettled } from './execution.js'
 import type { Call } from './query.js'
-import { hasUnread, readUnread, repairRows, unknownColumns } from './rows.js'
+import { needsReading, readUnread, repairRows, unknownColumns } from './rows.js'
 import { ServerError } from './server-error.js'
 import type { Statement } from './statement.js'
 import { catalogQuery, type CatalogRow } from './types.js'
@@ -18,11 +18,9 @@ const MOST_PREPARED = 256
 const LONGEST_LIMIT = 0x7fffffff
 
 /** What a runner tells the connection that it works for. */
-export interface RunnerOwner {
+export interface RunnerOwner extends Abandoning {
   /** Whether statements may be sent: never on a dead socket (postgres.js #1066). */
   readonly usable: boolean
-  /** A caller's time is up, but the statement may still be running. */
-  abandoned (): void
   /** The connection cannot go on. */
   broken (reason: 'lost' | 'copy', cause?: unknown): void
 }
@@ -66,15 +64,14 @@ export class Runner {
     }
   }
 
-  run (call: Call, onSettled?: OnSettled): Promise<DriverResult> {
-    return new Promise((resolve, reject) => {
-      const execution = new Execution<DriverResult>(call, this.#deadlines, resolve, reject, onSettled)
-      if (!this.#admit(execution)) return
-      const serverLimit = this.#watch(execution)
-      if (serverLimit === this.#serverLimit || call.internal === true) return this.#send(execution)
-      const set = `SET statement_timeout = ${Math.min(Math.ceil(serverLimit * 1000), LONGEST_LIMIT)}`
-      this.#aside(execution, set, () => { this.#serverLimit = serverLimit }, () => this.#send(execution))
-    })
+  /** Runs a call and answers by one of the functions. `now` is the time, if the caller just asked for it. */
+  run (call: Call, resolve: (result: DriverResult) => void, reject: (error: unknown) => void, onSettled: OnSettled | undefined, now?: number): void {
+    const execution = new Execution<DriverResult>(call, this.#deadlines, resolve, reject, onSettled, now)
+    if (!this.#admit(execution)) return
+    const serverLimit = this.#watch(execution)
+    if (serverLimit === this.#serverLimit || call.internal === true) return this.#send(execution)
+    const set = `SET statement_timeout = ${Math.min(Math.ceil(serverLimit * 1000), LONGEST_LIMIT)}`
+    this.#aside(execution, set, () => { this.#serverLimit = serverLimit }, () => this.#send(execution))
   }
 
   /**
@@ -128,11 +125,7 @@ export class Runner {
     const longer = timeout === 0 || (commandTimeout !== 0 && timeout > commandTimeout)
     const serverLimit = longer ? timeout : commandTimeout
     const clock = timeout === serverLimit && timeout !== 0 ? timeout + CLOCK_GRACE : timeout
-    execution.watch(clock, () => new QueryTimeoutError(timeout), (error) => {
-      if (execution.settled) return
-      this.#owner.abandoned()
-      execution.fail(error)
-    })
+    execution.watch(timeout, clock, this.#owner)
     return serverLimit
   }
 
@@ -219,9 +212,10 @@ export class Runner {
     if (result?.command === 'ROLLBACK' && this.#serverLimit !== this.#config.commandTimeout) this.#serverLimit = undefined
     if (result === undefined) return this.#end(execution, new QueryError('the server answered nothing'))
     const { registry } = this.#types
+    if (!needsReading(result, registry)) return this.#end(execution, undefined, result)
     const unknown = unknownColumns(result, registry)
     const read = (): void => {
-      if (hasUnread(result)) readUnread(result, registry)
+      readUnread(result, registry)
       this.#end(execution, undefined, result)
     }
     if (unknown.length === 0) read()

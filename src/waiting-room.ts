@@ -1,33 +1,71 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Config } from './config.js'
 import type { Connection, Holder } from './connection.js'
-import type { Deadlines } from './deadlines.js'
+import type { Deadline, Deadlines, Expiring } from './deadlines.js'
 import { AbortedError } from './errors.js'
-import { LinkedList } from './linked-list.js'
+import { LinkedList, type Node } from './linked-list.js'
 
 /** A caller in the queue for a connection. It leaves once: served, timed out, aborted or turned away. */
-export interface Waiter {
+export class Waiter implements Expiring {
   readonly holder: Holder
+  readonly since: number
   /** The connection that the caller's own transaction holds meanwhile. */
   readonly blocks: Connection | undefined
-  readonly since: number
-  serve (connection: Connection): void
-  turnAway (error: Error): void
+  readonly #room: WaitingRoom
+  readonly #signal: AbortSignal | undefined
+  readonly #onServed: (connection: Connection) => void
+  readonly #onTurnedAway: (error: Error) => void
+  place: Node<Waiter> | undefined
+  deadline: Deadline | undefined
+
+  constructor (room: WaitingRoom, holder: Holder, blocks: Connection | undefined, signal: AbortSignal | undefined, since: number, onServed: (connection: Connection) => void, onTurnedAway: (error: Error) => void) {
+    this.#room = room
+    this.holder = holder
+    this.blocks = blocks
+    this.since = since
+    this.#signal = signal
+    this.#onServed = onServed
+    this.#onTurnedAway = onTurnedAway
+    signal?.addEventListener('abort', this, { once: true })
+    if (blocks !== undefined) blocks.blocked++
+  }
+
+  serve (connection: Connection): void {
+    if (this.#leave()) this.#onServed(connection)
+  }
+
+  turnAway (error: Error): void {
+    if (this.#leave()) this.#onTurnedAway(error)
+  }
+
+  /** Its time is up. */
+  expire (): void { this.turnAway(this.#room.timeoutError()) }
+
+  /** Its signal was aborted. */
+  handleEvent (): void { this.turnAway(new AbortedError({ cause: this.#signal?.reason })) }
+
+  #leave (): boolean {
+    if (!this.#room.remove(this)) return false
+    this.#signal?.removeEventListener('abort', this)
+    if (this.blocks !== undefined) this.blocks.blocked--
+    return true
+  }
 }
 
 /** The callers that wait for a connection: first in, first out, each with its deadline and signal. */
 export class WaitingRoom {
+  /** The error for a caller whose time is up. */
+  readonly timeoutError: () => Error
   readonly #waiters = new LinkedList<Waiter>()
   readonly #deadlines: Deadlines
-  readonly #config: Config
-  readonly #timeoutError: () => Error
+  readonly #seconds: number
   /** The connection that the current transaction holds. */
   readonly #held = new AsyncLocalStorage<Connection>()
 
-  constructor (config: Config, deadlines: Deadlines, timeoutError: () => Error) {
-    this.#config = config
+  /** Callers wait for `seconds` at most; 0 for as long as it takes. */
+  constructor (seconds: number, deadlines: Deadlines, timeoutError: () => Error) {
+    this.#seconds = seconds
     this.#deadlines = deadlines
-    this.#timeoutError = timeoutError
+    this.timeoutError = timeoutError
   }
 
   get size (): number { return this.#waiters.size }
@@ -38,40 +76,24 @@ export class WaitingRoom {
     return this.#held.run(connection, work)
   }
 
-  /** Queues a caller up. `entered` is called when it stands in the queue. */
-  wait (holder: Holder, signal: AbortSignal | undefined, entered: (waiter: Waiter) => void): Promise<Connection> {
-    return new Promise((resolve, reject) => {
-      const held = this.#held.getStore()
-      // A transaction that is over blocks nothing, even if its function's promises go on.
-      const blocks = held?.state === 'busy' && held.inTransaction ? held : undefined
-      const leave = (): void => {
-        if (!place.linked) return
-        this.#waiters.remove(place)
-        if (deadline !== undefined) this.#deadlines.clear(deadline)
-        signal?.removeEventListener('abort', onAbort)
-        if (blocks !== undefined) blocks.blocked--
-      }
-      const waiter: Waiter = {
-        holder,
-        blocks,
-        since: performance.now(),
-        serve (connection) {
-          leave()
-          resolve(connection)
-        },
-        turnAway (error) {
-          leave()
-          reject(error)
-        },
-      }
-      const onAbort = (): void => waiter.turnAway(new AbortedError({ cause: signal?.reason }))
-      signal?.addEventListener('abort', onAbort, { once: true })
-      const { acquireTimeout } = this.#config
-      const deadline = acquireTimeout > 0 ? this.#deadlines.set(acquireTimeout, () => waiter.turnAway(this.#timeoutError())) : undefined
-      if (blocks !== undefined) blocks.blocked++
-      const place = this.#waiters.push(waiter)
-      entered(waiter)
-    })
+  /** Queues a caller up, who will hear of its turn or of an error by one of the functions. */
+  enter (holder: Holder, signal: AbortSignal | undefined, onServed: (connection: Connection) => void, onTurnedAway: (error: Error) => void): Waiter {
+    const held = this.#held.getStore()
+    // A transaction that is over blocks nothing, even if its function's promises go on.
+    const blocks = held?.state === 'busy' && held.inTransaction ? held : undefined
+    const now = performance.now()
+    const waiter = new Waiter(this, holder, blocks, signal, now, onServed, onTurnedAway)
+    waiter.place = this.#waiters.push(waiter)
+    if (this.#seconds > 0) waiter.deadline = this.#deadlines.set(this.#seconds, waiter, now)
+    return waiter
+  }
+
+  /** False if it had left before. */
+  remove ({ place, deadline }: Waiter): boolean {
+    if (place?.linked !== true) return false
+    this.#waiters.remove(place)
+    if (deadline !== undefined) this.#deadlines.clear(deadline)
+    return true
   }
 
   turnAllAway (error: Error): void {
