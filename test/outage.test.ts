@@ -23,6 +23,7 @@ t.test('all die and replacements fail: waiters learn the true cause, and when th
   await until(() => db.stats().busy === 1)
   await server.stop('immediate')
   await t.rejects(running, { code: 'FST_PG_CONNECTION_LOST', statusCode: 503 })
+  await until(() => db.stats().size === 0) // each connection learns of it by itself
   const waiting = await Promise.allSettled(Array.from({ length: 20 }, () => db.fetchVal('SELECT 1')))
   for (const outcome of waiting) {
     if (outcome.status === 'fulfilled') throw new Error('nobody can be served')
