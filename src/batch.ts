@@ -34,7 +34,7 @@ export async function runBatch (channel: Channel, { call, argsList, onResult }: 
   }
   for await (const args of iterate(argsList)) {
     if (!Array.isArray(args)) throw new QueryError(`row ${row + chunk.length} of the argument lists is not an array: pass one array of arguments for each execution`)
-    if (row === 0 || !pipelined) {
+    if (row === 0 || !pipelined || !channel.connection.isPrepared(call.statement.text)) {
       onResult(await channel.run({ ...call, args, row, options: pipelined ? { ...call.options, prepare: true } : call.options }))
       row++
     } else if (chunk.push(args) === CHUNK) await send()

@@ -53,6 +53,11 @@ export class Channel {
     while (this.#tail !== undefined) await this.#tail
   }
 
+  /** Ends the connection, unless it is somebody else's by now. */
+  destroy (): void {
+    if (this.#end === undefined) this.connection.destroy('transaction')
+  }
+
   /** Gives the connection back once what is under way on it is done. Again, it does nothing. */
   release (): Promise<void> {
     this.#end ??= this.drain().then(() => this.pool.release(this.connection))

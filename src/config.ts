@@ -153,6 +153,10 @@ export function readConfig (options: PoolOptions = {}, env: NodeJS.ProcessEnv = 
   const { min = Math.min(10, checked.max ?? 10), max = Math.max(50, min) } = checked
   if (min > max) throw new OptionError(`min (${min}) is greater than max (${max}): DB_MIN_POOL_SIZE must not exceed DB_MAX_POOL_SIZE`)
   const { parameters, ...target } = readTarget(checked, options)
+  for (const [name, value] of Object.entries(parameters)) {
+    // The driver leaves out what is empty, and a NUL would end the value and begin another setting.
+    if (value === '' || `${name}${value}`.includes('\0')) throw new OptionError(`option parameters: ${name.replaceAll('\0', '')} takes a value that is not empty and holds no NUL`)
+  }
   const applicationName = checked.applicationName ?? target.applicationName ?? 'fastify-postgres-js'
   const commandTimeout = checked.commandTimeout ?? 60
   const config: Config = {

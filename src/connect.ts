@@ -1,6 +1,7 @@
 import type { TargetSessionAttrs } from './config.js'
 import { Connection, type ConnectionParts } from './connection.js'
 import { Driver, type DriverResult } from './driver.js'
+import { OptionError } from './errors.js'
 import { connectSocket, type Host } from './transport.js'
 
 /** A connect took longer than `connectTimeout`. */
@@ -44,12 +45,14 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
   const { user, database, prepare, parameters } = config
   // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.
   const password = await orAborted(limit, async () => config.password())
+  if (typeof password !== 'string') throw new OptionError('option password: the function must return a string')
   const socket = await connectSocket(host, config.ssl, limit)
   const driver = new Driver({ socket, user, password, database, prepare, parameters, types })
   const connection = new Connection({ ...parts, socket, driver, host })
   try {
     checkServer(await orAborted(limit, () => connection.greet(SERVER_QUERY)), wanted)
     await orAborted(limit, async () => parts.onConnect?.(connection))
+    connection.settleIn()
     return connection
   } catch (error) {
     connection.destroy('lost', error)

@@ -119,8 +119,11 @@ export class Connection {
     else this.#recovering.then(() => this.start(call, resolve, reject, onSettled))
   }
 
+  isPrepared (text: string): boolean { return this.#runner.isPrepared(text) }
+
   /** Runs a prepared statement for many lists of arguments; only in a transaction. */
   runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<DriverResult[]> {
+    if (this.#recovering !== undefined) return this.#recovering.then(() => this.runPrepared(call, lists, firstRow, onSettled))
     return this.#runner.runPrepared(call, lists, firstRow, onSettled)
   }
 
@@ -154,6 +157,9 @@ export class Connection {
     if (this.#backend !== undefined) await cancelRequest(this.host, this.#parts.config.ssl, this.#backend, signal)
   }
 
+  /** What was done to the session so far belongs to it: it is how every new one begins. */
+  settleIn (): void { this.#runner.tainted = false }
+
   /** Makes the session as new. Afterwards it is clean, or on its way out. */
   async clean (): Promise<void> {
     const { onConnect, connectTimeout } = this.#parts.config
@@ -162,6 +168,7 @@ export class Connection {
     try {
       await this.run(internalCall(RESET_SESSION, 'script', { timeout: connectTimeout }))
       this.#runner.wasReset()
+      this.inTransaction = false
     } catch (error) {
       this.destroy('cleaning', error)
     }

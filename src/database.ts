@@ -4,7 +4,7 @@ import { Channel } from './channel.js'
 import { readConfig, type Log, type PoolOptions } from './config.js'
 import type { Connection, Holder } from './connection.js'
 import type { DriverResult } from './driver.js'
-import { QueryError } from './errors.js'
+import { OptionError, QueryError } from './errors.js'
 import { Health, readHealthOptions, type HealthOptions, type HealthReport } from './health.js'
 import { Lease } from './lease.js'
 import { Pool } from './pool.js'
@@ -39,7 +39,8 @@ export class Database extends Queryable {
   close (): Promise<void> { return this.#pool.close() }
 
   /** A connection for the caller alone; give it back with `release()`. */
-  async acquire (options: { signal?: AbortSignal } = {}): Promise<Lease> {
+  async acquire (options: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
+    if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) throw new OptionError('acquire.signal takes an AbortSignal')
     return new Lease(await this.#channel('lease', options.signal), this.statements)
   }
 
@@ -105,7 +106,12 @@ export function createDatabase ({ health, ...options }: DatabaseOptions = {}, en
     log,
     onConnect: onConnect && (async (connection: Connection) => {
       const lease = new Lease(new Channel(pool, connection, 'connection'), statements)
-      await onConnect(lease)
+      try {
+        await onConnect(lease)
+        if (lease.begun) throw new QueryError('onConnect left a transaction open')
+      } finally {
+        await lease.release() // whoever keeps it must not run anything on what is others' by then
+      }
     })
   })
   return new Database(pool, new Health(pool, log, healthOptions), statements)

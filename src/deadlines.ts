@@ -37,7 +37,7 @@ export class Deadlines {
     const { group } = deadline.value
     group.entries.remove(deadline)
     // An empty list is kept for the next statement, but odd timeouts of single calls must not pile up.
-    if (group.entries.size === 0 && this.#groups.size > 16) this.#groups.delete(group.seconds)
+    if (group.entries.size === 0 && this.#groups.size > 16 && this.#groups.get(group.seconds) === group) this.#groups.delete(group.seconds)
   }
 
   #arm (at: number): void {

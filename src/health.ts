@@ -4,6 +4,7 @@ import { codeOf } from './error-code.js'
 import { OptionError } from './errors.js'
 import type { Pool } from './pool.js'
 import { internalCall } from './query.js'
+import { rejectUnknown } from './unknown-option.js'
 
 export type HealthStatus = 'healthy' | 'degraded' | 'unavailable'
 
@@ -36,6 +37,7 @@ interface HealthLimits { timeout: number, cache: number }
 /** Checks the options. Raises `OptionError`. */
 export function readHealthOptions (options: HealthOptions = {}): HealthLimits {
   if (typeof options !== 'object' || options === null) throw new OptionError('option health takes an object')
+  rejectUnknown(options, ['timeout', 'cache'], 'health.')
   const { timeout = 0.5, cache = 1 } = options
   for (const [name, value] of Object.entries({ timeout, cache })) {
     if (!isSeconds(value)) throw new OptionError(`option health.${name} takes ${SECONDS}`)

@@ -1,7 +1,8 @@
 import { type Batch, runBatch } from './batch.js'
 import type { Channel } from './channel.js'
 import type { DriverResult } from './driver.js'
-import type { Call } from './query.js'
+import { NestedTransactionError, QueryError } from './errors.js'
+import { type Call, internalCall } from './query.js'
 import { Queryable } from './queryable.js'
 import type { StatementCache } from './statement.js'
 import { batchInTransaction, inSavepoint, inTransaction, type Transaction } from './transaction.js'
@@ -20,6 +21,7 @@ export class Lease extends Queryable {
   readonly #channel: Channel
   /** Whether the user has begun a transaction by hand. */
   #begun = false
+  #inside = false
 
   constructor (channel: Channel, statements: StatementCache) {
     super(statements)
@@ -31,19 +33,51 @@ export class Lease extends Queryable {
 
   [Symbol.asyncDispose] (): Promise<void> { return this.release() }
 
-  override transaction<T> (work: (tx: Transaction) => Promise<T> | T, options: TransactionOptions = {}): Promise<T> {
-    return this.#begun
+  /** Whether a transaction was begun by hand. */
+  get begun (): boolean { return this.#begun }
+
+  override async transaction<T> (work: (tx: Transaction) => Promise<T> | T, options: TransactionOptions = {}): Promise<T> {
+    this.#check()
+    if (this.#begun && Object.values(options).some((value) => value !== undefined)) throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
+    return await this.#exclusively(() => this.#begun
       ? inSavepoint(this.#channel, this.statements, 1, work)
-      : inTransaction(this.#channel, this.statements, work, options)
+      : inTransaction(this.#channel, this.statements, work, options))
   }
 
   protected override async run (call: Call): Promise<DriverResult> {
-    const result = await this.#channel.run(call)
-    if (call.statement.controlsTransaction) this.#begun = call.statement.leavesTransactionOpen
-    return result
+    this.#check()
+    const { controlsTransaction, leavesTransactionOpen } = call.statement
+    if (!controlsTransaction) return await this.#channel.run(call)
+    try {
+      const result = await this.#channel.run(call)
+      this.#begun = leavesTransactionOpen
+      return result
+    } catch (error) {
+      // Whatever it left, open or failed, is ended: the caller has the error.
+      await this.#channel.run(internalCall('ROLLBACK')).catch(() => {})
+      this.#begun = false
+      throw error
+    }
   }
 
-  protected override batch (batch: Batch): Promise<void> {
-    return this.#begun ? runBatch(this.#channel, batch) : batchInTransaction(this.#channel, this.statements, batch)
+  protected override async batch (batch: Batch): Promise<void> {
+    this.#check()
+    await this.#exclusively(() => this.#begun
+      ? inSavepoint(this.#channel, this.statements, 1, () => runBatch(this.#channel, batch))
+      : batchInTransaction(this.#channel, this.statements, batch))
+  }
+
+  /** Two transactions at once on one session would be one. */
+  async #exclusively<T> (work: () => Promise<T>): Promise<T> {
+    this.#inside = true
+    try {
+      return await work()
+    } finally {
+      this.#inside = false
+    }
+  }
+
+  #check (): void {
+    if (this.#inside) throw new NestedTransactionError()
   }
 }

@@ -37,6 +37,7 @@ export class Pool {
   readonly #waiters: WaitingRoom
   #phase: Phase = 'new'
   #generation = 0
+  #dispatching = false
   #answeredAt = -Infinity
   #failure: Error | undefined
   #start: Promise<void> | undefined
@@ -168,7 +169,7 @@ export class Pool {
     if (connection.state !== 'busy') return
     if (connection.recovering !== undefined) {
       connection.recovering.then(() => this.release(connection))
-    } else if (connection.tainted && this.#phase !== 'closing') {
+    } else if ((connection.tainted || connection.inTransaction) && this.#phase !== 'closing') {
       connection.holder = 'pool'
       connection.clean().then(() => this.release(connection))
     } else {
@@ -197,6 +198,9 @@ export class Pool {
    * The most important function here: decides who gets what. Called after every change of connections or waiters.
    */
   #dispatch (): void {
+    // A call that is refused before it is sent gives its connection back at once: one round serves all, without recursion.
+    if (this.#dispatching) return
+    this.#dispatching = true
     const now = performance.now()
     for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
       const connection = this.#connections.take(now)
@@ -205,6 +209,7 @@ export class Pool {
       this.#lend(connection, waiter.holder, now)
       waiter.serve(connection)
     }
+    this.#dispatching = false
     if (this.#connections.size >= Math.max(this.config.min, 1)) this.#startup?.resolve()
     this.#opener.start(this.#wanted())
   }

@@ -15,6 +15,7 @@ import { catalogQuery, type CatalogRow } from './types.js'
 const CLOCK_GRACE = 0.5
 /** Prepared statements at most: the server keeps about 12 KB for each, and the driver never drops one. */
 const MOST_PREPARED = 256
+const UNDOES_LIMIT = /rollback|abort|reset|discard|statement_timeout/i
 const LONGEST_LIMIT = 0x7fffffff
 
 /** What a runner tells the connection that it works for. */
@@ -37,7 +38,7 @@ export class Runner {
   readonly #owner: RunnerOwner
   #running: { fail (error: unknown): void, whenFinished (): Promise<void> } | undefined
   /** The parameters' types of each statement that the driver holds prepared. */
-  readonly #prepared = new Map<Statement, readonly number[]>()
+  readonly #prepared = new Map<string, readonly number[]>()
   /** The session's statement_timeout in seconds; undefined when a rollback may have changed it. */
   #serverLimit: number | undefined
 
@@ -49,6 +50,8 @@ export class Runner {
     this.#owner = owner
     this.#serverLimit = config.commandTimeout
   }
+
+  isPrepared (text: string): boolean { return this.#prepared.has(text) }
 
   /** What is in flight. */
   get running (): { fail (error: unknown): void, whenFinished (): Promise<void> } | undefined { return this.#running }
@@ -81,7 +84,7 @@ export class Runner {
   runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<DriverResult[]> {
     return new Promise((resolve, reject) => {
       const execution = new Execution<DriverResult[]>(call, this.#deadlines, resolve, reject, onSettled)
-      const types = this.#prepared.get(call.statement)
+      const types = this.#prepared.get(call.statement.text)
       if (types === undefined) return execution.fail(new QueryError('the statement of the batch could not be prepared'))
       try {
         const unknown = new Set<number>()
@@ -142,7 +145,7 @@ export class Runner {
 
   #send (execution: Execution): void {
     const { statement, args, mode, options: { prepare: wish } } = execution.call
-    const types = this.#prepared.get(statement)
+    const types = this.#prepared.get(statement.text)
     execution.sends++
     try {
       execution.args ??= toArguments(args, statement, rowName(execution.call))
@@ -155,7 +158,7 @@ export class Runner {
     statement.uses++
     const simple = mode === 'script' && args.length === 0
     const prepare = !simple && this.#config.prepare && wish !== false &&
-      (types !== undefined || wish === true || (statement.uses > 1 && this.#prepared.size < MOST_PREPARED))
+      (types !== undefined || ((wish === true || statement.uses > 1) && this.#prepared.size < MOST_PREPARED))
     const query = this.#driver.query(statement.strings, execution.args, { prepare, simple, values: mode === 'values' })
     query.then(
       (result) => {
@@ -170,7 +173,7 @@ export class Runner {
 
   /** The driver now binds this statement at once, so its types must be known here before it is given to it again. */
   #remember (statement: Statement, { statement: described }: DriverQuery): void {
-    if (described !== null && !described.types.includes(0)) this.#prepared.set(statement, described.types)
+    if (described !== null && !described.types.includes(0)) this.#prepared.set(statement.text, described.types)
   }
 
   #sendAll (execution: Execution<DriverResult[]>, batch: ReadonlyArray<Array<Argument | null>>, firstRow: number): void {
@@ -207,9 +210,9 @@ export class Runner {
     const results = 'command' in answer ? [answer] : answer
     for (const result of results) repairRows(result)
     if (internal !== true && statement.mayLeaveState) this.tainted = true
-    // A rollback undoes a SET.
     const result = results.at(-1)
-    if (result?.command === 'ROLLBACK' && this.#serverLimit !== this.#config.commandTimeout) this.#serverLimit = undefined
+    // A rollback undoes a SET, and so may its owner.
+    if (this.#serverLimit !== this.#config.commandTimeout && UNDOES_LIMIT.test(statement.text)) this.#serverLimit = undefined
     if (result === undefined) return this.#end(execution, new QueryError('the server answered nothing'))
     const { registry } = this.#types
     if (!needsReading(result, registry)) return this.#end(execution, undefined, result)
@@ -253,12 +256,13 @@ export class Runner {
    */
   #maybeStale (execution: Execution, types: readonly number[] | undefined, error: unknown): void {
     const { call: { statement }, args, refreshed } = execution
-    if (refreshed || args === undefined || types === undefined || !this.#prepared.has(statement)) return this.#end(execution, error)
+    if (refreshed || args === undefined || types === undefined || !this.#prepared.has(statement.text)) return this.#end(execution, error)
     execution.refreshed = true
     const changed = (now: readonly number[]): boolean => now.some((oid, index) => oid !== types[index])
     this.#driver.describe(statement.strings, args, false).then(async (now) => {
       if (execution.settled || !changed(now)) return this.#end(execution, error)
-      this.#prepared.set(statement, await this.#driver.describe(statement.strings, args, true))
+      this.#prepared.set(statement.text, await this.#driver.describe(statement.strings, args, true))
+      if (execution.settled) return this.#end(execution, error)
       execution.args = undefined
       this.#send(execution)
     }).catch(() => this.#end(execution, error))

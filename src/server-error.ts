@@ -77,7 +77,7 @@ export class ServerError extends Error {
 }
 
 /** SQLSTATEs whose messages quote values: of a parameter, or a piece of the statement's text. */
-const QUOTES = /^(22|3[DF]|42|XX)/
+const QUOTES = /^(22|3[DF]|42|58|XX)/
 /** Raised by users' own functions, in their own words. */
 const OWN_WORDS = /^(P0|[6-9I-WYZ]|5[^34578])/
 /** What raises them, under whichever SQLSTATE: RAISE, and its likes of PL/Python, PL/Perl and PL/Tcl. */

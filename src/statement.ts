@@ -53,7 +53,7 @@ function describe (text: string): Statement {
     isScript: parts.length > 1,
     mayLeaveState: controls.length > 0 || LEAVES_STATE.test(text) || !parts.every((part) => PLAIN.test(part.replace(/^[\s(]+/, ''))),
     controlsTransaction: controls.length > 0,
-    leavesTransactionOpen: BEGINS.test(controls.at(-1) ?? ''),
+    leavesTransactionOpen: BEGINS.test(controls.at(-1) ?? '') || /\band\s+chain\b/i.test(controls.at(-1) ?? ''),
   }
 }
 

@@ -18,6 +18,7 @@ export class Transaction extends Queryable {
   readonly #depth: number
   #ended = false
   #nested = false
+  #lastNested: Promise<void> = Promise.resolve()
 
   constructor (channel: Channel, statements: StatementCache, depth: number) {
     super(statements)
@@ -28,9 +29,15 @@ export class Transaction extends Queryable {
   override async transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
     this.#check()
     if (Object.values(options).some((value) => value !== undefined)) throw new QueryError('a nested transaction is a savepoint: it has no options of its own')
+    return await this.#nest(work)
+  }
+
+  async #nest<T> (work: Work<T>): Promise<T> {
     this.#nested = true
+    const nested = inSavepoint(this.#channel, this.statements, this.#depth + 1, work)
+    this.#lastNested = nested.then(() => {}, () => {})
     try {
-      return await inSavepoint(this.#channel, this.statements, this.#depth + 1, work)
+      return await nested
     } finally {
       this.#nested = false
     }
@@ -44,11 +51,15 @@ export class Transaction extends Queryable {
 
   protected override async batch (batch: Batch): Promise<void> {
     this.#check()
-    return runBatch(this.#channel, batch)
+    // A savepoint, so that it is all or nothing also where its error is swallowed.
+    await this.#nest(() => runBatch(this.#channel, batch))
   }
 
-  /** Nothing may be run through it any more. */
-  end (): void { this.#ended = true }
+  /** Nothing may be run through it any more. Resolves when what is nested in it has ended. */
+  end (): Promise<void> {
+    this.#ended = true
+    return this.#lastNested
+  }
 
   #check (): void {
     if (this.#ended) throw new ReleasedError('transaction')
@@ -60,19 +71,19 @@ export class Transaction extends Queryable {
 export async function inTransaction<T> (channel: Channel, statements: StatementCache, work: Work<T>, options: TransactionOptions): Promise<T> {
   const { connection, pool } = channel
   channel.firstError = undefined
-  await channel.run(internalCall(beginText(options)))
+  // From before BEGIN, which may work without us hearing of it, until the server has said that it is over: whoever gets
+  // the connection back in between cleans it.
   connection.inTransaction = true
   try {
+    await channel.run(internalCall(beginText(options)))
     const result = await perform(channel, new Transaction(channel, statements, 0), (tx) => pool.within(connection, () => work(tx)))
     const { command } = await channel.run(COMMIT)
+    connection.inTransaction = false
     if (command === 'ROLLBACK') throw new TransactionAbortedError({ cause: channel.firstError })
     return result
   } catch (error) {
-    // After a failed COMMIT it is a no-op. If it fails, nobody may get this connection.
-    if (!(error instanceof TransactionAbortedError)) await channel.run(ROLLBACK).catch(() => connection.destroy('transaction'))
+    if (connection.inTransaction) await channel.run(ROLLBACK).then(() => { connection.inTransaction = false }, () => channel.destroy())
     throw error
-  } finally {
-    connection.inTransaction = false
   }
 }
 
@@ -102,7 +113,7 @@ async function perform<T> (channel: Channel, tx: Transaction, work: Work<T>): Pr
   try {
     return await work(tx)
   } finally {
-    tx.end()
+    await tx.end()
     await channel.drain()
   }
 }

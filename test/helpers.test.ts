@@ -143,7 +143,12 @@ t.test('the eight helpers', async (t) => {
     await lease.fetchVal({ text: 'SELECT $1::int /* bounded at once */', prepare: true }, 1)
     t.equal(await prepared(), 2)
     for (let i = 0; i < 600; i++) await lease.fetchVal(`SELECT $1::int /* bounded ${i % 300} */`, i)
+    for (let i = 0; i < 50; i++) t.same(await lease.executeMany(`SELECT $1::int /* batch ${i} */`, [[1], [2], [3]]), { count: 3 })
     t.equal(await lease.fetchVal('SELECT count(*) <= 256 FROM pg_prepared_statements'), true)
+    // A text that was prepared and then forgotten by the cache of texts must still be known to be prepared.
+    for (let i = 0; i < 4100; i++) await lease.fetchVal(`SELECT ${i}`)
+    for (let i = 0; i < 2; i++) await t.rejects(lease.fetchVal('SELECT $1::int /* bounded once */', {}), { code: 'FST_PG_VALUE' })
+    t.equal(await lease.fetchVal('SELECT $1::int /* bounded once */', 3), 3)
     await lease.release()
   })
 })

@@ -87,6 +87,17 @@ t.test('opening and closing', async (t) => {
     await t.rejects(db.open(), { code: 'FST_PG_STARTUP', cause: { message: 'vault is sealed' } })
   })
 
+  t.test('a password function that returns no string is named', async (t) => {
+    const db = createDatabase({ url: observer.url, min: 1, password: () => undefined as never, startupTimeout: 0.3, log: memoryLog() }, {})
+    await t.rejects(db.open(), { code: 'FST_PG_STARTUP', cause: { code: 'FST_PG_OPTION', message: /password/ } })
+  })
+
+  t.test('settings that the driver would drop or split are refused', async (t) => {
+    for (const parameters of [{ search_path: '' }, { search_path: 'a\0b' }, { 'a\0b': 'c' }]) {
+      t.throws(() => createDatabase({ parameters, log: memoryLog() }, {}), { code: 'FST_PG_OPTION', message: /parameters/ })
+    }
+  })
+
   t.test('a script ends by itself when the pool is closed; and logs through pino', async (t) => {
     const script = `
       import { createDatabase } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}

@@ -110,6 +110,15 @@ t.test('who gets a connection, and when', async (t) => {
     t.equal(await db.fetchVal('SELECT 1'), 1)
   })
 
+  t.test('20,000 waiting calls that are refused before they are sent', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    const running = db.fetchVal('SELECT 1 FROM pg_sleep(0.2)')
+    const codes = await Promise.all(Array.from({ length: 20_000 }, () => db.fetchVal('SELECT $1::int', undefined).catch((error) => error.code)))
+    t.ok(codes.every((code) => code === 'FST_PG_VALUE'))
+    t.equal(await running, 1)
+    t.match(db.stats(), { waiting: 0, free: 1 })
+  })
+
   t.test('saturated, then eased: timeouts subside (case 38)', async (t) => {
     const db = await openDatabase(t, observer, { min: 2, max: 2, acquireTimeout: 0.05 })
     const burst = await Promise.allSettled(Array.from({ length: 50 }, () => db.fetchVal('SELECT pg_sleep(0.02)')))

@@ -38,6 +38,17 @@ t.test('timeouts and aborts', async (t) => {
     t.equal(await db.fetchVal("SELECT current_setting('statement_timeout')"), '300ms')
   })
 
+  t.test('a longer timeout is honoured after a savepoint that set it was rolled back', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1, commandTimeout: 0.3 })
+    await db.transaction(async (tx) => {
+      await t.rejects(tx.transaction(async (inner) => {
+        await inner.fetchVal({ text: 'SELECT 1', timeout: 5 })
+        throw new Error('undo')
+      }), { message: 'undo' })
+      t.equal(await tx.fetchVal({ text: 'SELECT 1 FROM pg_sleep(0.6)', timeout: 5 }), 1)
+    })
+  })
+
   t.test('the timeout covers preparing as well (case 34)', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1 })
     await observer.rows('CREATE TABLE locked (id int)')
