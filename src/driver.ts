@@ -24,7 +24,7 @@ export interface DriverResult extends Array<unknown> {
 export interface DriverQuery extends PromiseLike<DriverResult | DriverResult[]> {
   /** Holds the types that the server named for the parameters; zeros until it did. */
   statement: { types: number[] } | null
-  /** What the driver keys its cache of error origins by, for ever: one array for each text, not one for each call. */
+  /** What the driver keys its cache of error origins by, for ever: one array for each failing text, not one for each failure. */
   strings: readonly string[]
   values (): DriverQuery
   describe (): DriverQuery

@@ -1,5 +1,5 @@
 /**
- * Makes a session as new. DISCARD ALL in parts, because that would also drop the statements that the driver has
+ * Makes a session as new, but for statements that a user prepared by PREPARE. DISCARD ALL in parts, because that would also drop the statements that the driver has
  * prepared, and cannot run together with others. ROLLBACK comes first: the session may be in a transaction, even a
  * failed one.
  */

@@ -71,7 +71,7 @@ export class TypeRegistry {
 
   get (oid: number): PgType | undefined { return this.#types.get(oid) }
 
-  /** Learns what the catalog query answered. An OID that was asked for and is not there (any more) counts as text. */
+  /** Learns what the catalog query answered. What it did not mention stays unknown. */
   learn (rows: readonly CatalogRow[], asked: Iterable<number>): void {
     const byOid = new Map(rows.map((row) => [row.oid, row]))
     for (const oid of asked) {

@@ -23,7 +23,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ta
 let failed = await new Promise<number | null>((resolve) => tap.once('exit', resolve)) !== 0
 await server.close()
 if (everything) failed = !await coverageHolds() || failed
-console.log(`\n${await summary()}`)
+console.log(await report())
 await rm(output, { recursive: true })
 process.exitCode = failed ? 1 : 0
 
@@ -34,10 +34,11 @@ async function coverageHolds (): Promise<boolean> {
   return lines >= LEAST_COVERAGE && branches >= LEAST_COVERAGE
 }
 
-/** `N passed, N failed`, of assertions. */
-async function summary (): Promise<string> {
+/** What failed, as tap wrote it down (its reporters say little without a terminal), and `N passed, N failed` of assertions. */
+async function report (): Promise<string> {
   const lines = (await readFile(join(output, 'tap'), 'utf8')).split('\n')
   // A line with a time is the sum of a subtest.
-  const count = (start: string): number => lines.filter((line) => line.trimStart().startsWith(start) && !line.includes('# time=')).length
-  return `${count('ok ')} passed, ${count('not ok ')} failed`
+  const isOne = (line: string, start: string): boolean => line.trimStart().startsWith(start) && !line.includes('# time=')
+  const failures = lines.flatMap((line, index) => isOne(line, 'not ok ') ? [lines.slice(index, index + 40).join('\n')] : [])
+  return `${failures.slice(0, 20).join('\n\n')}\n${lines.filter((line) => isOne(line, 'ok ')).length} passed, ${failures.length} failed`
 }

@@ -35,7 +35,8 @@ t.test('what a text may do to its session and transaction', async (t) => {
   t.equal(is('BEGIN'), 'mayLeaveState controlsTransaction leavesTransactionOpen')
   t.equal(is('-- x\n start  transaction read only'), 'mayLeaveState controlsTransaction leavesTransactionOpen')
   t.equal(is('BEGIN; SELECT 1; END'), 'isScript mayLeaveState controlsTransaction')
-  t.equal(is('COMMIT AND CHAIN'), 'mayLeaveState controlsTransaction')
+  t.equal(is('COMMIT AND CHAIN'), 'mayLeaveState controlsTransaction leavesTransactionOpen')
+  t.equal(is('COMMIT AND NO CHAIN'), 'mayLeaveState controlsTransaction')
 })
 
 t.test('texts made up at run time do not pile up, and known ones stay known', async (t) => {
