@@ -2,6 +2,7 @@ import type { TargetSessionAttrs } from './config.js'
 import { Connection, type ConnectionParts } from './connection.js'
 import { Driver, type DriverResult } from './driver.js'
 import { OptionError } from './errors.js'
+import { orAborted } from './or-aborted.js'
 import { connectSocket, type Host } from './transport.js'
 
 /** A connect took longer than `connectTimeout`. */
@@ -89,13 +90,4 @@ async function within<T> (seconds: number, parent: AbortSignal, work: (limit: Ab
     clearTimeout(timer)
     parent.removeEventListener('abort', onAbort)
   }
-}
-
-/** The outcome of `work`, or the reason of the signal if that comes first. */
-function orAborted<T> (signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    work().then(resolve, reject)
-  })
 }

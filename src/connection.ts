@@ -5,6 +5,7 @@ import type { Driver, DriverResult, DriverTypes } from './driver.js'
 import { codeOf } from './error-code.js'
 import { ConnectionLostError } from './errors.js'
 import type { OnSettled } from './execution.js'
+import { orAborted } from './or-aborted.js'
 import { type Call, internalCall } from './query.js'
 import { Runner } from './runner.js'
 import { RESET_SESSION } from './session.js'
@@ -143,10 +144,9 @@ export class Connection {
 
   async #cancelRunning (): Promise<void> {
     const limit = AbortSignal.timeout(CANCEL_TIMEOUT * 1000)
-    const timeUp = new Promise<never>((_resolve, reject) => limit.addEventListener('abort', () => reject(limit.reason)))
     try {
       // Both: a cancel that is still on its way would hit the next statement.
-      await Promise.race([Promise.all([this.#requestCancel(limit), this.#runner.running?.whenFinished()]), timeUp])
+      await orAborted(limit, () => Promise.all([this.#requestCancel(limit), this.#runner.running?.whenFinished()]))
     } catch (error) {
       this.destroy('cancel', error)
     }

@@ -2,6 +2,7 @@ import type { Log } from './config.js'
 import { isSeconds, SECONDS } from './durations.js'
 import { codeOf } from './error-code.js'
 import { OptionError } from './errors.js'
+import { orAborted } from './or-aborted.js'
 import type { Pool } from './pool.js'
 import { internalCall } from './query.js'
 import { rejectUnknown } from './unknown-option.js'
@@ -115,7 +116,7 @@ export class Health {
     const connection = pool.tryAcquire('pool')
     if (connection !== undefined) {
       try {
-        await withLimit(limit, connection.run({ ...CHECK, options: { timeout: this.#timeout, signal: limit } }))
+        await orAborted(limit, () => connection.run({ ...CHECK, options: { timeout: this.#timeout, signal: limit } }))
         return true
       } finally {
         pool.release(connection)
@@ -126,7 +127,7 @@ export class Health {
       // For `min`, or for a caller who waits, the pool goes on connecting; otherwise only a further caller makes it try.
       if (pool.lastFailure !== undefined && min + waiting > 0) throw pool.lastFailure
       try {
-        pool.release(await withLimit(limit, pool.acquire('pool', limit)))
+        pool.release(await orAborted(limit, () => pool.acquire('pool', limit)))
       } catch (error) {
         throw pool.lastFailure ?? error
       }
@@ -134,15 +135,7 @@ export class Health {
     }
     if (performance.now() - pool.answeredAt < this.#cache * 1000) return false
     // All are held, and nobody had an answer of late: whether a server is there can be asked without a session.
-    await withLimit(limit, pool.ping(limit))
+    await orAborted(limit, () => pool.ping(limit))
     return false
   }
-}
-
-function withLimit<T> (limit: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (limit.aborted) return reject(limit.reason)
-    limit.addEventListener('abort', () => reject(limit.reason), { once: true })
-    work.then(resolve, reject)
-  })
 }

@@ -1,7 +1,26 @@
 import type { CloseReason } from './connection.js'
 
+/** What a pool has counted since its start. */
+export class Counters {
+  /** Connections handed out. */
+  acquired = 0
+  /** Callers that had to queue. */
+  waited = 0
+  /** Seconds spent in the queue by callers that were served. */
+  waitTime = 0
+  acquireTimeouts = 0
+  queryTimeouts = 0
+  /** Connections opened. */
+  created = 0
+  /** Connections closed, by reason. */
+  closed: Partial<Record<CloseReason, number>> = {}
+  /** Calls that failed, for whatever reason. */
+  errors = 0
+  connectFailures = 0
+}
+
 /** A snapshot of the pool. `size = free + busy`, always. */
-export interface PoolStats {
+export interface PoolStats extends Counters {
   /** Open connections; the same number is in pg_stat_activity. */
   size: number
   /** Open and idle. */
@@ -16,32 +35,4 @@ export interface PoolStats {
   waiting: number
   min: number
   max: number
-  /** Since the start: connections handed out. */
-  acquired: number
-  /** Since the start: callers that had to queue. */
-  waited: number
-  /** Since the start: seconds spent in the queue by callers that were served. */
-  waitTime: number
-  acquireTimeouts: number
-  queryTimeouts: number
-  /** Connections opened since the start. */
-  created: number
-  /** Connections closed since the start, by reason. */
-  closed: Partial<Record<CloseReason, number>>
-  /** Calls that failed since the start, for whatever reason. */
-  errors: number
-  connectFailures: number
-}
-
-/** The counters of a pool. */
-export class Counters {
-  acquired = 0
-  waited = 0
-  waitTime = 0
-  acquireTimeouts = 0
-  queryTimeouts = 0
-  created = 0
-  closed: Partial<Record<CloseReason, number>> = {}
-  errors = 0
-  connectFailures = 0
 }

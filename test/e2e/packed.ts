@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '../../examples/embedded/postgres.js'
-import { Observer } from '../support/database.js'
+import { Observer, until } from '../support/database.js'
 
 /**
  * `npm run e2e`: what a new user does. Packs the project, installs the tarball into an empty project, writes down the
@@ -58,10 +58,10 @@ try {
   step('the README example answers, and wrong input leaks nothing')
 
   await server.stop('immediate')
-  await until(async () => (await get('/api/health')).status === 503)
+  await until(async () => (await get('/api/health')).status === 503, 15)
   assert.equal((await get('/api/health/live')).status, 200)
   await server.start()
-  await until(async () => (await get('/api/health')).status === 200)
+  await until(async () => (await get('/api/health')).status === 200, 15)
   assert.equal((await get('/users/1')).status, 200)
   step('the database was stopped under it and started again')
 
@@ -73,12 +73,4 @@ try {
 } finally {
   await server.close()
   await rm(project, { recursive: true })
-}
-
-async function until (condition: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 15_000
-  while (!await condition()) {
-    if (performance.now() > end) throw new Error('not within 15 s')
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
 }
