@@ -4,7 +4,7 @@ import type { Deadlines } from './deadlines.js'
 import type { Driver, DriverResult, DriverTypes } from './driver.js'
 import { codeOf } from './error-code.js'
 import { ConnectionLostError } from './errors.js'
-import type { OnSettled } from './execution.js'
+import { Execution } from './execution.js'
 import { orAborted } from './or-aborted.js'
 import { type Call, internalCall } from './query.js'
 import { Runner } from './runner.js'
@@ -32,6 +32,8 @@ export interface ConnectionParts {
   host: Host
   config: Config
   deadlines: Deadlines
+  /** Called when the single statements that it was lent for are done. */
+  onIdle: (connection: Connection, now: number) => void
   /** Called once, when the connection leaves the open states. */
   onDown: (connection: Connection, reason: CloseReason, cause: unknown) => void
   /** Called once, when its socket is gone. */
@@ -50,8 +52,6 @@ export class Connection {
   holder: Holder = 'pool'
   /** Calls that wait for another connection although a transaction on this one has to end first. */
   blocked = 0
-  /** What a single call on it does when it is answered: gives it back. Made once, not for each call. */
-  giveBack: OnSettled = () => {}
   /** Whether a transaction of ours is open on it. */
   inTransaction = false
   readonly #parts: ConnectionParts
@@ -98,7 +98,7 @@ export class Connection {
     this.holder = holder
   }
 
-  rest (): void { this.#to('idle') }
+  rest (now?: number): void { this.#to('idle', now) }
 
   /** The one place where the state changes. */
   #to (state: ConnectionState, now = performance.now()): void {
@@ -108,47 +108,69 @@ export class Connection {
 
   /**
    * Runs a call. Rejects with `ServerError` or one of the coded errors; afterwards the connection is fit for the next
-   * call, or dead. `onSettled` is called just before the caller is answered.
+   * call, or dead. `onFailure` is called just before the caller is answered with an error.
    */
-  run (call: Call, onSettled?: OnSettled): Promise<DriverResult> {
-    return new Promise((resolve, reject) => this.start(call, resolve, reject, onSettled))
+  run (call: Call, onFailure?: (error: unknown) => void): Promise<DriverResult> {
+    return new Promise((resolve, reject) => this.start(new Execution(call, resolve, reject, onFailure)))
   }
 
   /** The same for a caller who has a promise already. `now` is the time, if the caller just asked for it. */
-  start (call: Call, resolve: (result: DriverResult) => void, reject: (error: unknown) => void, onSettled?: OnSettled, now?: number): void {
-    if (this.#recovering === undefined) this.#runner.run(call, resolve, reject, onSettled, now)
-    else this.#recovering.then(() => this.start(call, resolve, reject, onSettled))
+  start (execution: Execution, now?: number): void {
+    if (this.#recovering === undefined) this.#runner.run(execution, now)
+    else this.#recovering.then(() => this.start(execution))
+  }
+
+  /** How many calls are in flight. */
+  get inFlight (): number { return this.#runner.inFlight }
+
+  /** Whether a call can be sent behind those that are in flight. */
+  canPipeline (call: Call): boolean {
+    return this.#state === 'busy' && this.holder === 'statement' && this.#runner.canPipeline(call)
   }
 
   isPrepared (text: string): boolean { return this.#runner.isPrepared(text) }
 
   /** Runs a prepared statement for many lists of arguments; only in a transaction. */
-  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<DriverResult[]> {
-    if (this.#recovering !== undefined) return this.#recovering.then(() => this.runPrepared(call, lists, firstRow, onSettled))
-    return this.#runner.runPrepared(call, lists, firstRow, onSettled)
+  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onFailure?: (error: unknown) => void): Promise<DriverResult[]> {
+    if (this.#recovering !== undefined) return this.#recovering.then(() => this.runPrepared(call, lists, firstRow, onFailure))
+    return this.#runner.runPrepared(call, lists, firstRow, onFailure)
   }
 
   #ownerOfRunner () {
     const connection = this
     return {
       get usable (): boolean { return connection.#state === 'busy' || connection.#state === 'opening' },
-      abandoned (): void { connection.#recover() },
+      idle (now: number): void { connection.#idle(now) },
+      cancel (): void { connection.#recover() },
       broken (reason: CloseReason, cause: unknown): void { connection.destroy(reason, cause) },
     }
   }
 
+  /** Nothing is in flight any more. Whoever holds it for more than single statements gives it back himself. */
+  #idle (now: number): void {
+    if (this.#state === 'busy' && this.holder === 'statement' && this.#recovering === undefined) this.#parts.onIdle(this, now)
+  }
+
   /** Cancels what is running and sees to it that it has ended before anyone else gets the connection. */
   #recover (): void {
-    this.#recovering = this.#cancelRunning().finally(() => { this.#recovering = undefined })
+    this.#recovering ??= this.#cancelRunning().finally(() => {
+      this.#recovering = undefined
+      const { oldest } = this.#runner
+      if (oldest === undefined) this.#idle(performance.now())
+      else if (oldest.settled) this.#recover()
+    })
   }
 
   async #cancelRunning (): Promise<void> {
     const limit = AbortSignal.timeout(CANCEL_TIMEOUT * 1000)
+    this.#runner.expose(true)
     try {
       // Both: a cancel that is still on its way would hit the next statement.
-      await orAborted(limit, () => Promise.all([this.#requestCancel(limit), this.#runner.running?.whenFinished()]))
+      await orAborted(limit, () => Promise.all([this.#requestCancel(limit), this.#runner.oldest?.whenFinished()]))
     } catch (error) {
       this.destroy('cancel', error)
+    } finally {
+      this.#runner.expose(false)
     }
   }
 
@@ -183,11 +205,11 @@ export class Connection {
 
   /** Ends it now, whatever it is doing: callers are told, and the server is asked to stop what it is running. */
   destroy (reason: CloseReason, cause?: unknown): void {
-    const { running } = this.#runner
+    const running = this.#runner.inFlight > 0
     if (this.#state === 'closing' && reason !== 'lost') this.#parts.socket.destroy()
     if (!this.#goDown(reason, cause)) return
-    if (running !== undefined && reason !== 'lost') this.#requestCancel(AbortSignal.timeout(CANCEL_TIMEOUT * 1000)).catch(() => {})
-    running?.fail(cause === undefined ? new ConnectionLostError(reason) : new ConnectionLostError(codeOf(cause), { cause }))
+    if (running && reason !== 'lost') this.#requestCancel(AbortSignal.timeout(CANCEL_TIMEOUT * 1000)).catch(() => {})
+    this.#runner.failAll(cause === undefined ? new ConnectionLostError(reason) : new ConnectionLostError(codeOf(cause), { cause }))
     this.#parts.driver.end()
     this.#parts.socket.destroy()
   }

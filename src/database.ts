@@ -3,12 +3,11 @@ import type { Batch } from './batch.js'
 import { Channel } from './channel.js'
 import { readConfig, type Log, type PoolOptions } from './config.js'
 import type { Connection, Holder } from './connection.js'
-import type { DriverResult } from './driver.js'
 import { OptionError, QueryError } from './errors.js'
 import { Health, readHealthOptions, type HealthOptions, type HealthReport } from './health.js'
 import { Lease } from './lease.js'
 import { Pool } from './pool.js'
-import type { Call } from './query.js'
+import type { Call, Read } from './query.js'
 import { Queryable } from './queryable.js'
 import { StatementCache } from './statement.js'
 import type { PoolStats } from './stats.js'
@@ -63,13 +62,13 @@ export class Database extends Queryable {
   /** Replaces every connection: free ones now, busy ones when they come back. */
   expire (): void { this.#pool.expire() }
 
-  protected override run (call: Call): Promise<DriverResult> {
+  protected override run<T> (call: Call, read: Read<T>): Promise<T> {
     const { controlsTransaction, leavesTransactionOpen, isScript } = call.statement
     // The next call would run elsewhere, outside of that transaction.
     if (controlsTransaction && (leavesTransactionOpen || !isScript)) {
       throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), or BEGIN on a lease from db.acquire()')
     }
-    return this.#pool.run(call)
+    return this.#pool.run(call, read)
   }
 
   protected override async batch (batch: Batch): Promise<void> {

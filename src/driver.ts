@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 import postgres from 'postgres'
 import { Argument, BindAborted } from './argument.js'
+import { Request, type RequestKind } from './request.js'
+import type { DriverAnswer } from './result.js'
 import { TypeRegistry } from './types.js'
 
 /**
@@ -10,32 +12,13 @@ import { TypeRegistry } from './types.js'
 
 type Parser = (text: string) => unknown
 
-export interface DriverColumn { name: string, type: number, parser: Parser | undefined }
-
-/** Rows (objects, or arrays where `values` was asked for), with what the server said of the statement. */
-export interface DriverResult extends Array<unknown> {
-  command: string | null
-  count: number | null
-  columns: DriverColumn[] | null | undefined
-  state: { pid: number, secret: number } | null
-}
-
-/** A statement for the driver. It is sent by the first `then`. */
-export interface DriverQuery extends PromiseLike<DriverResult | DriverResult[]> {
-  /** Holds the types that the server named for the parameters; zeros until it did. */
-  statement: { types: number[] } | null
-  /** What the driver keys its cache of error origins by, for ever: one array for each failing text, not one for each failure. */
-  strings: readonly string[]
-  values (): DriverQuery
-  describe (): DriverQuery
-  options: { prepare: boolean }
-}
-
 interface DriverClient {
   options: { parsers: Record<number, Parser | undefined>, serializers: Record<number, (argument: unknown) => string> }
-  unsafe (text: string, args: ReadonlyArray<Argument | null>, options: { prepare: boolean, simple: boolean }): DriverQuery
+  unsafe (text: string): { handler (request: Request): void }
   end (options: { timeout: number }): Promise<void>
 }
+
+export type { DriverResult } from './result.js'
 
 /** An error that the driver made of an ErrorResponse, as opposed to one of its own. */
 export const DriverServerError = postgres.PostgresError
@@ -91,6 +74,7 @@ export interface DriverOptions {
 /** A postgres.js client over one socket. It never gets a second one: a dead client must not be revived. */
 export class Driver {
   readonly #client: DriverClient
+  readonly #handle: (request: Request) => void
 
   constructor ({ socket, user, password, database, prepare, parameters, types }: DriverOptions) {
     let used = false
@@ -122,6 +106,7 @@ export class Driver {
       no_subscribe: true,
       onnotice: () => {},
     } as postgres.Options<Record<string, never>>) as unknown as DriverClient)
+    this.#handle = this.#client.unsafe('').handler // that query is never sent
     const { options } = this.#client
     options.serializers = types.serializers
     // The driver holds on to this very object, so its contents are replaced rather than the object.
@@ -129,19 +114,30 @@ export class Driver {
     Object.setPrototypeOf(options.parsers, types.parsers)
   }
 
-  /** A statement by the extended protocol, which takes one statement only, or a script by the simple one. */
-  query (strings: readonly [string], args: ReadonlyArray<Argument | null>, { prepare = false, simple = false, values = false } = {}): DriverQuery {
-    const query = this.#client.unsafe(strings[0], args, { prepare, simple })
-    query.strings = strings
-    return values ? query.values() : query
+  /**
+   * Sends a request, behind what is in flight: at once, unless the driver is describing a statement. What is sent in one
+   * turn of the event loop leaves in one write. The sender may hear of a failure before this returns.
+   */
+  send (request: Request): void {
+    this.#handle(request)
+    // The driver repeats a stale statement by itself, and two at once get each other's answers: our side does it.
+    if (request.statement !== null) request.prepared = false
+  }
+
+  /** Sends a statement without arguments and hears of the outcome by a promise. */
+  ask (text: string, kind: RequestKind = {}): Promise<DriverAnswer> {
+    return this.#outcome([text], [], kind, (_, answer) => answer)
   }
 
   /** The types that the parameters have by now. With `prepare`, the driver's prepared statement is replaced too. */
-  async describe (strings: readonly [string], args: ReadonlyArray<Argument | null>, prepare: boolean): Promise<readonly number[]> {
-    const query = this.query(strings, args).describe()
-    query.options.prepare = prepare // describe() prepares, and the server would keep each of them
-    await query
-    return query.statement?.types ?? []
+  describe (strings: readonly [string], args: ReadonlyArray<Argument | null>, prepare: boolean): Promise<readonly number[]> {
+    return this.#outcome(strings, args, { prepare, describe: true }, ({ statement }) => statement?.types ?? [])
+  }
+
+  #outcome<T> (strings: readonly [string], args: ReadonlyArray<Argument | null>, kind: RequestKind, read: (request: Request, answer: DriverAnswer) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.send(new Request(strings, args, kind, { answered: (answer, request) => resolve(read(request, answer)), failed: reject }))
+    })
   }
 
   /** Takes leave of the server if nothing is in flight. Whoever waits for the end waits for the socket's 'close'. */

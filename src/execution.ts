@@ -1,32 +1,39 @@
 import type { Argument } from './argument.js'
 import type { Deadline, Deadlines, Expiring } from './deadlines.js'
-import type { DriverResult } from './driver.js'
 import { AbortedError, QueryTimeoutError } from './errors.js'
 import type { Call } from './query.js'
+import type { Request, Sender } from './request.js'
+import type { DriverAnswer, DriverResult } from './result.js'
 
-/** Called just before the caller is answered, with the error if it is one. */
-export type OnSettled = (error?: unknown) => void
+/** Who runs executions: told of what the driver answers, and of a caller whose time is up while his statement may run. */
+export interface ExecutionOwner {
+  answered (execution: Execution, answer: DriverAnswer, request: Request): void
+  failed (execution: Execution, error: unknown, request: Request): void
+  abandoned (execution: Execution): void
+}
 
-/** Who is to be told that a caller's time is up while the statement may still be running. */
-export interface Abandoning { abandoned (): void }
+/** What runs executions. */
+interface Starting { start (execution: Execution): void }
 
 /**
- * One call in flight on a connection. The caller and the driver are done with it at different times: a caller whose
+ * One call, from its making to its end. The caller and the driver are done with it at different times: a caller whose
  * time is up is answered at once, while the connection waits for the driver before it serves anyone else.
  */
-export class Execution<T = DriverResult> implements Expiring {
+export class Execution implements Expiring, Sender {
   readonly call: Call
   /** The wrapped arguments, kept for when the statement has to be sent again. */
   args: Array<Argument | null> | undefined
   sends = 0
   /** Whether its statement was described anew. */
   refreshed = false
-  readonly startedAt: number
-  readonly #resolve: (result: T) => void
+  /** Whether a cancel was on its way to the server while it was in flight: it may be hit by accident. */
+  exposed = false
+  startedAt = 0
+  readonly #resolve: (result: DriverResult) => void
   readonly #reject: (error: unknown) => void
-  readonly #onSettled: OnSettled | undefined
-  readonly #deadlines: Deadlines
-  #owner: Abandoning | undefined
+  readonly #onFailure: ((error: unknown) => void) | undefined
+  #owner: ExecutionOwner | undefined
+  #deadlines: Deadlines | undefined
   /** The seconds that the caller gave, and those after which our clock goes off. */
   #timeout = 0
   #seconds = 0
@@ -35,55 +42,75 @@ export class Execution<T = DriverResult> implements Expiring {
   #finished = false
   #onFinished: (() => void) | undefined
 
-  constructor (call: Call, deadlines: Deadlines, resolve: (result: T) => void, reject: (error: unknown) => void, onSettled: OnSettled | undefined, now = performance.now()) {
+  /** `onFailure` is called just before the caller is answered with an error. */
+  constructor (call: Call, resolve: (result: DriverResult) => void, reject: (error: unknown) => void, onFailure?: (error: unknown) => void) {
     this.call = call
-    this.startedAt = now
-    this.#deadlines = deadlines
     this.#resolve = resolve
     this.#reject = reject
-    this.#onSettled = onSettled
+    this.#onFailure = onFailure
   }
 
-  /** Whether the caller has its answer. */
+  /** Whether the caller has his answer. */
   get settled (): boolean { return this.#settled }
 
-  /** Gives the caller `timeout` seconds, by a clock that goes off after `seconds` (0: never), and its signal a voice. */
-  watch (timeout: number, seconds: number, owner: Abandoning): void {
+  // In the queue for a connection.
+  get holder (): 'statement' { return 'statement' }
+  get signal (): AbortSignal | undefined { return this.call.options.signal }
+  served (connection: Starting): void { connection.start(this) }
+  refused (error: Error): void { this.fail(error) }
+
+  /** Gives the caller `timeout` seconds, by a clock that goes off after `seconds` (0: never), and his signal a voice. */
+  watch (timeout: number, seconds: number, owner: ExecutionOwner, deadlines: Deadlines): void {
     this.#timeout = timeout
     this.#seconds = seconds
     this.#owner = owner
-    if (seconds > 0) this.#deadline = this.#deadlines.set(seconds, this, this.startedAt)
-    this.call.options.signal?.addEventListener('abort', this, { once: true })
+    this.#deadlines = deadlines
+    if (seconds > 0) this.#deadline = deadlines.set(seconds, this, this.startedAt)
+    this.signal?.addEventListener('abort', this, { once: true })
   }
 
   /** Starts the clock anew: one of the statements of a batch is done. */
   progress (): void {
     if (this.#settled || this.#deadline === undefined) return
-    this.#deadlines.clear(this.#deadline)
-    this.#deadline = this.#deadlines.set(this.#seconds, this)
+    this.#deadlines?.clear(this.#deadline)
+    this.#deadline = this.#deadlines?.set(this.#seconds, this)
   }
 
   /** Its time is up. */
   expire (): void { this.#abandon(new QueryTimeoutError(this.#timeout)) }
 
   /** Its signal was aborted. */
-  handleEvent (): void { this.#abandon(new AbortedError({ cause: this.call.options.signal?.reason })) }
+  handleEvent (): void { this.#abandon(new AbortedError({ cause: this.signal?.reason })) }
 
   #abandon (error: Error): void {
     if (this.#settled) return
-    this.#owner?.abandoned()
     this.fail(error)
+    this.#owner?.abandoned(this)
   }
 
   /** Answers the caller; a second answer is ignored. */
-  succeed (result: T): void {
-    if (this.#settle(undefined)) this.#resolve(result)
+  succeed (result: DriverResult): void {
+    if (this.#settle()) this.#resolve(result)
   }
 
   /** Answers the caller; a second answer is ignored. */
   fail (error: unknown): void {
-    if (this.#settle(error)) this.#reject(error)
+    if (!this.#settle()) return
+    this.#onFailure?.(error)
+    this.#reject(error)
   }
+
+  #settle (): boolean {
+    if (this.#settled) return false
+    this.#settled = true
+    if (this.#deadline !== undefined) this.#deadlines?.clear(this.#deadline)
+    this.signal?.removeEventListener('abort', this)
+    return true
+  }
+
+  answered (answer: DriverAnswer, request: Request): void { this.#owner?.answered(this, answer, request) }
+
+  failed (error: unknown, request: Request): void { this.#owner?.failed(this, error, request) }
 
   /** The driver is done with it. */
   finish (): void {
@@ -95,15 +122,5 @@ export class Execution<T = DriverResult> implements Expiring {
   whenFinished (): Promise<void> {
     if (this.#finished) return Promise.resolve()
     return new Promise((resolve) => { this.#onFinished = resolve })
-  }
-
-  #settle (error: unknown): boolean {
-    if (this.#settled) return false
-    this.#settled = true
-    if (this.#deadline !== undefined) this.#deadlines.clear(this.#deadline)
-    this.call.options.signal?.removeEventListener('abort', this)
-    // Before the caller hears of it, so that its next call finds the connection free again.
-    this.#onSettled?.(error)
-    return true
   }
 }

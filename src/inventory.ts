@@ -18,8 +18,8 @@ export class Inventory {
   /** A new connection. It is busy until it rests. */
   add (connection: Connection): void { this.#open.add(connection) }
 
-  rest (connection: Connection): void {
-    connection.rest()
+  rest (connection: Connection, now?: number): void {
+    connection.rest(now)
     this.#idle.push(connection)
   }
 

@@ -1,8 +1,7 @@
 import { type Batch, runBatch } from './batch.js'
 import type { Channel } from './channel.js'
-import type { DriverResult } from './driver.js'
 import { NestedTransactionError, QueryError } from './errors.js'
-import { type Call, internalCall } from './query.js'
+import { type Call, internalCall, type Read } from './query.js'
 import { Queryable } from './queryable.js'
 import type { StatementCache } from './statement.js'
 import { batchInTransaction, inSavepoint, inTransaction, type Transaction } from './transaction.js'
@@ -44,14 +43,14 @@ export class Lease extends Queryable {
       : inTransaction(this.#channel, this.statements, work, options))
   }
 
-  protected override async run (call: Call): Promise<DriverResult> {
+  protected override async run<T> (call: Call, read: Read<T>): Promise<T> {
     this.#check()
     const { controlsTransaction, leavesTransactionOpen } = call.statement
-    if (!controlsTransaction) return await this.#channel.run(call)
+    if (!controlsTransaction) return read(await this.#channel.run(call), call)
     try {
       const result = await this.#channel.run(call)
       this.#begun = leavesTransactionOpen
-      return result
+      return read(result, call)
     } catch (error) {
       // Whatever it left, open or failed, is ended: the caller has the error.
       await this.#channel.run(internalCall('ROLLBACK')).catch(() => {})

@@ -1,15 +1,17 @@
 import type { Config, Log } from './config.js'
 import type { CloseReason, Connection, Holder } from './connection.js'
 import { Deadlines } from './deadlines.js'
-import { DriverTypes, type DriverResult } from './driver.js'
+import { DriverTypes } from './driver.js'
 import { codeOf } from './error-code.js'
 import { AbortedError, AcquireTimeoutError, ClosedError, ConnectError, NestedAcquireError, QueryTimeoutError, StartupError } from './errors.js'
+import { Execution } from './execution.js'
 import { Inventory } from './inventory.js'
 import { Opener, isPermanent } from './opener.js'
-import type { Call } from './query.js'
+import { Pipeline } from './pipeline.js'
+import type { Call, Read } from './query.js'
 import { Counters, type PoolStats } from './stats.js'
 import { pingServer } from './transport.js'
-import { WaitingRoom } from './waiting-room.js'
+import { type Applicant, WaitingRoom } from './waiting-room.js'
 
 /** new → starting → open → closing → closed; a start that fails goes straight to closing. */
 type Phase = 'new' | 'starting' | 'open' | 'closing' | 'closed'
@@ -35,6 +37,7 @@ export class Pool {
   readonly #opener: Opener
   readonly #connections = new Inventory()
   readonly #waiters: WaitingRoom
+  readonly #pipeline: Pipeline
   #phase: Phase = 'new'
   #generation = 0
   #dispatching = false
@@ -50,11 +53,13 @@ export class Pool {
     this.config = config
     this.#log = log
     this.#waiters = new WaitingRoom(config.acquireTimeout, this.#deadlines, () => this.#acquireTimeout())
+    this.#pipeline = new Pipeline(config.pipeline)
     const parts = {
       config,
       types: new DriverTypes(),
       deadlines: this.#deadlines,
       onConnect,
+      onIdle: (connection: Connection, now: number) => this.release(connection, now),
       onDown: (connection: Connection, reason: CloseReason, cause: unknown) => this.#down(connection, reason, cause),
       onGone: (connection: Connection) => this.#gone(connection),
     }
@@ -108,18 +113,32 @@ export class Pool {
     this.#startup.resolve()
   }
 
-  /** Runs one call on whichever connection is free, or comes free. */
-  run (call: Call): Promise<DriverResult> {
+  /** Runs one call on whichever connection is free, or comes free; resolves with what `read` makes of the result. */
+  run<T> (call: Call, read: Read<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const { signal } = call.options
+      const execution = new Execution(call, (result) => resolve(read(result, call)), reject, this.#onFailure)
+      if (call.options.signal?.aborted === true) return this.#enqueue(execution)
       const now = performance.now()
-      const idle = signal?.aborted === true ? undefined : this.#connections.take(now)
-      if (idle !== undefined) {
-        this.#lend(idle, 'statement', now)
-        return idle.start(call, resolve, reject, idle.giveBack, now)
-      }
-      this.#enqueue('statement', signal, (connection) => connection.start(call, resolve, reject, connection.giveBack), reject)
+      const connection = this.#waiters.size === 0 ? this.#joinOrTake(execution, now) : undefined
+      if (connection === undefined) this.#enqueue(execution, now)
+      else connection.start(execution, now)
     })
+  }
+
+  readonly #onFailure = (error: unknown): void => this.countError(error)
+
+  #joinOrTake (execution: Execution, now: number): Connection | undefined {
+    // Whoever holds a transaction open must not wait behind a statement that may wait for a lock of his.
+    const joined = this.#waiters.held === undefined ? this.#pipeline.join(execution, false) : undefined
+    if (joined !== undefined) {
+      this.#counters.acquired++
+      return joined
+    }
+    const idle = this.#connections.take(now)
+    if (idle === undefined) return undefined
+    this.#lend(idle, 'statement', now)
+    this.#pipeline.begin(idle, execution)
+    return idle
   }
 
   /**
@@ -130,7 +149,11 @@ export class Pool {
     return new Promise((resolve, reject) => {
       const idle = signal?.aborted === true ? undefined : this.tryAcquire(holder)
       if (idle !== undefined) return resolve(idle)
-      this.#enqueue(holder, signal, resolve, reject)
+      const refused = (error: Error): void => {
+        this.#counters.errors++
+        reject(error)
+      }
+      this.#enqueue({ holder, signal, served: resolve, refused })
     })
   }
 
@@ -142,17 +165,14 @@ export class Pool {
     return idle
   }
 
-  #enqueue (holder: Holder, signal: AbortSignal | undefined, onServed: (connection: Connection) => void, reject: (error: Error) => void): void {
-    const refuse = (error: Error): void => {
-      this.#counters.errors++
-      reject(error)
-    }
-    if (signal?.aborted === true) return refuse(new AbortedError({ cause: signal.reason }))
+  #enqueue (applicant: Applicant, now?: number): void {
+    const { signal } = applicant
+    if (signal?.aborted === true) return applicant.refused(new AbortedError({ cause: signal.reason }))
     // Whoever opened the pool by calling early hears of a failed start through its own call.
     if (this.#phase === 'new') this.open().catch(() => {})
-    if (!this.isOpen) return refuse(this.#closedError())
+    if (!this.isOpen) return applicant.refused(this.#closedError())
     this.#counters.waited++
-    const waiter = this.#waiters.enter(holder, signal, onServed, refuse)
+    const waiter = this.#waiters.enter(applicant, now)
     this.#dispatch()
     if (waiter.blocks !== undefined && this.#connections.size >= this.config.max && this.#connections.isDeadlocked) {
       waiter.turnAway(new NestedAcquireError(this.config.max))
@@ -165,7 +185,7 @@ export class Pool {
   }
 
   /** Takes a connection back: cleaned where it needs it, replaced where its time is over. Ignores one that is dead. */
-  release (connection: Connection): void {
+  release (connection: Connection, now = performance.now()): void {
     if (connection.state !== 'busy') return
     if (connection.recovering !== undefined) {
       connection.recovering.then(() => this.release(connection))
@@ -173,20 +193,20 @@ export class Pool {
       connection.holder = 'pool'
       connection.clean().then(() => this.release(connection))
     } else {
-      const reason = this.#reasonToReplace(connection)
+      const reason = this.#reasonToReplace(connection, now)
       if (reason !== undefined) return connection.close(reason)
-      this.#connections.rest(connection)
-      this.#answeredAt = connection.since
+      this.#connections.rest(connection, now)
+      this.#answeredAt = now
       if (this.#waiters.size > 0) this.#dispatch()
     }
   }
 
-  #reasonToReplace (connection: Connection): CloseReason | undefined {
+  #reasonToReplace (connection: Connection, now: number): CloseReason | undefined {
     const { maxQueries } = this.config
     if (this.#phase === 'closing') return 'close'
     if (connection.generation !== this.#generation) return 'expired'
     if (maxQueries > 0 && connection.uses >= maxQueries) return 'uses'
-    return performance.now() >= connection.expiresAt ? 'age' : undefined
+    return now >= connection.expiresAt ? 'age' : undefined
   }
 
   #lend (connection: Connection, holder: Holder, now: number): void {
@@ -203,10 +223,16 @@ export class Pool {
     this.#dispatching = true
     const now = performance.now()
     for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
-      const connection = this.#connections.take(now)
+      const { applicant } = waiter
+      const joined = applicant instanceof Execution && waiter.blocks === undefined ? this.#pipeline.join(applicant, true) : undefined
+      const connection = joined ?? this.#connections.take(now)
       if (connection === undefined) break
       this.#counters.waitTime += (now - waiter.since) / 1000
-      this.#lend(connection, waiter.holder, now)
+      if (joined !== undefined) this.#counters.acquired++
+      else {
+        this.#lend(connection, applicant.holder, now)
+        if (applicant instanceof Execution) this.#pipeline.begin(connection, applicant)
+      }
       waiter.serve(connection)
     }
     this.#dispatching = false
@@ -229,10 +255,6 @@ export class Pool {
     // It may have died in the moment between its greeting and now.
     if (connection.state !== 'opening') return this.#dispatch()
     this.#connections.add(connection)
-    connection.giveBack = (error) => {
-      if (error !== undefined) this.countError(error)
-      this.release(connection)
-    }
     if (this.#phase === 'closing' || this.#phase === 'closed') return connection.close('close')
     this.#connections.rest(connection)
     this.#answeredAt = connection.since

@@ -1,5 +1,7 @@
 import { isSeconds, SECONDS } from './durations.js'
 import { OptionError, QueryError } from './errors.js'
+import { Pace } from './pace.js'
+import type { DriverResult } from './result.js'
 import type { Statement, StatementCache } from './statement.js'
 import { rejectUnknown } from './unknown-option.js'
 
@@ -31,6 +33,9 @@ export interface Call {
   readonly row?: number
 }
 
+/** What a helper makes of the result. */
+export type Read<T> = (result: DriverResult, call: Call) => T
+
 const NO_OPTIONS: CallOptions = Object.freeze({})
 const CALL_OPTIONS = ['text', 'timeout', 'signal', 'prepare']
 
@@ -52,6 +57,6 @@ export function toCall (query: Query, args: readonly unknown[], mode: Mode, cach
 
 /** A statement of our own. */
 export function internalCall (text: string, mode: Mode = 'rows', options: CallOptions = NO_OPTIONS): Call {
-  const statement = { text, strings: [text] as const, parameters: undefined, uses: 0, isScript: false, mayLeaveState: false, controlsTransaction: true, leavesTransactionOpen: false }
+  const statement = { text, strings: [text] as const, parameters: undefined, uses: 0, pace: new Pace(), mayBePipelined: false, isScript: false, mayLeaveState: false, controlsTransaction: true, leavesTransactionOpen: false }
   return { statement, args: [], mode, options, internal: true }
 }

@@ -1,6 +1,6 @@
-import type { DriverResult } from './driver.js'
 import type { ArgumentLists, Batch } from './batch.js'
-import { type Mode, type Query, toCall } from './query.js'
+import { type Call, type Mode, type Query, type Read, toCall } from './query.js'
+import type { DriverResult } from './result.js'
 import type { StatementCache } from './statement.js'
 import type { TransactionOptions } from './transaction-options.js'
 
@@ -30,30 +30,27 @@ export abstract class Queryable {
 
   /** The first row, or `null`.
    * @example const user = await db.fetchOne<User>('SELECT * FROM users WHERE id = $1', 7) */
-  async fetchOne<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
-    const rows = await this.#run(query, args, 'rows')
-    return rows.length === 0 ? null : rows[0] as T
+  fetchOne<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
+    return this.#run(query, args, 'rows', firstRow<T>)
   }
 
   /** All rows, in a plain array.
    * @example const users = await db.fetchAll<User>('SELECT * FROM users WHERE city = $1 ORDER BY name', 'Oslo') */
-  async fetchAll<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T[]> {
-    return Array.from(await this.#run(query, args, 'rows')) as T[]
+  fetchAll<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T[]> {
+    return this.#run(query, args, 'rows', allRows<T>)
   }
 
   /** The first column of the first row, or `null`.
    * @example const count = await db.fetchVal<number>('SELECT count(*) FROM users') */
-  async fetchVal<T = unknown> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
-    const [row] = await this.#run(query, args, 'values')
-    return Array.isArray(row) && row.length > 0 ? row[0] as T | null : null
+  fetchVal<T = unknown> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
+    return this.#run(query, args, 'values', firstValue<T>)
   }
 
   /** Runs a statement for its effect. Without arguments it may be a script of several statements, which run in one
    * transaction unless they say otherwise; of a script only the last command is told, and `count` is 0.
    * @example const { count } = await db.execute('DELETE FROM users WHERE id = $1', 7) */
-  async execute (query: Query, ...args: readonly unknown[]): Promise<ExecuteResult> {
-    const call = this.#call(query, args, 'script')
-    return toExecuteResult(await this.run(call), call.statement.isScript)
+  execute (query: Query, ...args: readonly unknown[]): Promise<ExecuteResult> {
+    return this.#run(query, args, 'script', toExecuteResult)
   }
 
   /** The row that a statement with RETURNING gives, or `null`.
@@ -88,19 +85,35 @@ export abstract class Queryable {
    */
   abstract transaction<T> (work: (tx: Queryable) => Promise<T> | T, options?: TransactionOptions): Promise<T>
 
-  protected abstract run (call: ReturnType<typeof toCall>): Promise<DriverResult>
+  protected abstract run<T> (call: Call, read: Read<T>): Promise<T>
   protected abstract batch (batch: Batch): Promise<void>
 
-  #call (query: Query, args: readonly unknown[], mode: Mode): ReturnType<typeof toCall> {
+  #call (query: Query, args: readonly unknown[], mode: Mode): Call {
     return toCall(query, args, mode, this.statements)
   }
 
-  #run (query: Query, args: readonly unknown[], mode: Mode): Promise<DriverResult> {
-    return this.run(this.#call(query, args, mode))
+  #run<T> (query: Query, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
+    try {
+      return this.run(this.#call(query, args, mode), read)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 }
 
-function toExecuteResult ({ command, count }: DriverResult, isScript: boolean): ExecuteResult {
+function firstRow<T> (rows: DriverResult): T | null {
+  return rows.length === 0 ? null : rows[0] as T
+}
+
+function allRows<T> (rows: DriverResult): T[] {
+  return Array.from(rows) as T[]
+}
+
+function firstValue<T> ([row]: DriverResult): T | null {
+  return Array.isArray(row) && row.length > 0 ? row[0] as T | null : null
+}
+
+function toExecuteResult ({ command, count }: DriverResult, { statement: { isScript } }: Call): ExecuteResult {
   const name = command ?? ''
   // Of several statements without rows the driver mixes the count of the first with the command of the last.
   if (isScript) return { status: name, command: name, count: 0 }

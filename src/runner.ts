@@ -1,11 +1,13 @@
 import { type Argument, BindAborted, toArguments, writeArguments } from './argument.js'
 import type { Config } from './config.js'
 import type { Deadlines } from './deadlines.js'
-import { type Driver, DriverServerError, type DriverQuery, type DriverResult, type DriverTypes } from './driver.js'
+import { type Driver, DriverServerError, type DriverTypes } from './driver.js'
 import { Refusal } from './encode.js'
 import { AbortedError, ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError, ValueError } from './errors.js'
-import { type Abandoning, Execution, type OnSettled } from './execution.js'
+import { Execution, type ExecutionOwner } from './execution.js'
 import type { Call } from './query.js'
+import { Request } from './request.js'
+import type { DriverAnswer, DriverResult } from './result.js'
 import { needsReading, readUnread, repairRows, unknownColumns } from './rows.js'
 import { ServerError } from './server-error.js'
 import type { Statement } from './statement.js'
@@ -15,28 +17,38 @@ import { catalogQuery, type CatalogRow } from './types.js'
 const CLOCK_GRACE = 0.5
 /** Prepared statements at most: the server keeps about 12 KB for each, and the driver never drops one. */
 const MOST_PREPARED = 256
+/** How often a call is sent at most: types that change all the time, or cancels that hit it by accident, come to an end. */
+const MOST_SENDS = 4
 const UNDOES_LIMIT = /rollback|abort|reset|discard|statement_timeout/i
 const LONGEST_LIMIT = 0x7fffffff
 
 /** What a runner tells the connection that it works for. */
-export interface RunnerOwner extends Abandoning {
+export interface RunnerOwner {
   /** Whether statements may be sent: never on a dead socket (postgres.js #1066). */
   readonly usable: boolean
+  /** Nothing is in flight any more. Called before the last caller is answered, so that his next call finds it free. */
+  idle (now: number): void
+  /** Nobody waits for the statement that the server is running. */
+  cancel (): void
   /** The connection cannot go on. */
   broken (reason: 'lost' | 'copy', cause?: unknown): void
 }
 
-/** Runs calls on one driver, one at a time: prepares, writes the arguments, reads the rows, translates the errors. */
-export class Runner {
+/** Runs calls on one driver: prepares, writes the arguments, reads the rows, translates the errors. */
+export class Runner implements ExecutionOwner {
   uses = 0
   /** Whether the session may hold something that the next user must not meet. */
   tainted = false
+  /** Whether a cancel is on its way to the server. */
+  #cancelling = false
   readonly #driver: Driver
   readonly #types: DriverTypes
   readonly #config: Config
   readonly #deadlines: Deadlines
   readonly #owner: RunnerOwner
-  #running: { fail (error: unknown): void, whenFinished (): Promise<void> } | undefined
+  /** In the order in which the driver will answer them. */
+  readonly #inFlight: Execution[] = []
+  #answeredAt = 0
   /** The parameters' types of each statement that the driver holds prepared. */
   readonly #prepared = new Map<string, readonly number[]>()
   /** The session's statement_timeout in seconds; undefined when a rollback may have changed it. */
@@ -53,13 +65,33 @@ export class Runner {
 
   isPrepared (text: string): boolean { return this.#prepared.has(text) }
 
-  /** What is in flight. */
-  get running (): { fail (error: unknown): void, whenFinished (): Promise<void> } | undefined { return this.#running }
+  /** How many calls are in flight. */
+  get inFlight (): number { return this.#inFlight.length }
+
+  /** What the server is running, as far as is known here. */
+  get oldest (): Execution | undefined { return this.#inFlight[0] }
+
+  /** Answers all callers, because the connection is lost. */
+  failAll (error: unknown): void {
+    for (const execution of [...this.#inFlight]) execution.fail(error)
+  }
+
+  /** A cancel is on its way, or not any more: it may hit whatever is in flight meanwhile. */
+  expose (cancelling: boolean): void {
+    this.#cancelling = cancelling
+    if (cancelling) for (const execution of this.#inFlight) execution.exposed = true
+  }
+
+  /** Whether the call can be sent behind others at once: nothing has to be asked of the server before. */
+  canPipeline ({ statement, options }: Call): boolean {
+    return !this.#cancelling && this.#serverLimit === this.#config.commandTimeout && options.prepare !== false &&
+      this.#serverLimitFor(options.timeout) === this.#serverLimit && this.#prepared.has(statement.text)
+  }
 
   /** The first exchange with the server. Rejects with `ServerError` or the driver's error. */
   async greet (text: string): Promise<DriverResult> {
     try {
-      const result = await this.#driver.query([text], [], { simple: true })
+      const result = await this.#driver.ask(text, { simple: true })
       if ('command' in result && result.state !== null) return result
       throw new Error('the server did not identify its backend')
     } catch (error) {
@@ -67,12 +99,11 @@ export class Runner {
     }
   }
 
-  /** Runs a call and answers by one of the functions. `now` is the time, if the caller just asked for it. */
-  run (call: Call, resolve: (result: DriverResult) => void, reject: (error: unknown) => void, onSettled: OnSettled | undefined, now?: number): void {
-    const execution = new Execution<DriverResult>(call, this.#deadlines, resolve, reject, onSettled, now)
-    if (!this.#admit(execution)) return
+  /** Runs a call, behind those in flight. `now` is the time, if the caller just asked for it. */
+  run (execution: Execution, now = performance.now()): void {
+    if (!this.#admit(execution, now)) return
     const serverLimit = this.#watch(execution)
-    if (serverLimit === this.#serverLimit || call.internal === true) return this.#send(execution)
+    if (serverLimit === this.#serverLimit || execution.call.internal === true) return this.#send(execution)
     const set = `SET statement_timeout = ${Math.min(Math.ceil(serverLimit * 1000), LONGEST_LIMIT)}`
     this.#aside(execution, set, () => { this.#serverLimit = serverLimit }, () => this.#send(execution))
   }
@@ -81,22 +112,23 @@ export class Runner {
    * Runs a statement, which was run before and so is prepared, once for each list of arguments, sent together. Resolves
    * with the results in order; rejects with the first error. Only for a transaction, which undoes the others then.
    */
-  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<DriverResult[]> {
+  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onFailure?: (error: unknown) => void): Promise<DriverResult[]> {
     return new Promise((resolve, reject) => {
-      const execution = new Execution<DriverResult[]>(call, this.#deadlines, resolve, reject, onSettled)
+      const results: DriverResult[] = []
+      const execution = new Execution(call, () => resolve(results), reject, onFailure)
       const types = this.#prepared.get(call.statement.text)
       if (types === undefined) return execution.fail(new QueryError('the statement of the batch could not be prepared'))
       try {
         const unknown = new Set<number>()
         const write = (): Array<Array<Argument | null>> => lists.map((list, index) => this.#write(list, call.statement, types, `row ${firstRow + index}, `, unknown))
         const batch = write()
-        if (!this.#admit(execution)) return
+        if (!this.#admit(execution, performance.now())) return
         this.#watch(execution)
-        if (unknown.size === 0) return this.#sendAll(execution, batch, firstRow)
+        if (unknown.size === 0) return this.#sendAll(execution, batch, firstRow, results)
         // NULLs so far, so nobody had to know the type.
         this.#learn(execution, [...unknown], () => {
           try {
-            this.#sendAll(execution, write(), firstRow)
+            this.#sendAll(execution, write(), firstRow, results)
           } catch (error) {
             this.#end(execution, error)
           }
@@ -113,34 +145,65 @@ export class Runner {
     return args
   }
 
-  #admit<T> (execution: Execution<T>): boolean {
+  #admit (execution: Execution, now: number): boolean {
     const { signal } = execution.call.options
-    if (!this.#owner.usable) execution.fail(new ConnectionLostError('it was closed before'))
-    else if (signal?.aborted === true) execution.fail(new AbortedError({ cause: signal.reason }))
-    else this.#running = execution
+    execution.startedAt = now
+    execution.exposed = this.#cancelling
+    this.#inFlight.push(execution)
+    if (!this.#owner.usable) this.#end(execution, new ConnectionLostError('it was closed before'))
+    else if (signal?.aborted === true) this.#end(execution, new AbortedError({ cause: signal.reason }))
     return !execution.settled
   }
 
   /** Starts the clock. Returns the statement_timeout that the session needs: only a longer timeout concerns the server. */
-  #watch<T> (execution: Execution<T>): number {
-    const { commandTimeout } = this.#config
-    const { timeout = commandTimeout } = execution.call.options
-    const longer = timeout === 0 || (commandTimeout !== 0 && timeout > commandTimeout)
-    const serverLimit = longer ? timeout : commandTimeout
+  #watch (execution: Execution): number {
+    const { timeout = this.#config.commandTimeout } = execution.call.options
+    const serverLimit = this.#serverLimitFor(timeout)
     const clock = timeout === serverLimit && timeout !== 0 ? timeout + CLOCK_GRACE : timeout
-    execution.watch(timeout, clock, this.#owner)
+    execution.watch(timeout, clock, this, this.#deadlines)
     return serverLimit
   }
 
-  /** Asks the server something on behalf of a call, then goes on with the call. */
-  #aside<T> (execution: Execution<T>, text: string, use: (result: DriverResult) => void, then: () => void): void {
-    this.#driver.query([text], []).then((result) => {
+  #serverLimitFor (timeout: number | undefined): number {
+    const { commandTimeout } = this.#config
+    if (timeout === undefined) return commandTimeout
+    const longer = timeout === 0 || (commandTimeout !== 0 && timeout > commandTimeout)
+    return longer ? timeout : commandTimeout
+  }
+
+  /** Asks the server something on behalf of a call, behind all that is in flight, then goes on with the call. */
+  #aside (execution: Execution, text: string, use: (result: DriverResult) => void, then: () => void): void {
+    this.#toTheEnd(execution)
+    this.#driver.ask(text).then((result) => {
       // The statement before it may have failed midway through its rows.
       repairRows(result as DriverResult)
       use(result as DriverResult)
       if (execution.settled) return this.#end(execution)
       then()
     }, (error) => this.#end(execution, this.#translate(execution, error)))
+  }
+
+  /** The driver will answer what is sent for it now after all others. */
+  #toTheEnd (execution: Execution): void {
+    if (this.#inFlight.length === 1) return
+    this.#remove(execution)
+    this.#inFlight.push(execution)
+    this.#cancelAbandoned()
+  }
+
+  #remove (execution: Execution): void {
+    const index = this.#inFlight.indexOf(execution)
+    if (index === 0) this.#inFlight.shift()
+    else if (index !== -1) this.#inFlight.splice(index, 1)
+  }
+
+  #cancelAbandoned (): void {
+    if (this.#inFlight[0]?.settled === true) this.#owner.cancel()
+  }
+
+  /** Nobody waits for it any more. If it is not its turn yet, it is cancelled when it is. */
+  abandoned (execution: Execution): void {
+    if (this.#inFlight[0] === execution) this.#owner.cancel()
   }
 
   #send (execution: Execution): void {
@@ -159,54 +222,53 @@ export class Runner {
     const simple = mode === 'script' && args.length === 0
     const prepare = !simple && this.#config.prepare && wish !== false &&
       (types !== undefined || ((wish === true || statement.uses > 1) && this.#prepared.size < MOST_PREPARED))
-    const query = this.#driver.query(statement.strings, execution.args, { prepare, simple, values: mode === 'values' })
-    query.then(
-      (result) => {
-        if (prepare && types === undefined) this.#remember(statement, query)
-        this.#answered(execution, result)
-      },
-      (error) => {
-        if (prepare) this.#remember(statement, query)
-        this.#failed(execution, query, error)
-      })
+    this.#driver.send(new Request(statement.strings, execution.args, { prepare, simple, values: mode === 'values' }, execution))
   }
 
   /** The driver now binds this statement at once, so its types must be known here before it is given to it again. */
-  #remember (statement: Statement, { statement: described }: DriverQuery): void {
-    if (described !== null && !described.types.includes(0)) this.#prepared.set(statement.text, described.types)
+  #remember ({ text }: Statement, { prepare, statement }: Request): void {
+    if (prepare && statement !== null && !this.#prepared.has(text) && !statement.types.includes(0)) this.#prepared.set(text, statement.types)
   }
 
-  #sendAll (execution: Execution<DriverResult[]>, batch: ReadonlyArray<Array<Argument | null>>, firstRow: number): void {
+  #sendAll (execution: Execution, batch: ReadonlyArray<Array<Argument | null>>, firstRow: number, results: DriverResult[]): void {
     const { statement, mode } = execution.call
-    const results: DriverResult[] = []
     let left = batch.length
     let failure: { error: unknown, row: number } | undefined
     const done = (): void => {
       execution.progress()
       if (--left > 0) return
-      if (failure === undefined) return this.#end(execution, undefined, results)
-      this.#end(execution, this.#translate(execution, failure.error, [], failure.row))
+      if (failure === undefined) return this.#end(execution, undefined, results[0])
+      const error = this.#translate(execution, failure.error, [], failure.row)
+      if (isStale(failure.error)) this.#forget(execution, error)
+      else this.#end(execution, error)
     }
     for (const [index, args] of batch.entries()) {
       this.uses++
-      this.#driver.query(statement.strings, args, { prepare: true, values: mode === 'values' }).then((result) => {
-        results[index] = result as DriverResult
-        repairRows(result as DriverResult)
-        done()
-      }, (error) => {
-        failure ??= { error, row: firstRow + index }
-        done()
-      })
+      this.#driver.send(new Request(statement.strings, args, { prepare: true, values: mode === 'values' }, {
+        answered: (answer) => {
+          const result = answer as DriverResult
+          results[index] = result
+          repairRows(result)
+          done()
+        },
+        failed: (error) => {
+          failure ??= { error, row: firstRow + index }
+          done()
+        },
+      }))
     }
   }
 
-  #answered (execution: Execution, answer: DriverResult | DriverResult[]): void {
+  answered (execution: Execution, answer: DriverAnswer, request: Request): void {
     if (!Array.isArray(answer)) {
-      this.#running = undefined // it gets an error of its own
+      const error = new QueryError('COPY FROM STDIN and TO STDOUT are not supported')
+      execution.fail(error) // the others are told that the connection is lost
       this.#owner.broken('copy')
-      return this.#end(execution, new QueryError('COPY FROM STDIN and TO STDOUT are not supported'))
+      return this.#end(execution, error)
     }
     const { internal, statement } = execution.call
+    this.#remember(statement, request)
+    this.#measure(execution)
     const results = 'command' in answer ? [answer] : answer
     for (const result of results) repairRows(result)
     if (internal !== true && statement.mayLeaveState) this.tainted = true
@@ -225,7 +287,14 @@ export class Runner {
     else this.#learn(execution, unknown, read)
   }
 
-  #learn<T> (execution: Execution<T>, oids: number[], then: () => void): void {
+  /** How long the server took: from when the statement was sent, or from when it was done with the one before. */
+  #measure ({ call: { statement }, startedAt }: Execution): void {
+    const now = performance.now()
+    statement.pace.took(now - Math.max(startedAt, this.#answeredAt))
+    this.#answeredAt = now
+  }
+
+  #learn (execution: Execution, oids: number[], then: () => void): void {
     this.#aside(execution, catalogQuery(oids), (rows) => this.#types.registry.learn([...rows] as CatalogRow[], oids), () => {
       // The snapshot of a repeatable read transaction may be older than the type. That is no reason to guess for ever.
       if (oids.every((oid) => this.#types.registry.get(oid) !== undefined)) then()
@@ -233,43 +302,70 @@ export class Runner {
     })
   }
 
-  #failed (execution: Execution, query: DriverQuery | undefined, error: unknown): void {
+  failed (execution: Execution, error: unknown, request: Request): void {
+    const types = request.statement?.types
+    this.#remember(execution.call.statement, request)
+    this.#measure(execution)
     if (execution.settled || !(error instanceof BindAborted || error instanceof Refusal)) {
-      const translated = this.#translate(execution, error, query?.statement?.types)
-      const mayBeStale = translated instanceof ServerError && /^(22|42|0A000|26000|XX000)/.test(translated.code)
-      return mayBeStale ? this.#maybeStale(execution, query?.statement?.types, translated) : this.#end(execution, translated)
+      const translated = this.#translate(execution, error, types)
+      if (!(translated instanceof ServerError)) return this.#end(execution, translated)
+      // A cancel that was meant for a neighbour: it had no effect, and nobody asked for that.
+      if (translated.code === '57014' && execution.exposed && !execution.settled && execution.sends < MOST_SENDS) return this.#again(execution)
+      const stale = isStale(error)
+      return stale || /^(22|42|XX000)/.test(translated.code) ? this.#maybeStale(execution, types, translated, stale) : this.#end(execution, translated)
     }
     // Nothing was executed. Either an argument cannot be sent, or a type is unknown, or the statement was stale.
     try {
-      const unknown = writeArguments(execution.args ?? [], query?.statement?.types ?? [], this.#types.registry, rowName(execution.call))
-      if (execution.sends > 3) throw new QueryError('the types of the statement change all the time')
+      const unknown = writeArguments(execution.args ?? [], types ?? [], this.#types.registry, rowName(execution.call))
+      if (execution.sends >= MOST_SENDS) throw new QueryError('the types of the statement change all the time')
       if (unknown.length > 0) this.#learn(execution, unknown, () => this.#send(execution))
-      else this.#send(execution)
+      else this.#again(execution)
     } catch (refusal) {
       this.#end(execution, refusal)
     }
   }
 
+  #again (execution: Execution): void {
+    this.#toTheEnd(execution)
+    this.#send(execution)
+  }
+
   /**
    * A call failed with a prepared statement, and had no effect. A change of the schema may have given the parameters
-   * other types since: then it is run again with the new ones, once. In a transaction the server refuses to describe it.
+   * other types since, or the result other columns: then it is run again with the new ones, once. In a transaction the
+   * server refuses to describe it.
    */
-  #maybeStale (execution: Execution, types: readonly number[] | undefined, error: unknown): void {
+  #maybeStale (execution: Execution, types: readonly number[] | undefined, error: unknown, stale = false): void {
     const { call: { statement }, args, refreshed } = execution
     if (refreshed || args === undefined || types === undefined || !this.#prepared.has(statement.text)) return this.#end(execution, error)
     execution.refreshed = true
+    this.#toTheEnd(execution)
     const changed = (now: readonly number[]): boolean => now.some((oid, index) => oid !== types[index])
-    this.#driver.describe(statement.strings, args, false).then(async (now) => {
-      if (execution.settled || !changed(now)) return this.#end(execution, error)
-      this.#prepared.set(statement.text, await this.#driver.describe(statement.strings, args, true))
-      if (execution.settled) return this.#end(execution, error)
-      execution.args = undefined
-      this.#send(execution)
-    }).catch(() => this.#end(execution, error))
+    this.#driver.describe(statement.strings, args, false).then((now) => {
+      if (execution.settled || !(stale || changed(now))) return this.#end(execution, error)
+      this.#forget(execution, error, () => {
+        execution.args = undefined
+        this.#again(execution)
+      })
+    }, () => stale ? this.#forget(execution, error) : this.#end(execution, error))
+  }
+
+  /** Has a stale statement replaced, also in a failed transaction, where the server refuses but the driver drops it. */
+  #forget (execution: Execution, error: unknown, then?: () => void): void {
+    const { text, strings } = execution.call.statement
+    const known = this.#prepared.get(text)
+    if (known === undefined) return this.#end(execution, error)
+    this.#prepared.delete(text)
+    this.#toTheEnd(execution)
+    this.#driver.describe(strings, known.map(() => null), true).then((types) => {
+      this.#prepared.set(text, types)
+      if (then === undefined || execution.settled) this.#end(execution, error)
+      else then()
+    }, () => this.#end(execution, error))
   }
 
   /** What the driver rejected with → what the caller learns. */
-  #translate<T> (execution: Execution<T>, error: unknown, types: readonly number[] = [], row = execution.call.row): unknown {
+  #translate (execution: Execution, error: unknown, types: readonly number[] = [], row = execution.call.row): unknown {
     const { call: { args, statement, internal }, startedAt } = execution
     if (!(error instanceof DriverServerError)) {
       if (!(error instanceof BindAborted || error instanceof Refusal)) this.#owner.broken('lost', error)
@@ -286,9 +382,11 @@ export class Runner {
   }
 
   /** The driver is done with the call. */
-  #end<T> (execution: Execution<T>, error?: unknown, result?: T): void {
-    if (this.#running === execution) this.#running = undefined
+  #end (execution: Execution, error?: unknown, result?: DriverResult): void {
+    this.#remove(execution)
     execution.finish()
+    if (this.#inFlight.length === 0) this.#owner.idle(this.#answeredAt)
+    else this.#cancelAbandoned()
     if (result !== undefined) execution.succeed(result)
     else execution.fail(error)
   }
@@ -298,6 +396,13 @@ export class Runner {
     this.tainted = false
     this.#serverLimit = this.#config.commandTimeout
   }
+}
+
+/** Where the server finds out that a prepared statement is gone, gives other columns than it did, or takes other types. */
+const STALE_ROUTINES = new Set<unknown>(['FetchPreparedStatement', 'RevalidateCachedQuery', 'transformAssignedExpr'])
+
+function isStale (error: unknown): boolean {
+  return error instanceof DriverServerError && STALE_ROUTINES.has(error.routine)
 }
 
 function rowName ({ row }: Call): string {

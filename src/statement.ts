@@ -1,4 +1,5 @@
 import { QueryError } from './errors.js'
+import { Pace } from './pace.js'
 import { splitScript } from './script.js'
 
 /** What is known of one text: kept per text, so that nothing of it is worked out per call. */
@@ -10,6 +11,9 @@ export interface Statement {
   readonly parameters: number | undefined
   /** How often it was run through this pool. */
   uses: number
+  readonly pace: Pace
+  /** Whether it may be sent together with others: it leaves nothing behind, and if it is cancelled by accident it has had no effect. */
+  readonly mayBePipelined: boolean
   /** Whether it is more than one statement. */
   readonly isScript: boolean
   /** Whether it may leave something behind in the session: a setting, a lock, a temporary table. */
@@ -29,12 +33,12 @@ const ENDS = /^(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|tr
 /** The driver turns these into streams that nobody would read. */
 const COPY_STREAM = /^copy\b[^]*\b(from\s+stdin|to\s+stdout)\b/i
 
-/** Others (PREPARE, CREATE FUNCTION) may hold a `$1` that is not theirs. */
-const HAS_PARAMETERS = /^[\s(]*(with|select|insert|update|delete|merge|values|table)\b/i
+/** Of the server's planner. Others may hold a `$1` that is not theirs (CREATE FUNCTION), or commit midway (CALL, VACUUM). */
+const PLANNED = /^[\s(]*(with|select|insert|update|delete|merge|values|table)\b/i
 
 /** The highest `$n` of a single statement. Whether a backslash escapes a quote is for the session to say. */
 function countParameters (text: string, [statement = '', ...others]: readonly string[]): number | undefined {
-  if (others.length > 0 || text.includes('\\') || !HAS_PARAMETERS.test(statement)) return undefined
+  if (others.length > 0 || text.includes('\\') || !PLANNED.test(statement)) return undefined
   let most = 0
   for (const [, digits] of statement.matchAll(/(?<![\w$\u0080-\uffff])\$(\d+)/g)) most = Math.max(most, Number(digits))
   return most
@@ -45,13 +49,16 @@ function describe (text: string): Statement {
   const parts = splitScript(text)
   if (parts.some((part) => COPY_STREAM.test(part))) throw new QueryError('COPY FROM STDIN and TO STDOUT are not supported: use executeMany, or COPY on a connection of postgres.js of your own')
   const controls = parts.filter((part) => BEGINS.test(part) || ENDS.test(part))
+  const mayLeaveState = controls.length > 0 || LEAVES_STATE.test(text) || !parts.every((part) => PLAIN.test(part.replace(/^[\s(]+/, '')))
   return {
     text,
     strings: [text],
     parameters: countParameters(text, parts),
     uses: 0,
+    pace: new Pace(),
+    mayBePipelined: parts.length === 1 && !mayLeaveState && PLANNED.test(parts[0] ?? ''),
     isScript: parts.length > 1,
-    mayLeaveState: controls.length > 0 || LEAVES_STATE.test(text) || !parts.every((part) => PLAIN.test(part.replace(/^[\s(]+/, ''))),
+    mayLeaveState,
     controlsTransaction: controls.length > 0,
     leavesTransactionOpen: BEGINS.test(controls.at(-1) ?? '') || /\band\s+chain\b/i.test(controls.at(-1) ?? ''),
   }

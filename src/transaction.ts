@@ -1,8 +1,7 @@
 import { type Batch, runBatch } from './batch.js'
 import type { Channel } from './channel.js'
-import type { DriverResult } from './driver.js'
 import { NestedTransactionError, QueryError, ReleasedError, TransactionAbortedError } from './errors.js'
-import { type Call, internalCall } from './query.js'
+import { type Call, internalCall, type Read } from './query.js'
 import { Queryable } from './queryable.js'
 import type { StatementCache } from './statement.js'
 import { beginText, type TransactionOptions } from './transaction-options.js'
@@ -43,10 +42,10 @@ export class Transaction extends Queryable {
     }
   }
 
-  protected override async run (call: Call): Promise<DriverResult> {
+  protected override async run<T> (call: Call, read: Read<T>): Promise<T> {
     this.#check()
     if (call.statement.controlsTransaction) throw new QueryError('a transaction ends when its function returns or throws: do not run BEGIN, COMMIT or ROLLBACK in it, and use tx.transaction(…) for a part that may be undone')
-    return this.#channel.run(call)
+    return read(await this.#channel.run(call), call)
   }
 
   protected override async batch (batch: Batch): Promise<void> {

@@ -4,54 +4,56 @@ import type { Deadline, Deadlines, Expiring } from './deadlines.js'
 import { AbortedError } from './errors.js'
 import { LinkedList, type Node } from './linked-list.js'
 
-/** A caller in the queue for a connection. It leaves once: served, timed out, aborted or turned away. */
-export class Waiter implements Expiring {
+/** Who wants a connection, and hears of it or of an error, once. */
+export interface Applicant {
   readonly holder: Holder
+  readonly signal: AbortSignal | undefined
+  served (connection: Connection): void
+  refused (error: Error): void
+}
+
+/** An applicant in the queue. He leaves once: served, timed out, aborted or turned away. */
+export class Waiter implements Expiring {
+  readonly applicant: Applicant
   readonly since: number
   /** The connection that the caller's own transaction holds meanwhile. */
   readonly blocks: Connection | undefined
   readonly #room: WaitingRoom
-  readonly #signal: AbortSignal | undefined
-  readonly #onServed: (connection: Connection) => void
-  readonly #onTurnedAway: (error: Error) => void
   place: Node<Waiter> | undefined
   deadline: Deadline | undefined
 
-  constructor (room: WaitingRoom, holder: Holder, blocks: Connection | undefined, signal: AbortSignal | undefined, since: number, onServed: (connection: Connection) => void, onTurnedAway: (error: Error) => void) {
+  constructor (room: WaitingRoom, applicant: Applicant, blocks: Connection | undefined, since: number) {
     this.#room = room
-    this.holder = holder
+    this.applicant = applicant
     this.blocks = blocks
     this.since = since
-    this.#signal = signal
-    this.#onServed = onServed
-    this.#onTurnedAway = onTurnedAway
-    signal?.addEventListener('abort', this, { once: true })
+    applicant.signal?.addEventListener('abort', this, { once: true })
     if (blocks !== undefined) blocks.blocked++
   }
 
   serve (connection: Connection): void {
-    if (this.#leave()) this.#onServed(connection)
+    if (this.#leave()) this.applicant.served(connection)
   }
 
   turnAway (error: Error): void {
-    if (this.#leave()) this.#onTurnedAway(error)
+    if (this.#leave()) this.applicant.refused(error)
   }
 
-  /** Its time is up. */
+  /** His time is up. */
   expire (): void { this.turnAway(this.#room.timeoutError()) }
 
-  /** Its signal was aborted. */
-  handleEvent (): void { this.turnAway(new AbortedError({ cause: this.#signal?.reason })) }
+  /** His signal was aborted. */
+  handleEvent (): void { this.turnAway(new AbortedError({ cause: this.applicant.signal?.reason })) }
 
   #leave (): boolean {
     if (!this.#room.remove(this)) return false
-    this.#signal?.removeEventListener('abort', this)
+    this.applicant.signal?.removeEventListener('abort', this)
     if (this.blocks !== undefined) this.blocks.blocked--
     return true
   }
 }
 
-/** The callers that wait for a connection: first in, first out, each with its deadline and signal. */
+/** The callers that wait for a connection: first in, first out, each with his deadline and signal. */
 export class WaitingRoom {
   /** The error for a caller whose time is up. */
   readonly timeoutError: () => Error
@@ -76,13 +78,15 @@ export class WaitingRoom {
     return this.#held.run(connection, work)
   }
 
-  /** Queues a caller up, who will hear of its turn or of an error by one of the functions. */
-  enter (holder: Holder, signal: AbortSignal | undefined, onServed: (connection: Connection) => void, onTurnedAway: (error: Error) => void): Waiter {
+  /** The connection that the current caller's own transaction holds: it cannot end before his call does. */
+  get held (): Connection | undefined {
     const held = this.#held.getStore()
     // A transaction that is over blocks nothing, even if its function's promises go on.
-    const blocks = held?.state === 'busy' && held.inTransaction ? held : undefined
-    const now = performance.now()
-    const waiter = new Waiter(this, holder, blocks, signal, now, onServed, onTurnedAway)
+    return held?.state === 'busy' && held.inTransaction ? held : undefined
+  }
+
+  enter (applicant: Applicant, now = performance.now()): Waiter {
+    const waiter = new Waiter(this, applicant, this.held, now)
     waiter.place = this.#waiters.push(waiter)
     if (this.#seconds > 0) waiter.deadline = this.#deadlines.set(this.#seconds, waiter, now)
     return waiter

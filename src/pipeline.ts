@@ -1,0 +1,52 @@
+import type { Connection } from './connection.js'
+import type { Execution } from './execution.js'
+
+/** Calls that are sent together at most. */
+const MOST_TOGETHER = 8
+/** Milliseconds that those sent together may take: little while other connections are idle, more while callers wait. */
+const BUDGET_WHILE_IDLE = 0.5
+const BUDGET_WHILE_WAITING = 8
+
+/**
+ * Which calls travel together: those made in one turn of the event loop, or waiting when a connection comes free, as far
+ * as they are known to be quick. They leave in one write and are answered in one read, and those two system calls are
+ * most of what a quick statement costs. A slow or unknown statement travels alone, so that nobody waits behind it; nor
+ * is anything sent behind what left in an earlier turn.
+ */
+export class Pipeline {
+  readonly #enabled: boolean
+  /** What was lent in this turn, and can take more. */
+  #connection: Connection | undefined
+  #count = 0
+  #cost = 0
+  #turn: NodeJS.Immediate | undefined
+
+  constructor (enabled: boolean) { this.#enabled = enabled }
+
+  /** A connection was lent for a call, which is about to be sent. */
+  begin (connection: Connection, execution: Execution): void {
+    if (!this.#enabled) return
+    const { statement } = execution.call
+    const open = statement.mayBePipelined && statement.pace.isQuick && connection.canPipeline(execution.call)
+    this.#connection = open ? connection : undefined
+    if (!open) return
+    this.#count = 1
+    this.#cost = statement.pace.estimate
+    this.#turn ??= setImmediate(() => {
+      this.#turn = undefined
+      this.#connection = undefined
+    })
+  }
+
+  /** The connection that a further call can be sent on, together with those before it. */
+  join ({ call }: Execution, callersWait: boolean): Connection | undefined {
+    const connection = this.#connection
+    const { mayBePipelined, pace } = call.statement
+    if (connection === undefined || this.#count >= MOST_TOGETHER || !mayBePipelined || !pace.isQuick) return undefined
+    const cost = this.#cost + pace.estimate
+    if (cost > (callersWait ? BUDGET_WHILE_WAITING : BUDGET_WHILE_IDLE) || !connection.canPipeline(call)) return undefined
+    this.#count++
+    this.#cost = cost
+    return connection
+  }
+}
