@@ -131,7 +131,7 @@ export class Pool {
     // Whoever holds a transaction open must not wait behind a statement that may wait for a lock of his.
     const joined = this.#waiters.held === undefined ? this.#pipeline.join(execution, false) : undefined
     if (joined !== undefined) {
-      this.#counters.acquired++
+      this.#counters.pipelined++
       return joined
     }
     const idle = this.#connections.take(now)
@@ -228,7 +228,7 @@ export class Pool {
       const connection = joined ?? this.#connections.take(now)
       if (connection === undefined) break
       this.#counters.waitTime += (now - waiter.since) / 1000
-      if (joined !== undefined) this.#counters.acquired++
+      if (joined !== undefined) this.#counters.pipelined++
       else {
         this.#lend(connection, applicant.holder, now)
         if (applicant instanceof Execution) this.#pipeline.begin(connection, applicant)

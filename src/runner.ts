@@ -51,6 +51,8 @@ export class Runner implements ExecutionOwner {
   #answeredAt = 0
   /** The parameters' types of each statement that the driver holds prepared. */
   readonly #prepared = new Map<string, readonly number[]>()
+  /** Those that are just being prepared anew. */
+  readonly #renewals = new Map<string, Promise<void>>()
   /** The session's statement_timeout in seconds; undefined when a rollback may have changed it. */
   #serverLimit: number | undefined
 
@@ -239,7 +241,7 @@ export class Runner implements ExecutionOwner {
       if (--left > 0) return
       if (failure === undefined) return this.#end(execution, undefined, results[0])
       const error = this.#translate(execution, failure.error, [], failure.row)
-      if (isStale(failure.error)) this.#forget(execution, error)
+      if (isStale(failure.error)) this.#endRenewing(execution, error, batch[0]?.length ?? 0)
       else this.#end(execution, error)
     }
     for (const [index, args] of batch.entries()) {
@@ -337,31 +339,37 @@ export class Runner implements ExecutionOwner {
    */
   #maybeStale (execution: Execution, types: readonly number[] | undefined, error: unknown, stale = false): void {
     const { call: { statement }, args, refreshed } = execution
-    if (refreshed || args === undefined || types === undefined || !this.#prepared.has(statement.text)) return this.#end(execution, error)
+    const known = this.#prepared.get(statement.text)
+    const wasPrepared = known !== undefined || this.#renewals.has(statement.text)
+    if (refreshed || args === undefined || types === undefined || !wasPrepared) return this.#end(execution, error)
     execution.refreshed = true
+    execution.args = undefined
+    // Another call found out before.
+    if (known !== undefined && known !== types) return this.#again(execution)
     this.#toTheEnd(execution)
     const changed = (now: readonly number[]): boolean => now.some((oid, index) => oid !== types[index])
     this.#driver.describe(statement.strings, args, false).then((now) => {
       if (execution.settled || !(stale || changed(now))) return this.#end(execution, error)
-      this.#forget(execution, error, () => {
-        execution.args = undefined
-        this.#again(execution)
-      })
-    }, () => stale ? this.#forget(execution, error) : this.#end(execution, error))
+      this.#toTheEnd(execution)
+      this.#renew(statement, types.length).then(() => execution.settled ? this.#end(execution, error) : this.#again(execution), () => this.#end(execution, error))
+    }, () => stale ? this.#endRenewing(execution, error, types.length) : this.#end(execution, error))
   }
 
-  /** Has a stale statement replaced, also in a failed transaction, where the server refuses but the driver drops it. */
-  #forget (execution: Execution, error: unknown, then?: () => void): void {
-    const { text, strings } = execution.call.statement
-    const known = this.#prepared.get(text)
-    if (known === undefined) return this.#end(execution, error)
-    this.#prepared.delete(text)
+  /** Ends a call whose stale statement must not be met again: in a failed transaction the server refuses to describe it, but the driver drops it. */
+  #endRenewing (execution: Execution, error: unknown, parameters: number): void {
+    const end = (): void => this.#end(execution, error)
     this.#toTheEnd(execution)
-    this.#driver.describe(strings, known.map(() => null), true).then((types) => {
-      this.#prepared.set(text, types)
-      if (then === undefined || execution.settled) this.#end(execution, error)
-      else then()
-    }, () => this.#end(execution, error))
+    this.#renew(execution.call.statement, parameters).then(end, end)
+  }
+
+  /** Has a stale statement prepared anew: once, however many calls have found out. */
+  #renew ({ text, strings }: Statement, parameters: number): Promise<void> {
+    const renewal = this.#renewals.get(text) ?? this.#driver.describe(strings, new Array<null>(parameters).fill(null), true)
+      .then((types) => { this.#prepared.set(text, types) })
+      .finally(() => this.#renewals.delete(text))
+    this.#prepared.delete(text)
+    this.#renewals.set(text, renewal)
+    return renewal
   }
 
   /** What the driver rejected with → what the caller learns. */

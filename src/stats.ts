@@ -2,8 +2,10 @@ import type { CloseReason } from './connection.js'
 
 /** What a pool has counted since its start. */
 export class Counters {
-  /** Connections handed out. */
+  /** How often a connection was handed out. */
   acquired = 0
+  /** Calls that were sent together with one before them, instead of getting a connection to themselves. */
+  pipelined = 0
   /** Callers that had to queue. */
   waited = 0
   /** Seconds spent in the queue by callers that were served. */

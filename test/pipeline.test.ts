@@ -1,0 +1,170 @@
+import t, { type Test } from 'tap'
+import type { Database, DatabaseOptions } from '../src/index.js'
+import { freshDatabase, openDatabase, until } from './support/database.js'
+import { FaultProxy } from './support/proxy.js'
+
+/** The number comes back after as many seconds. */
+const SLEEP = 'SELECT $1::int FROM pg_sleep($2)'
+
+/** Runs a statement on each of the connections until it is prepared there and known to be quick. */
+async function learn (db: Database, text: string, args: readonly unknown[]): Promise<void> {
+  const { size } = db.stats()
+  for (let round = 0; round < 3; round++) {
+    const leases = await Promise.all(Array.from({ length: size }, () => db.acquire()))
+    for (const lease of leases) await lease.fetchVal({ text, prepare: true }, ...args)
+    await Promise.all(leases.map((lease) => lease.release()))
+  }
+}
+
+/** As many calls in one turn of the event loop. */
+function together (db: Database, count: number): Array<Promise<number | null>> {
+  return Array.from({ length: count }, (_, i) => db.fetchVal<number>(SLEEP, i, 0))
+}
+
+t.test('pipelining', async (t) => {
+  const observer = await freshDatabase(t)
+
+  async function learned (t: Test, options: DatabaseOptions): Promise<Database> {
+    const db = await openDatabase(t, observer, options)
+    await learn(db, SLEEP, [0, 0])
+    return db
+  }
+
+  t.test('quick calls of one turn travel together, although other connections are free', async (t) => {
+    const db = await learned(t, { min: 4, max: 4 })
+    const calls = together(db, 4)
+    t.ok(db.stats().busy < 4, `${db.stats().busy} connections for 4 calls`)
+    t.same(await Promise.all(calls), [0, 1, 2, 3])
+    const { pipelined, free } = db.stats()
+    t.ok(pipelined > 0)
+    t.equal(free, 4)
+  })
+
+  t.test('waiting calls travel together, a handful at most', async (t) => {
+    const db = await learned(t, { min: 1, max: 1 })
+    const lease = await db.acquire()
+    const calls = together(db, 100)
+    t.equal(db.stats().waiting, 100)
+    await lease.release()
+    t.equal(db.stats().waiting, 92)
+    t.same(await Promise.all(calls), Array.from({ length: 100 }, (_, i) => i))
+    t.ok(db.stats().pipelined >= 80, `${db.stats().pipelined} of 100 were sent together with others`)
+  })
+
+  t.test('pipeline: false gives each call a connection to itself', async (t) => {
+    const db = await learned(t, { min: 4, max: 4, pipeline: false })
+    const calls = together(db, 20)
+    t.match(db.stats(), { busy: 4, waiting: 16 })
+    await Promise.all(calls)
+    t.equal(db.stats().pipelined, 0)
+  })
+
+  t.test('an unknown statement travels alone, and nothing is sent behind it', async (t) => {
+    const db = await learned(t, { min: 3, max: 3 })
+    const calls = [db.fetchVal('SELECT 41 FROM pg_sleep(0.2)'), ...together(db, 2)]
+    t.equal(await Promise.race(calls), 0)
+    t.equal(await calls[0], 41)
+  })
+
+  t.test('one slow run is noticed: the next calls travel alone, until it was quick again a few times', async (t) => {
+    const db = await learned(t, { min: 3, max: 3 })
+    t.equal(await db.fetchVal(SLEEP, 7, 0.05), 7)
+    const { pipelined } = db.stats()
+    const alone = together(db, 3)
+    t.equal(db.stats().busy, 3)
+    await Promise.all(alone)
+    t.equal(db.stats().pipelined, pipelined)
+    await until(async () => {
+      await Promise.all(together(db, 3))
+      return db.stats().pipelined > pipelined
+    })
+  })
+
+  t.test('whoever holds a transaction open does not wait behind a statement that waits for his lock', async (t) => {
+    await observer.rows('CREATE TABLE locked (id int PRIMARY KEY, n int); INSERT INTO locked VALUES (1, 0)')
+    const update = 'UPDATE locked SET n = n + 1 WHERE id = $1'
+    const db = await learned(t, { min: 3, max: 3 })
+    await learn(db, update, [1])
+    let blocked: Promise<unknown> | undefined
+    await db.transaction(async (tx) => {
+      await tx.execute('UPDATE locked SET n = 100 WHERE id = 1')
+      blocked = db.execute(update, 1)
+      t.equal(await db.fetchVal({ text: SLEEP, timeout: 5 }, 3, 0), 3)
+    })
+    t.match(await blocked, { count: 1 })
+    t.equal(await db.fetchVal('SELECT n FROM locked'), 101)
+  })
+
+  t.test('a statement that times out does not take its neighbours with it', async (t) => {
+    const db = await learned(t, { min: 1, max: 1 })
+    const first = db.fetchVal({ text: SLEEP, timeout: 0.05 }, 1, 30)
+    const others = together(db, 5)
+    await t.rejects(first, { code: 'FST_PG_QUERY_TIMEOUT' })
+    t.same(await Promise.all(others), [0, 1, 2, 3, 4])
+    t.match(db.stats(), { created: 1, errors: 1, queryTimeouts: 1 })
+  })
+
+  t.test('one behind others that is aborted is cancelled when its turn comes, and nobody gets the connection before', async (t) => {
+    const db = await learned(t, { min: 1, max: 1 })
+    const controller = new AbortController()
+    const first = db.fetchVal(SLEEP, 1, 0.2)
+    const second = db.fetchVal({ text: SLEEP, signal: controller.signal }, 2, 30)
+    t.equal(db.stats().pipelined, 1)
+    setImmediate(() => controller.abort())
+    await t.rejects(second, { code: 'FST_PG_ABORTED' })
+    t.match(db.stats(), { free: 0, busy: 1 })
+    t.equal(await first, 1)
+    t.equal(await db.fetchVal('SELECT 3'), 3)
+    t.match(db.stats(), { created: 1, errors: 1 })
+  })
+
+  t.test('a cancel that comes late and hits a neighbour: the neighbour runs again, and has its effect once', async (t) => {
+    await observer.rows('CREATE TABLE effects (n int)')
+    const insert = 'INSERT INTO effects SELECT $1 FROM pg_sleep($2)'
+    const proxy = await FaultProxy.start(t, observer.url)
+    const db = await openDatabase(t, observer, { url: proxy.url, min: 1, max: 1 })
+    await learn(db, SLEEP, [0, 0])
+    await learn(db, insert, [0, 0])
+    const before = Number((await observer.rows('SELECT count(*) AS n FROM effects'))[0]?.['n'])
+    proxy.delay(150) // the cancel's connection
+    const first = db.fetchVal({ text: SLEEP, timeout: 0.05 }, 1, 0.1)
+    const neighbour = db.execute(insert, 1, 0.4)
+    t.equal(db.stats().pipelined, 1)
+    await t.rejects(first, { code: 'FST_PG_QUERY_TIMEOUT' })
+    t.match(await neighbour, { count: 1 })
+    t.equal(Number((await observer.rows('SELECT count(*) AS n FROM effects'))[0]?.['n']) - before, 1)
+    t.match(db.stats(), { created: 1, errors: 1 })
+  })
+
+  t.test('statements that a change of the schema made stale get the right answers, several at once', async (t) => {
+    await observer.rows('CREATE TABLE changing (id int, v int); INSERT INTO changing SELECT n, n FROM generate_series(1, 20) n')
+    const query = 'SELECT id, v FROM changing WHERE id = $1'
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    await learn(db, query, [1])
+    await observer.rows('ALTER TABLE changing ALTER v TYPE text')
+    const calls = Array.from({ length: 6 }, (_, i) => db.fetchOne(query, i + 1))
+    t.equal(db.stats().pipelined, 5)
+    t.same(await Promise.all(calls), Array.from({ length: 6 }, (_, i) => ({ id: i + 1, v: String(i + 1) })))
+    t.match(db.stats(), { created: 1, errors: 0, free: 1 })
+  })
+
+  t.test('all that travel together hear of a lost connection, and the pool goes on', async (t) => {
+    const db = await learned(t, { min: 1, max: 1 })
+    const calls = [db.fetchVal(SLEEP, 1, 30), ...together(db, 3)]
+    t.equal(db.stats().pipelined, 3)
+    await until(async () => (await observer.backends()).some(({ state }) => state === 'active'))
+    await observer.kill()
+    for (const outcome of await Promise.allSettled(calls)) t.match(outcome, { status: 'rejected', reason: { code: /^(FST_PG_CONNECTION_LOST|57P01)$/ } })
+    t.equal(await db.fetchVal('SELECT 5'), 5)
+  })
+
+  t.test('what leaves something in the session, or commits by itself, travels alone', async (t) => {
+    const db = await learned(t, { min: 2, max: 2 })
+    for (const text of ["SELECT set_config('work_mem', '8MB', false)", 'SELECT pg_advisory_lock(1), pg_advisory_unlock(1)']) {
+      await learn(db, text, [])
+      await Promise.all([...together(db, 2), db.fetchVal(text), db.fetchVal(text)])
+    }
+    t.ok(db.stats().pipelined <= 2)
+    t.equal(await db.fetchVal("SELECT current_setting('work_mem')"), (await observer.rows('SHOW work_mem'))[0]?.['work_mem'])
+  })
+})
