@@ -108,16 +108,21 @@ export class Connection {
 
   /**
    * Runs a call. Rejects with `ServerError` or one of the coded errors; afterwards the connection is fit for the next
-   * call, or dead. `onFailure` is called just before the caller is answered with an error.
+   * call, or dead. `onSettled` is called just before the caller is answered.
    */
-  run (call: Call, onFailure?: (error: unknown) => void): Promise<DriverResult> {
-    return new Promise((resolve, reject) => this.start(new Execution(call, resolve, reject, onFailure)))
+  run (call: Call, onSettled?: (error?: unknown) => void): Promise<DriverResult> {
+    return new Promise((resolve, reject) => this.start(new Execution(call, resolve, reject, onSettled)))
   }
 
   /** The same for a caller who has a promise already. `now` is the time, if the caller just asked for it. */
   start (execution: Execution, now?: number): void {
     if (this.#recovering === undefined) this.#runner.run(execution, now)
     else this.#recovering.then(() => this.start(execution))
+  }
+
+  /** The same with a statement of ours right before it, if it can be sent at once; if not, false. */
+  startWith (text: string, execution: Execution): boolean {
+    return this.#recovering === undefined && this.#runner.runWith(text, execution)
   }
 
   /** How many calls are in flight. */
@@ -131,9 +136,9 @@ export class Connection {
   isPrepared (text: string): boolean { return this.#runner.isPrepared(text) }
 
   /** Runs a prepared statement for many lists of arguments; only in a transaction. */
-  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onFailure?: (error: unknown) => void): Promise<DriverResult[]> {
-    if (this.#recovering !== undefined) return this.#recovering.then(() => this.runPrepared(call, lists, firstRow, onFailure))
-    return this.#runner.runPrepared(call, lists, firstRow, onFailure)
+  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: (error?: unknown) => void): Promise<DriverResult[]> {
+    if (this.#recovering !== undefined) return this.#recovering.then(() => this.runPrepared(call, lists, firstRow, onSettled))
+    return this.#runner.runPrepared(call, lists, firstRow, onSettled)
   }
 
   #ownerOfRunner () {

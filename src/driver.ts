@@ -73,10 +73,12 @@ export interface DriverOptions {
 
 /** A postgres.js client over one socket. It never gets a second one: a dead client must not be revived. */
 export class Driver {
+  readonly #socket: Duplex
   readonly #client: DriverClient
   readonly #handle: (request: Request) => void
 
   constructor ({ socket, user, password, database, prepare, parameters, types }: DriverOptions) {
+    this.#socket = socket
     let used = false
     const takeSocket = (): Duplex => {
       if (used) throw new Error('the connection is closed')
@@ -116,10 +118,17 @@ export class Driver {
 
   /**
    * Sends a request, behind what is in flight: at once, unless the driver is describing a statement. What is sent in one
-   * turn of the event loop leaves in one write. The sender may hear of a failure before this returns.
+   * turn of the event loop leaves in one write. The sender may hear of a failure before this returns. `prefix` goes right
+   * before it; only with nothing in flight.
    */
-  send (request: Request): void {
+  send (request: Request, prefix?: Buffer): void {
+    if (prefix !== undefined) {
+      this.#socket.cork()
+      this.#socket.write(prefix)
+    }
     this.#handle(request)
+    // The driver's own write comes before that, in the same turn.
+    if (prefix !== undefined) setImmediate(() => this.#socket.uncork())
     // The driver repeats a stale statement by itself, and two at once get each other's answers: our side does it.
     if (request.statement !== null) request.prepared = false
   }

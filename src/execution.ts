@@ -23,6 +23,8 @@ export class Execution implements Expiring, Sender {
   readonly call: Call
   /** The wrapped arguments, kept for when the statement has to be sent again. */
   args: Array<Argument | null> | undefined
+  /** What goes to the server right before it, as one group with it: if that fails, the server skips it. */
+  prefix: Buffer | undefined
   sends = 0
   /** Whether its statement was described anew. */
   refreshed = false
@@ -31,7 +33,7 @@ export class Execution implements Expiring, Sender {
   startedAt = 0
   readonly #resolve: (result: DriverResult) => void
   readonly #reject: (error: unknown) => void
-  readonly #onFailure: ((error: unknown) => void) | undefined
+  readonly #onSettled: ((error?: unknown) => void) | undefined
   #owner: ExecutionOwner | undefined
   #deadlines: Deadlines | undefined
   /** The seconds that the caller gave, and those after which our clock goes off. */
@@ -42,12 +44,12 @@ export class Execution implements Expiring, Sender {
   #finished = false
   #onFinished: (() => void) | undefined
 
-  /** `onFailure` is called just before the caller is answered with an error. */
-  constructor (call: Call, resolve: (result: DriverResult) => void, reject: (error: unknown) => void, onFailure?: (error: unknown) => void) {
+  /** `onSettled` is called just before the caller is answered, with the error if it is one. */
+  constructor (call: Call, resolve: (result: DriverResult) => void, reject: (error: unknown) => void, onSettled?: (error?: unknown) => void) {
     this.call = call
     this.#resolve = resolve
     this.#reject = reject
-    this.#onFailure = onFailure
+    this.#onSettled = onSettled
   }
 
   /** Whether the caller has his answer. */
@@ -84,19 +86,21 @@ export class Execution implements Expiring, Sender {
 
   #abandon (error: Error): void {
     if (this.#settled) return
-    this.fail(error)
     this.#owner?.abandoned(this)
+    this.fail(error)
   }
 
   /** Answers the caller; a second answer is ignored. */
   succeed (result: DriverResult): void {
-    if (this.#settle()) this.#resolve(result)
+    if (!this.#settle()) return
+    this.#onSettled?.()
+    this.#resolve(result)
   }
 
   /** Answers the caller; a second answer is ignored. */
   fail (error: unknown): void {
     if (!this.#settle()) return
-    this.#onFailure?.(error)
+    this.#onSettled?.(error)
     this.#reject(error)
   }
 

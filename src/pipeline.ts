@@ -1,11 +1,9 @@
 import type { Connection } from './connection.js'
 import type { Execution } from './execution.js'
 
-/** Calls that are sent together at most. */
-const MOST_TOGETHER = 8
-/** Milliseconds that those sent together may take: little while other connections are idle, more while callers wait. */
-const BUDGET_WHILE_IDLE = 0.5
-const BUDGET_WHILE_WAITING = 8
+/** How many calls may travel together, and how many milliseconds they may take: few while other connections are idle. */
+const WHILE_IDLE = { most: 8, budget: 0.5 }
+const WHILE_WAITING = { most: 16, budget: 8 }
 
 /**
  * Which calls travel together: those made in one turn of the event loop, or waiting when a connection comes free, as far
@@ -41,10 +39,11 @@ export class Pipeline {
   /** The connection that a further call can be sent on, together with those before it. */
   join ({ call }: Execution, callersWait: boolean): Connection | undefined {
     const connection = this.#connection
+    const { most, budget } = callersWait ? WHILE_WAITING : WHILE_IDLE
+    if (connection === undefined || this.#count >= most) return undefined
     const { mayBePipelined, pace } = call.statement
-    if (connection === undefined || this.#count >= MOST_TOGETHER || !mayBePipelined || !pace.isQuick) return undefined
     const cost = this.#cost + pace.estimate
-    if (cost > (callersWait ? BUDGET_WHILE_WAITING : BUDGET_WHILE_IDLE) || !connection.canPipeline(call)) return undefined
+    if (!mayBePipelined || !pace.isQuick || cost > budget || !connection.canPipeline(call)) return undefined
     this.#count++
     this.#cost = cost
     return connection

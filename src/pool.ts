@@ -116,7 +116,7 @@ export class Pool {
   /** Runs one call on whichever connection is free, or comes free; resolves with what `read` makes of the result. */
   run<T> (call: Call, read: Read<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const execution = new Execution(call, (result) => resolve(read(result, call)), reject, this.#onFailure)
+      const execution = new Execution(call, (result) => resolve(read(result, call)), reject, this.#onSettled)
       if (call.options.signal?.aborted === true) return this.#enqueue(execution)
       const now = performance.now()
       const connection = this.#waiters.size === 0 ? this.#joinOrTake(execution, now) : undefined
@@ -125,7 +125,7 @@ export class Pool {
     })
   }
 
-  readonly #onFailure = (error: unknown): void => this.countError(error)
+  readonly #onSettled = (error?: unknown): void => { if (error !== undefined) this.countError(error) }
 
   #joinOrTake (execution: Execution, now: number): Connection | undefined {
     // Whoever holds a transaction open must not wait behind a statement that may wait for a lock of his.

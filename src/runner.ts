@@ -10,6 +10,7 @@ import { Request } from './request.js'
 import type { DriverAnswer, DriverResult } from './result.js'
 import { needsReading, readUnread, repairRows, unknownColumns } from './rows.js'
 import { ServerError } from './server-error.js'
+import { unsyncedStatement } from './unsynced-statement.js'
 import type { Statement } from './statement.js'
 import { catalogQuery, type CatalogRow } from './types.js'
 
@@ -111,13 +112,32 @@ export class Runner implements ExecutionOwner {
   }
 
   /**
+   * Runs a call with a statement of ours right before it. False, with nothing done, unless it can be sent at once: with a
+   * statement that has yet to be described, the driver would take the answers to both for those of a script.
+   */
+  runWith (text: string, execution: Execution): boolean {
+    const { call } = execution
+    const types = this.#prepared.get(call.statement.text)
+    if (types === undefined || isSimple(call) || !this.#owner.usable || call.options.signal?.aborted === true || !this.canPipeline(call)) return false
+    try {
+      execution.args = toArguments(call.args, call.statement)
+      if (writeArguments(execution.args, types, this.#types.registry).length > 0) return false
+    } catch {
+      return false // it will be refused when it is run by itself
+    }
+    execution.prefix = unsyncedStatement(text)
+    this.run(execution)
+    return true
+  }
+
+  /**
    * Runs a statement, which was run before and so is prepared, once for each list of arguments, sent together. Resolves
    * with the results in order; rejects with the first error. Only for a transaction, which undoes the others then.
    */
-  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onFailure?: (error: unknown) => void): Promise<DriverResult[]> {
+  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: (error?: unknown) => void): Promise<DriverResult[]> {
     return new Promise((resolve, reject) => {
       const results: DriverResult[] = []
-      const execution = new Execution(call, () => resolve(results), reject, onFailure)
+      const execution = new Execution(call, () => resolve(results), reject, onSettled)
       const types = this.#prepared.get(call.statement.text)
       if (types === undefined) return execution.fail(new QueryError('the statement of the batch could not be prepared'))
       try {
@@ -221,10 +241,10 @@ export class Runner implements ExecutionOwner {
     }
     this.uses++
     statement.uses++
-    const simple = mode === 'script' && args.length === 0
+    const simple = isSimple(execution.call)
     const prepare = !simple && this.#config.prepare && wish !== false &&
       (types !== undefined || ((wish === true || statement.uses > 1) && this.#prepared.size < MOST_PREPARED))
-    this.#driver.send(new Request(statement.strings, execution.args, { prepare, simple, values: mode === 'values' }, execution))
+    this.#driver.send(new Request(statement.strings, execution.args, { prepare, simple, values: mode === 'values' }, execution), execution.prefix)
   }
 
   /** The driver now binds this statement at once, so its types must be known here before it is given to it again. */
@@ -314,6 +334,7 @@ export class Runner implements ExecutionOwner {
       // A cancel that was meant for a neighbour: it had no effect, and nobody asked for that.
       if (translated.code === '57014' && execution.exposed && !execution.settled && execution.sends < MOST_SENDS) return this.#again(execution)
       const stale = isStale(error)
+      if (execution.prefix !== undefined) return stale ? this.#endRenewing(execution, translated, types?.length ?? 0) : this.#end(execution, translated)
       return stale || /^(22|42|XX000)/.test(translated.code) ? this.#maybeStale(execution, types, translated, stale) : this.#end(execution, translated)
     }
     // Nothing was executed. Either an argument cannot be sent, or a type is unknown, or the statement was stale.
@@ -411,6 +432,11 @@ const STALE_ROUTINES = new Set<unknown>(['FetchPreparedStatement', 'RevalidateCa
 
 function isStale (error: unknown): boolean {
   return error instanceof DriverServerError && STALE_ROUTINES.has(error.routine)
+}
+
+/** What may be a script goes by the simple protocol; a single statement need not. */
+function isSimple ({ mode, args, statement }: Call): boolean {
+  return mode === 'script' && args.length === 0 && statement.parameters === undefined
 }
 
 function rowName ({ row }: Call): string {

@@ -1,5 +1,5 @@
 import { type Batch, runBatch } from './batch.js'
-import type { Channel } from './channel.js'
+import { type Channel, ROLLBACK } from './channel.js'
 import { NestedTransactionError, QueryError, ReleasedError, TransactionAbortedError } from './errors.js'
 import { type Call, internalCall, type Read } from './query.js'
 import { Queryable } from './queryable.js'
@@ -9,7 +9,6 @@ import { beginText, type TransactionOptions } from './transaction-options.js'
 type Work<T> = (tx: Transaction) => Promise<T> | T
 
 const COMMIT = internalCall('COMMIT')
-const ROLLBACK = internalCall('ROLLBACK')
 
 /** The helpers inside a transaction or a savepoint. */
 export class Transaction extends Queryable {
@@ -69,18 +68,22 @@ export class Transaction extends Queryable {
 /** BEGIN, the work, COMMIT or ROLLBACK. */
 export async function inTransaction<T> (channel: Channel, statements: StatementCache, work: Work<T>, options: TransactionOptions): Promise<T> {
   const { connection, pool } = channel
-  channel.firstError = undefined
+  channel.begin(internalCall(beginText(options)))
   // From before BEGIN, which may work without us hearing of it, until the server has said that it is over: whoever gets
   // the connection back in between cleans it.
   connection.inTransaction = true
   try {
-    await channel.run(internalCall(beginText(options)))
     const result = await perform(channel, new Transaction(channel, statements, 0), (tx) => pool.within(connection, () => work(tx)))
+    if (connection.state === 'busy' && channel.takeBackBegin()) {
+      connection.inTransaction = false
+      return result
+    }
     const { command } = await channel.run(COMMIT)
     connection.inTransaction = false
     if (command === 'ROLLBACK') throw new TransactionAbortedError({ cause: channel.firstError })
     return result
   } catch (error) {
+    if (channel.takeBackBegin()) connection.inTransaction = false
     if (connection.inTransaction) await channel.run(ROLLBACK).then(() => { connection.inTransaction = false }, () => channel.destroy())
     throw error
   }
