@@ -3,7 +3,7 @@ import { codeOf } from './error-code.js'
 import { ReleasedError, TransactionAbortedError } from './errors.js'
 import { Execution } from './execution.js'
 import type { Pool } from './pool.js'
-import { type Call, internalCall } from './query.js'
+import { type Call, internalCall, type Read } from './query.js'
 import type { DriverResult } from './result.js'
 
 export const ROLLBACK = internalCall('ROLLBACK')
@@ -55,10 +55,13 @@ export class Channel {
     return unused
   }
 
-  run (call: Call): Promise<DriverResult> {
+  run (call: Call): Promise<DriverResult>
+  /** Resolves with what `read` makes of the result. */
+  run<T> (call: Call, read: Read<T>): Promise<T>
+  run (call: Call, read: Read<unknown> = (result) => result): Promise<unknown> {
     if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
     return new Promise((resolve, reject) => {
-      const execution = new Execution(call, resolve, reject, this.#onSettled)
+      const execution = new Execution(call, (result) => resolve(read(result, call)), reject, this.#onSettled)
       this.#inTurn(() => this.#start(execution))
     })
   }
@@ -134,9 +137,9 @@ export class Channel {
     if (!this.#running) for (const resolve of this.#drained.splice(0)) resolve()
   }
 
-  /** Resolves when the calls made so far are done. */
-  drain (): Promise<void> {
-    return this.#running ? new Promise((resolve) => this.#drained.push(resolve)) : Promise.resolve()
+  /** Resolves when the calls made so far are done; nothing to wait for where there are none. */
+  drain (): Promise<void> | undefined {
+    return this.#running ? new Promise((resolve) => this.#drained.push(resolve)) : undefined
   }
 
   /** Ends the connection, unless it is somebody else's by now. */
@@ -146,7 +149,13 @@ export class Channel {
 
   /** Gives the connection back once what is under way on it is done. Again, it does nothing. */
   release (): Promise<void> {
-    this.#end ??= this.drain().then(() => this.pool.release(this.connection))
+    this.#end ??= this.#giveBack()
     return this.#end
+  }
+
+  async #giveBack (): Promise<void> {
+    const calls = this.drain()
+    if (calls !== undefined) await calls
+    this.pool.release(this.connection)
   }
 }

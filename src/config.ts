@@ -58,7 +58,7 @@ export interface PoolOptions {
   closeTimeout?: number | undefined
   /** Prepare statements that are used repeatedly. Turn off behind an old PgBouncer. Default true. */
   prepare?: boolean | undefined
-  /** Reserved for sending quick statements together. Default true. */
+  /** Send quick statements together: those of one turn of the event loop, and those that wait for a connection. Default true. */
   pipeline?: boolean | undefined
   /** Runs once on each new connection; if it fails, the connection is discarded. */
   onConnect?: ((connection: never) => unknown) | undefined

@@ -81,7 +81,7 @@ export class Database extends Queryable {
   }
 
   async #channel (holder: Holder, signal?: AbortSignal): Promise<Channel> {
-    return new Channel(this.#pool, await this.#pool.acquire(holder, signal), holder)
+    return new Channel(this.#pool, this.#pool.tryAcquire(holder, signal) ?? await this.#pool.acquire(holder, signal), holder)
   }
 }
 

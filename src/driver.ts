@@ -73,12 +73,12 @@ export interface DriverOptions {
 
 /** A postgres.js client over one socket. It never gets a second one: a dead client must not be revived. */
 export class Driver {
-  readonly #socket: Duplex
   readonly #client: DriverClient
   readonly #handle: (request: Request) => void
+  #prefix: Buffer | undefined
 
   constructor ({ socket, user, password, database, prepare, parameters, types }: DriverOptions) {
-    this.#socket = socket
+    this.#prefixWrites(socket)
     let used = false
     const takeSocket = (): Duplex => {
       if (used) throw new Error('the connection is closed')
@@ -122,15 +122,20 @@ export class Driver {
    * before it; only with nothing in flight.
    */
   send (request: Request, prefix?: Buffer): void {
-    if (prefix !== undefined) {
-      this.#socket.cork()
-      this.#socket.write(prefix)
-    }
+    this.#prefix = prefix
     this.#handle(request)
-    // The driver's own write comes before that, in the same turn.
-    if (prefix !== undefined) setImmediate(() => this.#socket.uncork())
     // The driver repeats a stale statement by itself, and two at once get each other's answers: our side does it.
     if (request.statement !== null) request.prepared = false
+  }
+
+  /** One write for the prefix and the driver's bytes: with cork() and writev a transaction took a tenth longer. */
+  #prefixWrites (socket: Duplex): void {
+    const write = socket.write.bind(socket)
+    socket.write = (bytes: Buffer, ...rest: never[]) => {
+      const prefix = this.#prefix
+      this.#prefix = undefined
+      return write(prefix === undefined ? bytes : Buffer.concat([prefix, bytes]), ...rest)
+    }
   }
 
   /** Sends a statement without arguments and hears of the outcome by a promise. */

@@ -46,7 +46,7 @@ export class Lease extends Queryable {
   protected override async run<T> (call: Call, read: Read<T>): Promise<T> {
     this.#check()
     const { controlsTransaction, leavesTransactionOpen } = call.statement
-    if (!controlsTransaction) return read(await this.#channel.run(call), call)
+    if (!controlsTransaction) return await this.#channel.run(call, read)
     try {
       const result = await this.#channel.run(call)
       this.#begun = leavesTransactionOpen

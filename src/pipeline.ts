@@ -9,7 +9,8 @@ const WHILE_WAITING = { most: 16, budget: 8 }
  * Which calls travel together: those made in one turn of the event loop, or waiting when a connection comes free, as far
  * as they are known to be quick. They leave in one write and are answered in one read, and those two system calls are
  * most of what a quick statement costs. A slow or unknown statement travels alone, so that nobody waits behind it; nor
- * is anything sent behind what left in an earlier turn.
+ * is anything sent behind what left in an earlier turn, or, while other connections are idle, behind a statement that
+ * may have to wait for a lock.
  */
 export class Pipeline {
   readonly #enabled: boolean
@@ -17,6 +18,7 @@ export class Pipeline {
   #connection: Connection | undefined
   #count = 0
   #cost = 0
+  #mayLock = false
   #turn: NodeJS.Immediate | undefined
 
   constructor (enabled: boolean) { this.#enabled = enabled }
@@ -30,6 +32,7 @@ export class Pipeline {
     if (!open) return
     this.#count = 1
     this.#cost = statement.pace.estimate
+    this.#mayLock = statement.mayLock
     this.#turn ??= setImmediate(() => {
       this.#turn = undefined
       this.#connection = undefined
@@ -40,12 +43,13 @@ export class Pipeline {
   join ({ call }: Execution, callersWait: boolean): Connection | undefined {
     const connection = this.#connection
     const { most, budget } = callersWait ? WHILE_WAITING : WHILE_IDLE
-    if (connection === undefined || this.#count >= most) return undefined
-    const { mayBePipelined, pace } = call.statement
+    if (connection === undefined || this.#count >= most || (this.#mayLock && !callersWait)) return undefined
+    const { mayBePipelined, mayLock, pace } = call.statement
     const cost = this.#cost + pace.estimate
     if (!mayBePipelined || !pace.isQuick || cost > budget || !connection.canPipeline(call)) return undefined
     this.#count++
     this.#cost = cost
+    this.#mayLock ||= mayLock
     return connection
   }
 }

@@ -147,7 +147,7 @@ export class Pool {
    */
   acquire (holder: Holder, signal?: AbortSignal): Promise<Connection> {
     return new Promise((resolve, reject) => {
-      const idle = signal?.aborted === true ? undefined : this.tryAcquire(holder)
+      const idle = this.tryAcquire(holder, signal)
       if (idle !== undefined) return resolve(idle)
       const refused = (error: Error): void => {
         this.#counters.errors++
@@ -157,8 +157,9 @@ export class Pool {
     })
   }
 
-  /** A free connection, or none; for checks, which must not wait in the queue. */
-  tryAcquire (holder: Holder): Connection | undefined {
+  /** A free connection, or none. */
+  tryAcquire (holder: Holder, signal?: AbortSignal): Connection | undefined {
+    if (signal?.aborted === true) return undefined
     const now = performance.now()
     const idle = this.#connections.take(now)
     if (idle !== undefined) this.#lend(idle, holder, now)

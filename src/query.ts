@@ -57,6 +57,6 @@ export function toCall (query: Query, args: readonly unknown[], mode: Mode, cach
 
 /** A statement of our own. */
 export function internalCall (text: string, mode: Mode = 'rows', options: CallOptions = NO_OPTIONS): Call {
-  const statement = { text, strings: [text] as const, parameters: undefined, uses: 0, pace: new Pace(), mayBePipelined: false, isScript: false, mayLeaveState: false, controlsTransaction: true, leavesTransactionOpen: false }
+  const statement = { text, strings: [text] as const, parameters: undefined, uses: 0, pace: new Pace(), mayBePipelined: false, mayLock: false, isScript: false, mayLeaveState: false, controlsTransaction: true, leavesTransactionOpen: false }
   return { statement, args: [], mode, options, internal: true }
 }

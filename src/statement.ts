@@ -14,6 +14,8 @@ export interface Statement {
   readonly pace: Pace
   /** Whether it may be sent together with others: it leaves nothing behind, and if it is cancelled by accident it has had no effect. */
   readonly mayBePipelined: boolean
+  /** Whether it may have to wait for a lock, however quick it was before. */
+  readonly mayLock: boolean
   /** Whether it is more than one statement. */
   readonly isScript: boolean
   /** Whether it may leave something behind in the session: a setting, a lock, a temporary table. */
@@ -32,6 +34,9 @@ const BEGINS = /^(begin|start\s+transaction)\b/i
 const ENDS = /^(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
 /** The driver turns these into streams that nobody would read. */
 const COPY_STREAM = /^copy\b[^]*\b(from\s+stdin|to\s+stdout)\b/i
+
+/** Statements and clauses that take locks which others may hold for long. */
+const LOCKS = /\b(insert|update|delete|merge|for\s+(key\s+)?share)\b/i
 
 /** Of the server's planner. Others may hold a `$1` that is not theirs (CREATE FUNCTION), or commit midway (CALL, VACUUM). */
 const PLANNED = /^[\s(]*(with|select|insert|update|delete|merge|values|table)\b/i
@@ -57,6 +62,7 @@ function describe (text: string): Statement {
     uses: 0,
     pace: new Pace(),
     mayBePipelined: parts.length === 1 && !mayLeaveState && PLANNED.test(parts[0] ?? ''),
+    mayLock: parts.some((part) => LOCKS.test(part)),
     isScript: parts.length > 1,
     mayLeaveState,
     controlsTransaction: controls.length > 0,

@@ -16,7 +16,7 @@ export class Transaction extends Queryable {
   readonly #depth: number
   #ended = false
   #nested = false
-  #lastNested: Promise<void> = Promise.resolve()
+  #lastNested: Promise<void> | undefined
 
   constructor (channel: Channel, statements: StatementCache, depth: number) {
     super(statements)
@@ -41,10 +41,10 @@ export class Transaction extends Queryable {
     }
   }
 
-  protected override async run<T> (call: Call, read: Read<T>): Promise<T> {
+  protected override run<T> (call: Call, read: Read<T>): Promise<T> {
     this.#check()
     if (call.statement.controlsTransaction) throw new QueryError('a transaction ends when its function returns or throws: do not run BEGIN, COMMIT or ROLLBACK in it, and use tx.transaction(…) for a part that may be undone')
-    return read(await this.#channel.run(call), call)
+    return this.#channel.run(call, read)
   }
 
   protected override async batch (batch: Batch): Promise<void> {
@@ -54,7 +54,7 @@ export class Transaction extends Queryable {
   }
 
   /** Nothing may be run through it any more. Resolves when what is nested in it has ended. */
-  end (): Promise<void> {
+  end (): Promise<void> | undefined {
     this.#ended = true
     return this.#lastNested
   }
@@ -115,7 +115,9 @@ async function perform<T> (channel: Channel, tx: Transaction, work: Work<T>): Pr
   try {
     return await work(tx)
   } finally {
-    await tx.end()
-    await channel.drain()
+    const nested = tx.end()
+    if (nested !== undefined) await nested
+    const calls = channel.drain()
+    if (calls !== undefined) await calls
   }
 }

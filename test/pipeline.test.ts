@@ -99,6 +99,19 @@ t.test('pipelining', async (t) => {
     t.equal(await db.fetchVal('SELECT n FROM locked'), 101)
   })
 
+  t.test('while another connection is free, nothing is sent behind a statement that may wait for a lock', async (t) => {
+    await observer.rows('CREATE TABLE busy (id int PRIMARY KEY, n int); INSERT INTO busy VALUES (1, 0)')
+    const update = 'UPDATE busy SET n = n + 1 WHERE id = $1'
+    const db = await learned(t, { min: 2, max: 3 })
+    await learn(db, update, [1])
+    await observer.rows('BEGIN')
+    await observer.rows('UPDATE busy SET n = 100')
+    const blocked = db.execute(update, 1)
+    t.equal(await db.fetchVal({ text: SLEEP, timeout: 5 }, 3, 0), 3)
+    await observer.rows('COMMIT')
+    t.match(await blocked, { count: 1 })
+  })
+
   t.test('a statement that times out does not take its neighbours with it', async (t) => {
     const db = await learned(t, { min: 1, max: 1 })
     const first = db.fetchVal({ text: SLEEP, timeout: 0.05 }, 1, 30)
