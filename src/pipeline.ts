@@ -1,15 +1,15 @@
 import type { Connection } from './connection.js'
 import type { Execution } from './execution.js'
 
-/** How many calls may travel together, and how many milliseconds they may take: few while other connections are idle. */
-const WHILE_IDLE = { most: 8, budget: 0.5 }
-const WHILE_WAITING = { most: 16, budget: 8 }
+/** How many calls may travel together, and how many milliseconds they may take: few while there are connections to spare. */
+const WITH_SPARE = { most: 8, budget: 0.5 }
+const WITHOUT_SPARE = { most: 16, budget: 8 }
 
 /**
  * Which calls travel together: those made in one turn of the event loop, or waiting when a connection comes free, as far
  * as they are known to be quick. They leave in one write and are answered in one read, and those two system calls are
  * most of what a quick statement costs. A slow or unknown statement travels alone, so that nobody waits behind it; nor
- * is anything sent behind what left in an earlier turn, or, while other connections are idle, behind a statement that
+ * is anything sent behind what left in an earlier turn, or, while there are connections to spare, behind a statement that
  * may have to wait for a lock.
  */
 export class Pipeline {
@@ -40,10 +40,10 @@ export class Pipeline {
   }
 
   /** The connection that a further call can be sent on, together with those before it. */
-  join ({ call }: Execution, callersWait: boolean): Connection | undefined {
+  join ({ call }: Execution, hasSpare: boolean): Connection | undefined {
     const connection = this.#connection
-    const { most, budget } = callersWait ? WHILE_WAITING : WHILE_IDLE
-    if (connection === undefined || this.#count >= most || (this.#mayLock && !callersWait)) return undefined
+    const { most, budget } = hasSpare ? WITH_SPARE : WITHOUT_SPARE
+    if (connection === undefined || this.#count >= most || (this.#mayLock && hasSpare)) return undefined
     const { mayBePipelined, mayLock, pace } = call.statement
     const cost = this.#cost + pace.estimate
     if (!mayBePipelined || !pace.isQuick || cost > budget || !connection.canPipeline(call)) return undefined

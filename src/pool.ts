@@ -129,7 +129,7 @@ export class Pool {
 
   #joinOrTake (execution: Execution, now: number): Connection | undefined {
     // Whoever holds a transaction open must not wait behind a statement that may wait for a lock of his.
-    const joined = this.#waiters.held === undefined ? this.#pipeline.join(execution, false) : undefined
+    const joined = this.#waiters.held === undefined ? this.#pipeline.join(execution, this.#hasSpare) : undefined
     if (joined !== undefined) {
       this.#counters.pipelined++
       return joined
@@ -140,6 +140,9 @@ export class Pool {
     this.#pipeline.begin(idle, execution)
     return idle
   }
+
+  /** Whether a call could have a connection to itself, now or when one more is open. */
+  get #hasSpare (): boolean { return this.#connections.free > 0 || this.#connections.size < this.config.max }
 
   /**
    * A connection for the caller alone, to be given back by `release`. Rejects with `AcquireTimeoutError`,
@@ -225,7 +228,7 @@ export class Pool {
     const now = performance.now()
     for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
       const { applicant } = waiter
-      const joined = applicant instanceof Execution && waiter.blocks === undefined ? this.#pipeline.join(applicant, true) : undefined
+      const joined = applicant instanceof Execution && waiter.blocks === undefined ? this.#pipeline.join(applicant, this.#hasSpare) : undefined
       const connection = joined ?? this.#connections.take(now)
       if (connection === undefined) break
       this.#counters.waitTime += (now - waiter.since) / 1000

@@ -50,6 +50,9 @@ export class Runner implements ExecutionOwner {
   /** In the order in which the driver will answer them. */
   readonly #inFlight: Execution[] = []
   #answeredAt = 0
+  /** When the first of those that travel together was sent, and how many of them are answered. */
+  #burstAt = 0
+  #answered = 0
   /** The parameters' types of each statement that the driver holds prepared. */
   readonly #prepared = new Map<string, readonly number[]>()
   /** Those that are just being prepared anew. */
@@ -312,7 +315,13 @@ export class Runner implements ExecutionOwner {
   /** How long the server took: from when the statement was sent, or from when it was done with the one before. */
   #measure ({ call: { statement }, startedAt }: Execution): void {
     const now = performance.now()
-    statement.pace.took(now - Math.max(startedAt, this.#answeredAt))
+    const isFirst = startedAt >= this.#answeredAt
+    if (isFirst) {
+      this.#burstAt = startedAt
+      this.#answered = 0
+    }
+    this.#answered++
+    statement.pace.took(now - (isFirst ? startedAt : this.#answeredAt), (now - this.#burstAt) / this.#answered)
     this.#answeredAt = now
   }
 

@@ -16,8 +16,21 @@ t.test('a statement that was never run is not quick; one quick run makes it so',
   pace.took(0.2)
   t.equal(pace.isQuick, true)
   t.equal(pace.estimate, 0.2)
-  pace.took(0.4)
-  t.ok(pace.estimate > 0.2 && pace.estimate < 0.4)
+})
+
+t.test('the estimate is what it took with good luck of late', async (t) => {
+  const pace = new Pace()
+  for (const milliseconds of [2, 0.2, 3, 0.5]) pace.took(milliseconds)
+  t.ok(pace.estimate >= 0.2 && pace.estimate < 0.4, `${pace.estimate}`)
+  for (let i = 0; i < 200; i++) pace.took(1)
+  t.ok(pace.estimate > 0.9)
+})
+
+t.test('of those that travel together each costs its share', async (t) => {
+  const pace = new Pace()
+  pace.took(0.8, 0.8)
+  pace.took(0.01, 0.4)
+  t.equal(pace.estimate, 0.4)
 })
 
 t.test('one slow run is noticed at once, and a few quick ones make up for it', async (t) => {
