@@ -49,6 +49,7 @@ export function readHealthOptions (options: HealthOptions = {}): HealthLimits {
 
 interface Outcome { alive: boolean, latency: number | null, at: number }
 
+const CLOSED: Outcome = { alive: false, latency: null, at: 0 }
 const CHECK = internalCall('SELECT 1')
 
 /**
@@ -72,7 +73,7 @@ export class Health {
 
   /** The numbers are of this moment; whether the database answers was found out at most `cache` seconds ago. */
   async report (): Promise<HealthReport> {
-    const { alive, latency } = await this.#recentOutcome()
+    const { alive, latency } = this.#recentOutcome() ?? await this.#checkOnce()
     const { size, free, min, max, waiting } = this.#pool.stats()
     const status = !alive || !this.#pool.isOpen ? 'unavailable' : waiting > 0 ? 'degraded' : 'healthy'
     return {
@@ -81,11 +82,14 @@ export class Health {
     }
   }
 
-  async #recentOutcome (): Promise<Outcome> {
-    if (!this.#pool.isOpen) return { alive: false, latency: null, at: 0 }
-    if (this.#outcome !== undefined && this.#stands(this.#outcome)) return this.#outcome
+  #recentOutcome (): Outcome | undefined {
+    if (!this.#pool.isOpen) return CLOSED
+    return this.#outcome !== undefined && this.#stands(this.#outcome) ? this.#outcome : undefined
+  }
+
+  #checkOnce (): Promise<Outcome> {
     this.#checking ??= this.#check().finally(() => { this.#checking = undefined })
-    return await this.#checking
+    return this.#checking
   }
 
   /** A success does not outlive the connections that it was found out with: they may be gone because the server is. */
