@@ -38,6 +38,30 @@ const TIMESTAMP = /^(\d+)-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([+-]
 
 /** Without a zone it is read as UTC, whatever the process's zone. postgres.js writes UTC but reads local time. */
 function decodeTimestamp (text: string): Date | number | string {
+  return decodeUtc(text) ?? decodeAnyTimestamp(text)
+}
+
+const [ZERO, DOT, DASH] = [48, 46, 45]
+
+/**
+ * What nearly all timestamps look like: `2026-11-24 12:42:16.833142`, perhaps with `+00`. Without the regular expression
+ * a column of them takes a third of the time; it was an eighth of that of reading rows of ten columns.
+ */
+function decodeUtc (text: string): Date | undefined {
+  const end = text.endsWith('+00') ? text.length - 3 : text.length
+  const two = (at: number): number => (text.charCodeAt(at) - ZERO) * 10 + text.charCodeAt(at + 1) - ZERO
+  const year = two(0) * 100 + two(2)
+  if (end < 19 || end > 26 || text.charCodeAt(4) !== DASH || text.charCodeAt(16) !== 58 || !(year >= 100 && year <= 9999)) return undefined
+  let milliseconds = 0
+  if (end > 19) {
+    if (text.charCodeAt(19) !== DOT) return undefined
+    for (let at = 20, unit = 100; at < 23 && at < end; at++, unit /= 10) milliseconds += (text.charCodeAt(at) - ZERO) * unit
+    for (let at = 20; at < end; at++) if (!(text.charCodeAt(at) >= ZERO && text.charCodeAt(at) <= 57)) return undefined
+  }
+  return new Date(Date.UTC(year, two(5) - 1, two(8), two(11), two(14), two(17), milliseconds))
+}
+
+function decodeAnyTimestamp (text: string): Date | number | string {
   const match = TIMESTAMP.exec(text)
   if (match === null) return infinities.get(text) ?? text
   const [, year, month, day, hours, minutes, seconds, fraction = '', sign, zoneHours, zoneMinutes, zoneSeconds, bc] = match
