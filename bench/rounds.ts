@@ -1,28 +1,62 @@
-import type { Case } from './cases.js'
-import type { Child } from './child.js'
+import type { Case, Result, Side } from './case.js'
+import type { Child } from './processes/child.js'
+import type { Referee } from './referee.js'
+import { median } from './report/statistics.js'
+import { isMeasure, type Measured, type Work } from './work.js'
 
-/** Queries per second of both sides, in each round. */
-export type Results = Map<Case, Array<[number, number]>>
+/** Where the run is: `done` of `total` turns. */
+export type Progress = (done: number, total: number, text: string) => void
+
+/** Each side does its own work before it counts: whatever compiles, prepares or learns has done so then. */
+export async function warmUp (cases: readonly Case[], children: ReadonlyMap<string, Child>, referee: Referee, seconds: number, progress: Progress): Promise<void> {
+  const sides = cases.flatMap(({ sides }) => sides)
+  for (const [index, { contender, work }] of sides.entries()) {
+    progress(index, sides.length, `warming up: ${contender}, ${work.name}`)
+    // The load generators of others take whole seconds, and pgbench has nothing to warm.
+    if (contender.startsWith('pgbench')) continue
+    await turn(1, 'seconds' in work ? { ...work, seconds } : work, childOf(contender, children), referee)
+  }
+}
 
 /**
- * Every case in every round, the two sides one right after the other and in turned order in every other round: a
- * machine that other people use too changes its speed by the minute, and such changes must meet both sides alike.
+ * Every case in every round, its sides one right after the other and in turned order in every other round: a machine
+ * that other people use too changes its speed by the minute, and such changes must meet all sides alike.
  */
-export async function runRounds (cases: readonly Case[], children: ReadonlyMap<string, Child>, rounds: number, progress: (text: string) => void): Promise<Results> {
-  const results: Results = new Map(cases.map((item) => [item, []]))
+export async function runRounds (cases: readonly Case[], children: ReadonlyMap<string, Child>, referee: Referee, rounds: number, progress: Progress): Promise<Result[]> {
+  const results = cases.map((item) => ({ item, rounds: new Array<Measured[]>() }))
+  const total = rounds * cases.reduce((sum, { sides }) => sum + sides.length, 0)
+  let done = 0
   for (let round = 0; round < rounds; round++) {
-    for (const [index, item] of cases.entries()) {
-      progress(`round ${round + 1} of ${rounds}, ${index + 1} of ${cases.length}: ${item.title}`)
-      const measured: [number, number] = [0, 0]
-      const order = round % 2 === 0 ? [0, 1] as const : [1, 0] as const
-      for (const side of order) {
-        const { contender, work } = item.sides[side]
-        const child = children.get(contender)
-        if (child === undefined) throw new Error(`there is no contender ${contender}`)
-        measured[side] = await child.ask(work)
+    for (const { item, rounds: earlier } of results) {
+      const order: Array<[number, Side]> = [...item.sides.entries()]
+      if (round % 2 === 1) order.reverse()
+      const measured: Measured[] = []
+      for (const [index, { label, contender, work }] of order) {
+        progress(done++, total, `round ${round + 1} of ${rounds}: ${item.title}: ${label}`)
+        measured[index] = await turn(item.repeat ?? 1, work, childOf(contender, children), referee)
       }
-      results.get(item)?.push(measured)
+      earlier.push(measured)
     }
   }
   return results
+}
+
+async function turn (repeat: number, work: Work, child: Child, referee: Referee): Promise<Measured> {
+  const all: Measured[] = []
+  for (let time = 0; time < repeat; time++) {
+    await referee.prepare(work)
+    all.push(await child.measure(work))
+    await referee.verify(work)
+  }
+  const medians: Measured = {}
+  for (const name of Object.keys(all[0] ?? {})) {
+    if (isMeasure(name)) medians[name] = median(all.map((measured) => measured[name] ?? NaN))
+  }
+  return medians
+}
+
+function childOf (contender: string, children: ReadonlyMap<string, Child>): Child {
+  const child = children.get(contender)
+  if (child === undefined) throw new Error(`there is no contender ${contender}`)
+  return child
 }
