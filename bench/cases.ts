@@ -122,14 +122,14 @@ function http (seconds: number): Case[] {
   const users = (connections: number, fastApi: number, fastifyPostgres: number): Case => ({
     title: `HTTP GET /users/:id, ${connections} connections`,
     note,
-    sides: sides({ name: 'http', path: '/users/:id', connections, seconds },
+    sides: sides({ name: 'http', path: '/users/:id', connections, seconds: Math.max(seconds, 0.5) },
       'ours: ours over HTTP', 'FastAPI + asyncpg', '@fastify/postgres', '@fastify/postgres, named', 'Fastify + postgres.js'),
     targets: [least('rate', 'FastAPI + asyncpg', fastApi), least('rate', '@fastify/postgres', fastifyPostgres)],
   })
   return [users(64, 2.7, 1.5), users(256, 5, 1.8), {
     title: 'HTTP GET /api/health, 64 connections',
     note: 'against a Fastify route that returns a constant of the same size',
-    sides: sides({ name: 'http', path: '/api/health', connections: 64, seconds }, 'ours: ours over HTTP', 'constant route'),
+    sides: sides({ name: 'http', path: '/api/health', connections: 64, seconds: Math.max(seconds, 0.5) }, 'ours: ours over HTTP', 'constant route'),
     targets: [least('rate', 'constant route', 0.9)],
   }]
 }

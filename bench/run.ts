@@ -9,9 +9,10 @@ import type { Child } from './processes/child.js'
 import { startContender } from './processes/start.js'
 import { createReferee } from './referee.js'
 import { consoleReport } from './report/console.js'
+import { writeDocument } from './report/document.js'
 import { writeJson } from './report/json.js'
 import { clearProgress, showProgress } from './report/progress.js'
-import { readSettings } from './report/settings.js'
+import { describeRounds, readSettings } from './report/settings.js'
 import { runRounds, warmUp } from './rounds.js'
 import { SETTINGS } from './statements.js'
 
@@ -31,6 +32,8 @@ const rounds = Number(wish ?? (quick ? 3 : 7))
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a number from 1 on')
 if (write && only !== '') throw new Error('--write takes the whole run: leave --only out')
 const seconds = quick ? 0.25 : 1
+/** Milliseconds: no round begins that would not end by then. A busy machine then gets fewer. */
+const QUICK_LIMIT = 115_000
 
 const installed = findInstalled()
 const cases = without(installed.missing, narrowed(allCases(seconds), only, quick))
@@ -56,21 +59,21 @@ async function open (name: string): Promise<void> {
 
 try {
   await referee.createTables()
-  const settings = await readSettings(await referee.settings(), installed.versions, rounds, seconds)
-  console.log([...settings, ...installed.remarks, ...leftOut].join('\n'))
+  const settings = [...await readSettings(await referee.settings(), installed.versions), ...installed.remarks]
+  console.log([...settings, ...leftOut].join('\n'))
 
   const names = new Set(cases.flatMap(({ sides }) => sides.map(({ contender }) => contender)))
-  for (const [index, name] of [...names].entries()) {
-    showProgress(index, names.size, `opening: ${name}`)
-    await open(name)
-  }
+  showProgress(0, 1, `opening ${names.size} contenders`)
+  await Promise.all([...names].map(open))
   await warmUp(cases, children, referee, quick ? 0.15 : 1, showProgress)
-  const results = await runRounds(cases, children, referee, rounds, showProgress)
+  const results = await runRounds(cases, children, referee, rounds, quick ? QUICK_LIMIT : Infinity, showProgress)
   clearProgress()
 
-  console.log(`\n${consoleReport(results)}`)
+  settings.push(describeRounds(results[0]?.rounds.length ?? 0, seconds))
+  console.log(`\n${settings.at(-1)}\n\n${consoleReport(results)}`)
   const file = json ?? `bench/results/${quick ? 'quick' : 'full'}.json`
   await writeJson(file, settings, leftOut, results)
+  if (write) await writeDocument(settings, leftOut, results)
   console.log(`\n${file} has every figure; ${Math.round(performance.now() / 1000)} s in all`)
 } finally {
   killAll()

@@ -15,7 +15,10 @@ const script = fileURLToPath(new URL('users.lua', import.meta.url))
 /** It is written in C, so that it leaves as much of the machine as possible to who is measured. */
 export async function wrk (origin: string, { path, connections, seconds }: HttpWork): Promise<number> {
   const target = path === '/users/:id' ? ['-s', script, origin] : [origin + path]
-  const { stdout } = await promisify(execFile)('wrk', ['-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, ...target])
+  const running = promisify(execFile)('wrk', ['-t1', `-c${connections}`, `-d${Math.ceil(seconds) + 1}s`, ...target])
+  // It takes whole seconds only; interrupted, it reports what it measured until then.
+  const interrupt = setTimeout(() => running.child.kill('SIGINT'), seconds * 1000)
+  const { stdout } = await running.finally(() => clearTimeout(interrupt))
   const complaint = /(?:Non-2xx|Socket errors).*/.exec(stdout)?.[0]
   if (complaint !== undefined) throw new Error(`wrk: ${complaint}`)
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1])

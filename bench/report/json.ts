@@ -12,5 +12,7 @@ export async function writeJson (file: string, settings: readonly string[], left
     targets: result.item.targets.map((target) => ({ ...target, ...verdict(result, target) })),
   }))
   await mkdir(dirname(file), { recursive: true })
-  await writeFile(file, `${JSON.stringify({ settings, leftOut, cases }, null, 1)}\n`)
+  await writeFile(file, `${JSON.stringify({ settings, leftOut, cases }, shortened, 1)}\n`)
 }
+
+function shortened (_name: string, value: unknown): unknown { return typeof value === 'number' ? Number(value.toPrecision(6)) : value }

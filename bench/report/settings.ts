@@ -1,12 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import os from 'node:os'
 
-/** What the figures depend on, as lines of text. */
-export interface Settings { lines: readonly string[], leftOut: readonly string[] }
-
 const PACKAGES = ['postgres', 'pg', 'pg-copy-streams', 'slonik', 'fastify', '@fastify/postgres']
 
-export async function readSettings (server: { version: string, changed: string }, versions: readonly string[], rounds: number, seconds: number): Promise<string[]> {
+/** What the figures depend on, as lines of text. */
+export async function readSettings (server: { version: string, changed: string }, versions: readonly string[]): Promise<string[]> {
   const packages = await Promise.all(PACKAGES.map(async (name) => {
     const { version } = JSON.parse(await readFile(new URL(`../../node_modules/${name}/package.json`, import.meta.url), 'utf8'))
     return `${name === 'postgres' ? 'postgres.js' : name} ${version}`
@@ -18,7 +16,9 @@ export async function readSettings (server: { version: string, changed: string }
     `PostgreSQL ${server.version} on loopback, scram-sha-256, no TLS; ${server.changed}`,
     `Node ${process.version}, ${os.platform()} ${os.arch()}; ${packages.join(', ')}`,
     versions.join('; '),
-    `${rounds} rounds, ${seconds.toFixed(2)} s of load in a turn (wrk and pgbench: whole seconds); median (least - greatest) of the rounds`,
-    'on a shared machine only the ratios count, each taken within a round',
   ]
+}
+
+export function describeRounds (rounds: number, seconds: number): string {
+  return `${rounds} rounds, ${seconds.toFixed(2)} s of load in a turn (pgbench: whole seconds); median (least - greatest) of the rounds, of a ratio the median of the ratios within each`
 }
