@@ -2,27 +2,35 @@ import type { Case, Result, Side } from './case.js'
 import type { Child } from './processes/child.js'
 import type { Referee } from './referee.js'
 import { median } from './report/statistics.js'
-import { isMeasure, type Measured, type Work } from './work.js'
+import { isMeasure, kindOf, type Measured, type Work } from './work.js'
 
 /** Where the run is: `done` of `total` turns. */
 export type Progress = (done: number, total: number, text: string) => void
 
-/** Seconds of the first work of a contender; V8 compiles a function well only after thousands of calls. */
-const FIRST = 1.5
+/** The process of a side: one for each contender and kind of work. */
+export function processOf ({ contender, work }: Side): string { return `${contender}: ${kindOf(work)}` }
+
+/** Milliseconds that a process works before any of its work counts; V8 compiles well only after thousands of calls. */
+const FIRST = 1_500
 
 /** Each side does its own work before it counts, for `seconds`: whatever compiles, prepares, opens or learns has done so. */
 export async function warmUp (cases: readonly Case[], children: ReadonlyMap<string, Child>, referee: Referee, seconds: number, progress: Progress): Promise<void> {
   const sides = cases.flatMap(({ sides }) => sides).filter(({ contender }) => !contender.startsWith('pgbench')) // is compiled
   const known = new Set<string>()
-  for (const [index, { contender, work }] of sides.entries()) {
-    progress(index, sides.length, `warming up: ${contender}, ${work.name}`)
-    const child = childOf(contender, children)
-    const first = !known.has(contender)
-    if (first && work.name === 'load') {
-      for (const callers of [50, 10, 1]) await child.measure({ name: 'load', callers, seconds: FIRST / 3 })
+  for (const [index, side] of sides.entries()) {
+    progress(index, sides.length, `warming up: ${processOf(side)}`)
+    const { work } = side
+    const child = childOf(side, children)
+    const started = performance.now()
+    const length = known.has(processOf(side)) ? seconds * 1000 : FIRST
+    if (work.name === 'load' && length === FIRST) {
+      for (const callers of [50, 10]) await child.measure({ name: 'load', callers, seconds: FIRST / 3000 })
     }
-    await turn(1, 'seconds' in work ? { ...work, seconds: first ? FIRST / 2 : seconds } : work, child, referee)
-    known.add(contender)
+    do {
+      const left = length - (performance.now() - started)
+      await turn(1, 'seconds' in work ? { ...work, seconds: Math.max(seconds, left / 1000) } : work, child, referee)
+    } while (performance.now() - started < length * 0.9)
+    known.add(processOf(side))
   }
 }
 
@@ -42,9 +50,9 @@ export async function runRounds (cases: readonly Case[], children: ReadonlyMap<s
       const order: Array<[number, Side]> = [...item.sides.entries()]
       if (round % 2 === 1) order.reverse()
       const measured: Measured[] = []
-      for (const [index, { label, contender, work }] of order) {
-        progress(done++, total, `round ${round + 1} of ${rounds}: ${item.title}: ${label}`)
-        measured[index] = await turn(item.repeat ?? 1, work, childOf(contender, children), referee)
+      for (const [index, side] of order) {
+        progress(done++, total, `round ${round + 1} of ${rounds}: ${item.title}: ${side.label}`)
+        measured[index] = await turn(item.repeat ?? 1, side.work, childOf(side, children), referee)
       }
       earlier.push(measured)
     }
@@ -67,8 +75,8 @@ async function turn (repeat: number, work: Work, child: Child, referee: Referee)
   return medians
 }
 
-function childOf (contender: string, children: ReadonlyMap<string, Child>): Child {
-  const child = children.get(contender)
-  if (child === undefined) throw new Error(`there is no contender ${contender}`)
+function childOf (side: Side, children: ReadonlyMap<string, Child>): Child {
+  const child = children.get(processOf(side))
+  if (child === undefined) throw new Error(`there is no process ${processOf(side)}`)
   return child
 }

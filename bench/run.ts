@@ -13,7 +13,7 @@ import { writeDocument } from './report/document.js'
 import { writeJson } from './report/json.js'
 import { clearProgress, showProgress } from './report/progress.js'
 import { describeRounds, readSettings } from './report/settings.js'
-import { runRounds, warmUp } from './rounds.js'
+import { processOf, runRounds, warmUp } from './rounds.js'
 import { SETTINGS } from './statements.js'
 
 const { values: { quick, only, rounds: wish, json, write } } = parseArgs({
@@ -48,13 +48,21 @@ showProgress(0, 1, 'compiling, and starting PostgreSQL')
 const [compiled, server] = await Promise.all([build(), startEmbeddedPostgres({ settings: SETTINGS })])
 const referee = createReferee(server.url)
 
-/** Starts a contender and sees to it that all its connections are open. */
-async function open (name: string): Promise<void> {
-  const { child, connections } = await startContender(name, compiled.folder, server.url, installed)
-  children.set(name, child)
-  await child.open()
-  const found = await referee.connections(`bench ${name}`)
-  if (found !== connections) throw new Error(`${name} has ${found} connections open, not ${connections}`)
+/** Starts the processes and sees to it that all their connections are open. */
+async function openAll (): Promise<void> {
+  const expected = new Map<string, number>()
+  const contenders = new Map(cases.flatMap(({ sides }) => sides.map((side) => [processOf(side), side.contender])))
+  showProgress(0, 1, `opening ${contenders.size} processes`)
+  await Promise.all([...contenders].map(async ([process, name]) => {
+    const { child, connections } = await startContender(name, compiled.folder, server.url, installed)
+    children.set(process, child)
+    await child.open()
+    expected.set(name, (expected.get(name) ?? 0) + connections)
+  }))
+  for (const [name, connections] of expected) {
+    const found = await referee.connections(`bench ${name}`)
+    if (found !== connections) throw new Error(`${name} has ${found} connections open, not ${connections}`)
+  }
 }
 
 try {
@@ -62,9 +70,7 @@ try {
   const settings = [...await readSettings(await referee.settings(), installed.versions), ...installed.remarks]
   console.log([...settings, ...leftOut].join('\n'))
 
-  const names = new Set(cases.flatMap(({ sides }) => sides.map(({ contender }) => contender)))
-  showProgress(0, 1, `opening ${names.size} contenders`)
-  await Promise.all([...names].map(open))
+  await openAll()
   await warmUp(cases, children, referee, quick ? 0.15 : 1, showProgress)
   const results = await runRounds(cases, children, referee, rounds, quick ? QUICK_LIMIT : Infinity, showProgress)
   clearProgress()

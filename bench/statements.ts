@@ -9,7 +9,7 @@ export const WIDE_ROWS = 1_000
 export const BATCH = 10_000
 
 /** `autovacuum` is off while the benchmark runs: it would start in the turn of whoever has its turn then. */
-export const SETTINGS = { max_connections: 400, autovacuum: 'off' }
+export const SETTINGS = { max_connections: 600, autovacuum: 'off' }
 
 export const TABLES = `
   CREATE TABLE bench_rows (id int PRIMARY KEY, name text NOT NULL);

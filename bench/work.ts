@@ -19,6 +19,19 @@ export type Work =
   /** Requests over `connections` connections; the load generator sends them. */
   | { name: 'http', path: '/users/:id' | '/api/health', connections: number, seconds: number }
 
+/**
+ * Works of one kind share a contender's process; other kinds have processes of their own. A batch, a new pool or a full
+ * collection of garbage makes V8 discard code, and whatever came next in the same process was slower, whoever did it.
+ */
+export function kindOf (work: Work): string {
+  switch (work.name) {
+    case 'load': case 'burst': case 'mixed': return 'one row'
+    case 'insert': case 'update': case 'returning': return 'batches'
+    case 'http': return work.path
+    default: return work.name
+  }
+}
+
 /** What can be measured in a turn. */
 export const MEASURES = {
   /** Per second: queries, transactions, reads or requests. */

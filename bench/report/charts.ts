@@ -73,9 +73,9 @@ function options ({ title, measure, logarithmic = false }: Chart, groups: readon
     animation: false,
     backgroundColor: '#fff',
     title: { text: title, subtext: `${unit}, ${better} is better; whiskers: least and greatest of the rounds`, left: 'center' },
-    legend: { bottom: 0, data: labels },
+    legend: { bottom: 0, data: labels, itemGap: 24 },
     grid: { top: 70, bottom: 70, left: 80, right: 20 },
-    xAxis: { type: 'category', data: groups.map(({ name }) => name) },
+    xAxis: { type: 'category', data: groups.map(({ name }) => name), axisLabel: { interval: 0 } },
     yAxis: { type: logarithmic ? 'log' : 'value' },
     series,
   }
