@@ -12,23 +12,26 @@ export interface Installed {
   remarks: readonly string[]
 }
 
+const LIST_MODULES = `
+import asyncpg, sys
+found = [f"Python {sys.version.split()[0]}", f"asyncpg {asyncpg.__version__}"]
+for name in "uvloop", "httptools":
+  try: found.append(f"{name} {__import__(name).__version__}")
+  except ImportError: found.append(f"no {name}")
+print(", ".join(found))`
+
 export function findInstalled (): Installed {
   const missing = new Map<string, string>()
   const versions: string[] = []
 
   // The first may be another one than Debian's, which has the packages.
-  const modules = (python: string): string => output(python, '-c', `
-import asyncpg, sys
-print(f"Python {sys.version.split()[0]}, asyncpg {asyncpg.__version__}", end="")
-try:
-  import uvloop; print(f" with uvloop {uvloop.__version__}", end="")
-except ImportError: pass`)
+  const modules = (python: string): string => output(python, '-c', LIST_MODULES)
   const pythons = ['python3', '/usr/bin/python3']
   const python = pythons.find((python) => modules(python) !== '')
   if (python === undefined) missing.set('asyncpg', 'apt-get install python3-asyncpg python3-uvloop')
   else versions.push(modules(python))
-  const web = output(python ?? 'python3', '-c', 'import asyncpg, fastapi, uvicorn; print(f"FastAPI {fastapi.__version__}, uvicorn {uvicorn.__version__}")')
-  if (web === '') missing.set('FastAPI + asyncpg', 'apt-get install python3-asyncpg python3-fastapi uvicorn')
+  const web = output(python ?? 'python3', '-c', 'import asyncpg, fastapi, uvicorn; print(f"FastAPI {fastapi.__version__} on uvicorn {uvicorn.__version__}")')
+  if (web === '') missing.set('FastAPI + asyncpg', 'apt-get install python3-asyncpg python3-fastapi uvicorn python3-uvloop python3-httptools')
   else versions.push(web)
 
   const pgbench = output('pgbench', '--version')

@@ -53,9 +53,9 @@ async function openAll (): Promise<void> {
   const expected = new Map<string, number>()
   const contenders = new Map(cases.flatMap(({ sides }) => sides.map((side) => [processOf(side), side.contender])))
   showProgress(0, 1, `opening ${contenders.size} processes`)
-  await Promise.all([...contenders].map(async ([process, name]) => {
+  await Promise.all([...contenders].map(async ([key, name]) => {
     const { child, connections } = await startContender(name, compiled.folder, server.url, installed)
-    children.set(process, child)
+    children.set(key, child)
     await child.open()
     expected.set(name, (expected.get(name) ?? 0) + connections)
   }))

@@ -35,14 +35,14 @@ export function kindOf (work: Work): string {
 /** What can be measured in a turn. */
 export const MEASURES = {
   /** Per second: queries, transactions, reads or requests. */
-  rate: { title: 'per second', better: 'higher', digits: 0 },
+  rate: { noun: 'rate', title: 'per second', better: 'higher', digits: 0 },
   /** Of one batch or one start, in milliseconds. */
-  time: { title: 'ms', better: 'lower', digits: 1 },
-  worst: { title: 'worst latency, ms', better: 'lower', digits: 1 },
-  p99: { title: 'p99, ms', better: 'lower', digits: 1 },
+  time: { noun: 'time', title: 'ms', better: 'lower', digits: 1 },
+  worst: { noun: 'worst latency', title: 'worst latency, ms', better: 'lower', digits: 1 },
+  p99: { noun: 'p99 latency', title: 'p99, ms', better: 'lower', digits: 1 },
   /** Processor time of the contender per query, in microseconds. */
-  cpu: { title: 'processor time, µs', better: 'lower', digits: 1 },
-  heap: { title: 'heap, MB', better: 'lower', digits: 1 },
+  cpu: { noun: 'processor time per query', title: 'processor time, µs', better: 'lower', digits: 1 },
+  heap: { noun: 'growth of the heap', title: 'MB', better: 'lower', digits: 1 },
 } as const
 
 export type Measure = keyof typeof MEASURES

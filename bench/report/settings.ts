@@ -20,5 +20,5 @@ export async function readSettings (server: { version: string, changed: string }
 }
 
 export function describeRounds (rounds: number, seconds: number): string {
-  return `${rounds} rounds, ${seconds.toFixed(2)} s of load in a turn (pgbench: whole seconds); median (least - greatest) of the rounds, of a ratio the median of the ratios within each`
+  return `${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${seconds.toFixed(2)} s of load in a turn (pgbench: whole seconds); median (least - greatest) of the rounds, of a ratio the median of the ratios within each`
 }

@@ -42,13 +42,18 @@ export interface Verdict {
 /** The median of the rounds decides. */
 export function verdict (result: Result, target: Target): Verdict {
   const { of, measure } = target
+  const { noun, title, better } = MEASURES[measure]
   const work = result.item.title
-  const what = measure === 'rate' ? '' : `${MEASURES[measure].title}: `
-  if ('below' in target) return decided(figures(result, of, measure), (median) => median < target.below, { work, target: `${what}below ${target.below}` })
-  const words = `${what}${'least' in target ? `at least ${round(target.least)}` : `at most ${round(target.most)}`} × ${target.against}`
-  return 'least' in target
-    ? decided(timesAsGood(result, of, target.against, measure), (median) => median >= target.least, { work, target: lower(measure, words) })
-    : decided(quotients(result, of, target.against, measure), (median) => median <= target.most, { work, target: words })
+  if ('below' in target) {
+    return decided(figures(result, of, measure), (median) => median < target.below, { work, target: `${noun} below ${target.below} ${title}` })
+  }
+  const { against } = target
+  if ('most' in target) {
+    const words = `at most ${factor(target.most)} × the ${noun} of ${against}`
+    return decided(quotients(result, of, against, measure), (median) => median <= target.most, { work, target: words })
+  }
+  const words = better === 'higher' ? `at least ${factor(target.least)} × the ${noun} of ${against}` : `${noun} at least ${factor(target.least)} × lower than ${against}`
+  return decided(timesAsGood(result, of, against, measure), (median) => median >= target.least, { work, target: words })
 }
 
 function decided (numbers: readonly number[], reaches: (median: number) => boolean, verdict: Verdict): Verdict {
@@ -57,9 +62,4 @@ function decided (numbers: readonly number[], reaches: (median: number) => boole
   return { ...verdict, ratio, reached: reaches(ratio.median) }
 }
 
-/** "At least 2 × asyncpg" is clear of a rate only. */
-function lower (measure: Measure, words: string): string {
-  return MEASURES[measure].better === 'lower' ? words.replace(' × ', ' × lower than ') : words
-}
-
-function round (factor: number): string { return factor.toFixed(2).replace(/(\.\d)0$/, '$1') }
+function factor (number: number): string { return number.toFixed(2).replace(/\.?0+$/, '') }
