@@ -70,7 +70,9 @@ async function turn (repeat: number, work: Work, child: Child, referee: Referee)
   }
   const medians: Measured = {}
   for (const name of Object.keys(all[0] ?? {})) {
-    if (isMeasure(name)) medians[name] = median(all.map((measured) => measured[name] ?? NaN))
+    if (!isMeasure(name)) continue
+    const value = medians[name] = median(all.map((measured) => measured[name] ?? NaN))
+    if (!Number.isFinite(value)) throw new Error(`${name} of ${work.name} is not a number`)
   }
   return medians
 }

@@ -45,7 +45,13 @@ function killAll (): void { for (const child of children.values()) child.kill() 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, killAll)
 
 showProgress(0, 1, 'compiling, and starting PostgreSQL')
-const [compiled, server] = await Promise.all([build(), startEmbeddedPostgres({ settings: SETTINGS })])
+const starting = startEmbeddedPostgres({ settings: SETTINGS })
+starting.catch(() => {}) // is looked at when the compiler is done
+const compiled = await build()
+const server = await starting.catch(async (error) => {
+  await compiled.remove()
+  throw error
+})
 const referee = createReferee(server.url)
 
 /** Starts the processes and sees to it that all their connections are open. */
@@ -68,6 +74,7 @@ async function openAll (): Promise<void> {
 try {
   await referee.createTables()
   const settings = [...await readSettings(await referee.settings(), installed.versions), ...installed.remarks]
+  clearProgress()
   console.log([...settings, ...leftOut].join('\n'))
 
   await openAll()

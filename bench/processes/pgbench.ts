@@ -30,15 +30,24 @@ export function startPgbench (clients: number, url: string): Child {
     try {
       const script = join(folder, 'one-row.sql')
       await writeFile(script, SCRIPT)
-      const options = ['-n', '-M', 'prepared', '-c', String(clients), '-j', '1', '-T', String(Math.ceil(work.seconds)), '-f', script]
-      const pending = promisify(execFile)('pgbench', [...options, ...target], { env: environment({ PGPASSWORD: password }), timeout: LIMIT })
-      running = pending.child
-      const { stdout } = await pending
-      if (!/number of failed transactions: 0 /.test(stdout)) throw new Error(`pgbench: ${stdout}`)
-      return { rate: Number(/^tps = ([\d.]+)/m.exec(stdout)?.[1]) }
+      // The time begins before it has connected: on a busy machine it may be over by then.
+      for (let seconds = Math.ceil(work.seconds); seconds < 10; seconds *= 2) {
+        const rate = await run(script, seconds)
+        if (Number.isFinite(rate)) return { rate }
+      }
+      throw new Error('pgbench did not get to its first statement')
     } finally {
       await rm(folder, { recursive: true })
     }
+  }
+
+  async function run (script: string, seconds: number): Promise<number> {
+    const options = ['-n', '-M', 'prepared', '-c', String(clients), '-j', '1', '-T', String(seconds), '-f', script]
+    const pending = promisify(execFile)('pgbench', [...options, ...target], { env: environment({ PGPASSWORD: password }), timeout: LIMIT })
+    running = pending.child
+    const { stdout } = await pending
+    if (!/number of failed transactions: 0 /.test(stdout)) throw new Error(`pgbench: ${stdout}`)
+    return Number(/^tps = ([\d.]+)/m.exec(stdout)?.[1])
   }
 
   return { open: async () => {}, measure, kill: () => { running?.kill('SIGKILL') } }
