@@ -143,7 +143,7 @@ function pools (): Case[] {
     targets: [most('time', 'ten bare clients', 1.2)],
   }, {
     title: 'heap of an idle pool of 50 connections',
-    note: 'by how much it grows, after collecting garbage',
+    note: 'by how much it grows in a new process, after collecting garbage; what the library loads and compiles while it opens is in it',
     sides: sides({ name: 'heap', connections: 50 }, OURS, 'postgres.js', 'pg, named'),
     targets: [{ of: OURS, measure: 'heap', below: 10 }],
   }]

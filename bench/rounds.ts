@@ -15,7 +15,8 @@ const FIRST = 1_500
 
 /** Each side does its own work before it counts, for `seconds`: whatever compiles, prepares, opens or learns has done so. */
 export async function warmUp (cases: readonly Case[], children: ReadonlyMap<string, Child>, referee: Referee, seconds: number, progress: Progress): Promise<void> {
-  const sides = cases.flatMap(({ sides }) => sides).filter(({ contender }) => !contender.startsWith('pgbench')) // is compiled
+  // pgbench is compiled, and the heap is that of a new process.
+  const sides = cases.flatMap(({ sides }) => sides).filter(({ contender, work }) => !contender.startsWith('pgbench') && work.name !== 'heap')
   const known = new Set<string>()
   for (const [index, side] of sides.entries()) {
     progress(index, sides.length, `warming up: ${processOf(side)}`)

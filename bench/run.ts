@@ -57,13 +57,13 @@ const referee = createReferee(server.url)
 /** Starts the processes and sees to it that all their connections are open. */
 async function openAll (): Promise<void> {
   const expected = new Map<string, number>()
-  const contenders = new Map(cases.flatMap(({ sides }) => sides.map((side) => [processOf(side), side.contender])))
-  showProgress(0, 1, `opening ${contenders.size} processes`)
-  await Promise.all([...contenders].map(async ([key, name]) => {
-    const { child, connections } = await startContender(name, compiled.folder, server.url, installed)
+  const processes = new Map(cases.flatMap(({ sides }) => sides.map((side) => [processOf(side), side])))
+  showProgress(0, 1, `opening ${processes.size} processes`)
+  await Promise.all([...processes].map(async ([key, side]) => {
+    const { child, connections } = await startContender(side, compiled.folder, server.url, installed)
     children.set(key, child)
     await child.open()
-    expected.set(name, (expected.get(name) ?? 0) + connections)
+    expected.set(side.contender, (expected.get(side.contender) ?? 0) + connections)
   }))
   for (const [name, connections] of expected) {
     const found = await referee.connections(`bench ${name}`)

@@ -23,3 +23,20 @@ export function startNode (folder: string, name: string, url: string): Child {
 
   return { open: () => ask({ name: 'open' }), measure: ask, kill: () => { child.kill('SIGKILL') } }
 }
+
+/** A new process for each turn: what an earlier one left behind would count, or be missed. */
+export function startNodeAnew (folder: string, name: string, url: string): Child {
+  let running: Child | undefined
+  return {
+    open: async () => {},
+    async measure (work) {
+      const child = running = startNode(folder, name, url)
+      try {
+        return await child.measure(work)
+      } finally {
+        child.kill()
+      }
+    },
+    kill: () => running?.kill(),
+  }
+}

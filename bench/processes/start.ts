@@ -1,14 +1,17 @@
+import type { Side } from '../case.js'
 import { contenders, isNodeContender } from '../contenders/all.js'
 import { isHttpContender } from '../http/apps.js'
 import type { Installed } from '../installed.js'
 import type { Child } from './child.js'
 import { startFastApi, startFastify } from './http.js'
-import { startNode } from './node.js'
+import { startNode, startNodeAnew } from './node.js'
 import { startPgbench } from './pgbench.js'
 import { startPython } from './python.js'
 
-/** The contender's process, and how many connections it has once it is open. */
-export async function startContender (name: string, folder: string, url: string, { python, generate }: Installed): Promise<{ child: Child, connections: number }> {
+/** The process of a side, and how many connections it has once it is open. */
+export async function startContender (side: Side, folder: string, url: string, { python, generate }: Installed): Promise<{ child: Child, connections: number }> {
+  const name = side.contender
+  if (side.work.name === 'heap') return { child: startNodeAnew(folder, name, url), connections: 0 }
   if (isNodeContender(name)) return { child: startNode(folder, name, url), connections: contenders[name].connections }
   if (isHttpContender(name)) return { child: await startFastify(folder, name, url, generate), connections: name === 'constant route' ? 0 : 10 }
   if (name === 'asyncpg') return { child: startPython(python, name, url), connections: 10 }

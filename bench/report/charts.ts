@@ -20,9 +20,26 @@ const CHARTS: readonly Chart[] = [
 
 const SIZE = { width: 960, height: 420 }
 const GAPS = { barGap: '10%', barCategoryGap: '18%' }
-/** Ours stands out; the others are told apart. */
-const OURS = '#d6336c'
-const COLOURS = ['#1c7ed6', '#74c0fc', '#2f9e44', '#8ce99a', '#f08c00', '#7048e8', '#868e96', '#495057', '#ced4da', '#0ca678']
+/** Ours stands out; the others have the colour of their driver, in every chart the same. */
+const COLOURS: Readonly<Record<string, string>> = {
+  ours: '#d6336c',
+  'ours, pipeline false': '#faa2c1',
+  'postgres.js': '#1c7ed6',
+  'Fastify + postgres.js': '#1c7ed6',
+  'postgres.js, unsafe': '#74c0fc',
+  'bare client': '#1864ab',
+  'pg, named': '#2f9e44',
+  '@fastify/postgres, named': '#2f9e44',
+  'pg, unnamed': '#8ce99a',
+  '@fastify/postgres': '#8ce99a',
+  slonik: '#0ca678',
+  asyncpg: '#f08c00',
+  'FastAPI + asyncpg': '#f08c00',
+  'pgbench, 1 client': '#868e96',
+  'pgbench, 10 clients': '#868e96',
+  'pgbench, 50 clients': '#495057',
+  COPY: '#868e96',
+}
 
 /** Writes a chart for each group of cases that was measured; returns their titles by file. */
 export async function writeCharts (folder: string, results: readonly Result[]): Promise<Map<string, string>> {
@@ -56,13 +73,12 @@ interface Group { name: string, result: Result }
 function options ({ title, measure, logarithmic = false }: Chart, groups: readonly Group[]): EChartsOption {
   const labels = [...new Set(groups.flatMap(({ result }) => result.item.sides.map(({ label }) => label)))]
     .filter((label) => groups.some(({ result }) => figures(result, label, measure).length > 0))
-  let used = 0
   const series = labels.flatMap((label, index): SeriesOption[] => {
     const spreads = groups.map(({ result }) => {
       const numbers = figures(result, label, measure)
       return numbers.length === 0 ? undefined : spread(numbers)
     })
-    const color = label === 'ours' ? OURS : COLOURS[used++ % COLOURS.length] ?? OURS
+    const color = COLOURS[label] ?? '#adb5bd'
     return [
       { type: 'bar', name: label, itemStyle: { color }, ...GAPS, data: spreads.map((found) => found?.median ?? null) },
       whiskers(spreads, index, labels.length),
