@@ -33,7 +33,7 @@ if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a n
 if (write && only !== '') throw new Error('--write takes the whole run: leave --only out')
 const seconds = quick ? 0.25 : 1
 /** Milliseconds: no round begins that would not end by then. A busy machine then gets fewer. */
-const QUICK_LIMIT = 115_000
+const QUICK_LIMIT = 105_000
 
 const installed = findInstalled()
 const cases = without(installed.missing, narrowed(allCases(seconds), only, quick))
