@@ -1,74 +1,95 @@
-// npm run bench -- [--quick] [--rounds N]
-import { readFile } from 'node:fs/promises'
+// npm run bench -- [--quick] [--only WORDS] [--rounds N] [--json FILE] [--write]
 import { parseArgs } from 'node:util'
-import postgres from 'postgres'
 import { startEmbeddedPostgres } from '../examples/embedded/postgres.js'
 import { build } from './build.js'
-import { cases } from './cases.js'
-import { startChild, type Child } from './child.js'
-import { contenders, idlePools, ROWS } from './contenders.js'
-import { caseReport, settings, verdict } from './report.js'
-import { runRounds } from './rounds.js'
+import { narrowed, without } from './case.js'
+import { cases as allCases } from './cases.js'
+import { findInstalled } from './installed.js'
+import type { Child } from './processes/child.js'
+import { startContender } from './processes/start.js'
+import { createReferee } from './referee.js'
+import { consoleReport } from './report/console.js'
+import { writeDocument } from './report/document.js'
+import { writeJson } from './report/json.js'
+import { clearProgress, showProgress } from './report/progress.js'
+import { describeRounds, readSettings } from './report/settings.js'
+import { processOf, runRounds, warmUp } from './rounds.js'
+import { SETTINGS } from './statements.js'
 
-const LEAST_ROUNDS = 5
-const MEGABYTE = 1_000_000
-const MOST_HEAP = 10 * MEGABYTE
+const { values: { quick, only, rounds: wish, json, write } } = parseArgs({
+  options: {
+    /** Fewer and shorter rounds, and only the contenders that a target names. */
+    quick: { type: 'boolean', default: false },
+    /** Only the cases whose titles have all these words. */
+    only: { type: 'string', default: '' },
+    rounds: { type: 'string' },
+    json: { type: 'string' },
+    /** Writes docs/benchmarks.md and its charts. */
+    write: { type: 'boolean', default: false },
+  },
+})
+const rounds = Number(wish ?? (quick ? 3 : 7))
+if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a number from 1 on')
+if (write && only !== '') throw new Error('--write takes the whole run: leave --only out')
+const seconds = quick ? 0.25 : 1
+/** Milliseconds: no round begins that would not end by then. A busy machine then gets fewer. */
+const QUICK_LIMIT = 105_000
 
-const { values: { quick, rounds: wish } } = parseArgs({ options: { quick: { type: 'boolean', default: false }, rounds: { type: 'string' } } })
-const rounds = Math.max(LEAST_ROUNDS, Math.floor(Number(wish ?? (quick ? 5 : 9))) || 0)
-/** Of load in each turn. A round has eight such turns, and the whole run has its limits. */
-const seconds = Math.min(quick ? 0.4 : 1.2, (quick ? 20 : 100) / (8 * rounds))
+const installed = findInstalled()
+const cases = without(installed.missing, narrowed(allCases(seconds), only, quick))
+if (cases.length === 0) throw new Error(`no case has the words: ${only}`)
+const leftOut = [...installed.missing].map(([name, how]) => `${name} is left out: it is not installed (${how})`)
 
 const children = new Map<string, Child>()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { for (const child of children.values()) child.kill() })
+function killAll (): void { for (const child of children.values()) child.kill() }
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, killAll)
 
-function progress (text: string): void {
-  process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`)
-}
+showProgress(0, 1, 'compiling, and starting PostgreSQL')
+const starting = startEmbeddedPostgres({ settings: SETTINGS })
+starting.catch(() => {}) // is looked at when the compiler is done
+const compiled = await build()
+const server = await starting.catch(async (error) => {
+  await compiled.remove()
+  throw error
+})
+const referee = createReferee(server.url)
 
-progress('compiling, and starting PostgreSQL')
-const [compiled, server] = await Promise.all([build(), startEmbeddedPostgres({ settings: { max_connections: 200 } })])
-const admin = postgres(server.url, { max: 1 })
-
-/** Starts a contender and sees to it that all its connections are open. Returns by how much its heap grew. */
-async function open (name: string, connections: number): Promise<number> {
-  const child = startChild(compiled.folder, name, server.url)
-  children.set(name, child)
-  const grown = await child.ask({ name: 'open' })
-  const [row] = await admin`SELECT count(*)::int AS open FROM pg_stat_activity WHERE application_name = ${`bench ${name}`}`
-  if (row?.['open'] !== connections) throw new Error(`${name} has ${row?.['open']} connections open, not ${connections}`)
-  return grown
+/** Starts the processes and sees to it that all their connections are open. */
+async function openAll (): Promise<void> {
+  const expected = new Map<string, number>()
+  const processes = new Map(cases.flatMap(({ sides }) => sides.map((side) => [processOf(side), side])))
+  showProgress(0, 1, `opening ${processes.size} processes`)
+  await Promise.all([...processes].map(async ([key, side]) => {
+    const { child, connections } = await startContender(side, compiled.folder, server.url, installed)
+    children.set(key, child)
+    await child.open()
+    expected.set(side.contender, (expected.get(side.contender) ?? 0) + connections)
+  }))
+  for (const [name, connections] of expected) {
+    const found = await referee.connections(`bench ${name}`)
+    if (found !== connections) throw new Error(`${name} has ${found} connections open, not ${connections}`)
+  }
 }
 
 try {
-  await admin`CREATE TABLE bench_rows (id int PRIMARY KEY, name text NOT NULL)`
-  await admin`INSERT INTO bench_rows SELECT n, 'name of row ' || n FROM generate_series(1, ${ROWS}::int) n`
-  await admin`VACUUM ANALYZE bench_rows`
-  const [version] = await admin`SHOW server_version`
-  const { dependencies } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
-  console.log(settings(`PostgreSQL ${version?.['server_version']}`, dependencies.postgres, rounds, seconds))
+  await referee.createTables()
+  const settings = [...await readSettings(await referee.settings(), installed.versions), ...installed.remarks]
+  clearProgress()
+  console.log([...settings, ...leftOut].join('\n'))
 
-  const heaps: string[] = []
-  for (const [name, { connections }] of Object.entries(idlePools)) {
-    progress(`heap of an idle pool: ${name}`)
-    const grown = await open(name, connections)
-    await children.get(name)?.ask({ name: 'close' })
-    heaps.push(`  ${name.padEnd(22)}${(grown / MEGABYTE).toFixed(1).padStart(8)} MB`)
-    if (name.startsWith('ours')) heaps.push(verdict(grown < MOST_HEAP, 'less than 10 MB'))
-  }
+  await openAll()
+  await warmUp(cases, children, referee, quick ? 0.15 : 1, showProgress)
+  const results = await runRounds(cases, children, referee, rounds, quick ? QUICK_LIMIT : Infinity, showProgress)
+  clearProgress()
 
-  for (const [name, { connections }] of Object.entries(contenders)) {
-    progress(`opening and warming up: ${name}`)
-    await open(name, connections)
-    for (const callers of [50, 10, 1]) await children.get(name)?.ask({ name: 'load', callers, seconds: quick ? 0.3 : 1 })
-  }
-  const results = await runRounds(cases(seconds), children, rounds, progress)
-  progress('')
-  for (const [item, figures] of results) console.log(`\n${caseReport(item, figures)}`)
-  console.log(`\nheap of an idle pool of 50 connections\n${heaps.join('\n')}`)
-  console.log(`\n${performance.now() / 1000 | 0} s in all`)
+  settings.push(describeRounds(results[0]?.rounds.length ?? 0, seconds))
+  console.log(`\n${settings.at(-1)}\n\n${consoleReport(results)}`)
+  const file = json ?? `bench/results/${quick ? 'quick' : 'full'}.json`
+  await writeJson(file, settings, leftOut, results)
+  if (write) await writeDocument(settings, leftOut, results)
+  console.log(`\n${file} has every figure; ${Math.round(performance.now() / 1000)} s in all`)
 } finally {
-  for (const child of children.values()) child.kill()
-  await admin.end({ timeout: 1 })
+  killAll()
+  await referee.end()
   await Promise.all([server.close(), compiled.remove()])
 }

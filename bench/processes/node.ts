@@ -1,0 +1,42 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { Command, Reply } from '../contenders/process.js'
+import type { Measured } from '../work.js'
+import { environment, LIMIT, type Child } from './child.js'
+
+export function startNode (folder: string, name: string, url: string): Child {
+  const child = fork(join(folder, 'bench/contenders/process.js'), {
+    execArgv: ['--expose-gc'],
+    env: environment({ BENCH_CONTENDER: name, BENCH_URL: url }),
+  })
+  const ended = once(child, 'exit').then(([code, signal]) => { throw new Error(`${name} has ended (${signal ?? code})`) })
+  ended.catch(() => {})
+
+  async function ask (command: Command): Promise<Measured> {
+    const answer = once(child, 'message', { signal: AbortSignal.timeout(LIMIT) })
+    child.send(command)
+    const [reply]: Reply[] = await Promise.race([answer, ended])
+    if (reply === undefined || 'error' in reply) throw new Error(`${name}: ${reply?.error}`)
+    return reply.measured
+  }
+
+  return { open: () => ask({ name: 'open' }), measure: ask, kill: () => { child.kill('SIGKILL') } }
+}
+
+/** A new process for each turn: what an earlier one left behind would count, or be missed. */
+export function startNodeAnew (folder: string, name: string, url: string): Child {
+  let running: Child | undefined
+  return {
+    open: async () => {},
+    async measure (work) {
+      const child = running = startNode(folder, name, url)
+      try {
+        return await child.measure(work)
+      } finally {
+        child.kill()
+      }
+    },
+    kill: () => running?.kill(),
+  }
+}

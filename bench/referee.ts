@@ -1,0 +1,71 @@
+import postgres from 'postgres'
+import { ACCOUNTS, BATCH, TABLES } from './statements.js'
+import type { Work } from './work.js'
+
+/** Sets the tables up for each turn, and looks afterwards whether the contender did what it was asked to. */
+export interface Referee {
+  createTables (): Promise<void>
+  prepare (work: Work): Promise<void>
+  verify (work: Work): Promise<void>
+  /** Connections of that name that are open. */
+  connections (applicationName: string): Promise<number>
+  /** The version, and what is set other than by default. */
+  settings (): Promise<{ version: string, changed: string }>
+  end (): Promise<void>
+}
+
+const PREPARATION: Partial<Record<Work['name'], string>> = {
+  insert: 'TRUNCATE bench_inserts',
+  returning: 'TRUNCATE bench_returning RESTART IDENTITY',
+  update: `TRUNCATE bench_updates; INSERT INTO bench_updates SELECT n, 0 FROM generate_series(1, ${BATCH}) n; ANALYZE bench_updates`,
+  transactions: 'VACUUM bench_accounts',
+}
+
+const VERIFICATION: Partial<Record<Work['name'], string>> = {
+  insert: `SELECT count(*) = ${BATCH} AND count(DISTINCT n) = ${BATCH} AND min(n) = 0 AND max(n) = ${BATCH - 1}
+    AND bool_and(label = 'label of row ' || n) AS right FROM bench_inserts`,
+  returning: `SELECT count(*) = ${BATCH} AND bool_and(id = n + 1 AND label = 'label of row ' || n) AS right FROM bench_returning`,
+  update: `SELECT count(*) = ${BATCH} AND bool_and(value = id * 2) AS right FROM bench_updates`,
+  transactions: `SELECT count(*) = ${ACCOUNTS} AND sum(balance) = ${ACCOUNTS} * 1000 AS right FROM bench_accounts`,
+}
+
+export function createReferee (url: string): Referee {
+  const sql = postgres(url, { max: 1 })
+
+  async function prepare ({ name }: Work): Promise<void> {
+    const statements = PREPARATION[name]?.split(';') ?? []
+    for (const statement of statements) await sql.unsafe(statement)
+  }
+
+  async function verify ({ name }: Work): Promise<void> {
+    const statement = VERIFICATION[name]
+    if (statement === undefined) return
+    const [row] = await sql.unsafe(statement)
+    if (row?.['right'] !== true) throw new Error(`the tables are not as they should be after ${name}`)
+  }
+
+  async function connections (applicationName: string): Promise<number> {
+    const [row] = await sql<Array<{ open: number }>>`SELECT count(*)::int AS open FROM pg_stat_activity WHERE application_name = ${applicationName}`
+    return row?.open ?? NaN
+  }
+
+  async function settings (): Promise<{ version: string, changed: string }> {
+    const rows = await sql<Array<{ setting: string }>>`
+      SELECT name || ' ' || setting AS setting FROM pg_settings
+      WHERE source = 'command line' AND name NOT IN ('port', 'listen_addresses', 'unix_socket_directories', 'dynamic_shared_memory_type') ORDER BY name`
+    const [version] = await sql<Array<{ version: string }>>`SELECT current_setting('server_version') AS version`
+    return { version: version?.version ?? '', changed: rows.map(({ setting }) => setting).join(', ') }
+  }
+
+  return {
+    async createTables () {
+      await sql.unsafe(TABLES)
+      await sql.unsafe('VACUUM ANALYZE')
+    },
+    prepare,
+    verify,
+    connections,
+    settings,
+    end: () => sql.end({ timeout: 1 }),
+  }
+}

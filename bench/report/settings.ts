@@ -1,0 +1,24 @@
+import { readFile } from 'node:fs/promises'
+import os from 'node:os'
+
+const PACKAGES = ['postgres', 'pg', 'pg-copy-streams', 'slonik', 'fastify', '@fastify/postgres']
+
+/** What the figures depend on, as lines of text. */
+export async function readSettings (server: { version: string, changed: string }, versions: readonly string[]): Promise<string[]> {
+  const packages = await Promise.all(PACKAGES.map(async (name) => {
+    const { version } = JSON.parse(await readFile(new URL(`../../node_modules/${name}/package.json`, import.meta.url), 'utf8'))
+    return `${name === 'postgres' ? 'postgres.js' : name} ${version}`
+  }))
+  const [cpu] = os.cpus()
+  const load = os.loadavg().map((value) => value.toFixed(1)).join(' ')
+  return [
+    `${os.availableParallelism()} cores (${cpu?.model.trim()}), shared by the server, the contenders and the load generator; load average at the start ${load}`,
+    `PostgreSQL ${server.version} on loopback, scram-sha-256, no TLS; ${server.changed}`,
+    `Node ${process.version}, ${os.platform()} ${os.arch()}; ${packages.join(', ')}`,
+    versions.join('; '),
+  ]
+}
+
+export function describeRounds (rounds: number, seconds: number): string {
+  return `${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${seconds.toFixed(2)} s of load in a turn (pgbench: whole seconds); median (least - greatest) of the rounds, of a ratio the median of the ratios within each`
+}
