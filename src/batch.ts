@@ -1,5 +1,4 @@
 import type { Channel } from './channel.js'
-import type { DriverResult } from './driver.js'
 import { QueryError } from './errors.js'
 import type { Call } from './query.js'
 
@@ -10,34 +9,28 @@ export type ArgumentLists = Iterable<readonly unknown[]> | AsyncIterable<readonl
 export interface Batch {
   readonly call: Call
   readonly argsList: ArgumentLists
-  /** Told of each execution's result, in order. */
-  readonly onResult: (result: DriverResult) => void
+  /** Told of the rows and the count of the executions, in order. */
+  readonly onResult: (rows: readonly unknown[], count: number | null) => void
 }
 
-/** Executions sent together: enough to fill the network, few enough to bound memory. */
-const CHUNK = 500
+const CHUNK = 2000
 
-/**
- * Runs a batch on a connection that is in a transaction. The first execution is awaited, because it prepares the
- * statement; the rest is sent in chunks. The first error is the one that counts, and the transaction's end undoes all.
- */
 export async function runBatch (channel: Channel, { call, argsList, onResult }: Batch): Promise<void> {
-  const pipelined = channel.pool.config.prepare && call.options.prepare !== false
   let row = 0
   let chunk: Array<readonly unknown[]> = []
+  let types: readonly number[] | undefined
   const send = async (): Promise<void> => {
     const lists = chunk
     chunk = []
     if (lists.length === 0) return
-    for (const result of await channel.runPrepared(call, lists, row)) onResult(result)
+    types ??= await channel.describe({ ...call, row: 0 })
+    const { rows, count } = await channel.runMany(call, types, lists, row)
+    onResult(rows, count)
     row += lists.length
   }
   for await (const args of iterate(argsList)) {
     if (!Array.isArray(args)) throw new QueryError(`row ${row + chunk.length} of the argument lists is not an array: pass one array of arguments for each execution`)
-    if (row === 0 || !pipelined || !channel.connection.isPrepared(call.statement.text)) {
-      onResult(await channel.run({ ...call, args, row, options: pipelined ? { ...call.options, prepare: true } : call.options }))
-      row++
-    } else if (chunk.push(args) === CHUNK) await send()
+    if (chunk.push(args) === CHUNK) await send()
   }
   await send()
 }

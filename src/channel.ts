@@ -1,6 +1,7 @@
 import type { Connection } from './connection.js'
 import type { DriverResult } from './driver.js'
 import { ReleasedError } from './errors.js'
+import type { PipelineResult } from './pipeline.js'
 import type { Pool } from './pool.js'
 import type { Call } from './query.js'
 
@@ -27,9 +28,19 @@ export class Channel {
     return this.#inTurn(() => this.connection.run(call, this.#onSettled))
   }
 
-  /** One prepared statement for many lists of arguments, sent together. */
-  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number): Promise<DriverResult[]> {
-    return this.#inTurn(() => this.connection.runPrepared(call, lists, firstRow, this.#onSettled))
+  /** The same for a call that may fail without being anyone's error: it is not counted. */
+  attempt (call: Call): Promise<DriverResult> {
+    return this.#inTurn(() => this.connection.run(call))
+  }
+
+  /** The types of a statement's parameters. */
+  describe (call: Call): Promise<readonly number[]> {
+    return this.#inTurn(() => this.connection.describe(call, this.#onSettled))
+  }
+
+  /** One statement for many lists of arguments, sent together. */
+  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number): Promise<PipelineResult> {
+    return this.#inTurn(() => this.connection.runMany(call, types, lists, firstRow, this.#onSettled))
   }
 
   readonly #onSettled = (error?: unknown): void => {

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import postgres from 'postgres'
 import { Argument, BindAborted } from './argument.js'
+import { PipelineServerError, runPipeline, type Pipeline, type PipelineResult } from './pipeline.js'
 import { TypeRegistry } from './types.js'
 
 /**
@@ -91,8 +92,12 @@ export interface DriverOptions {
 /** A postgres.js client over one socket. It never gets a second one: a dead client must not be revived. */
 export class Driver {
   readonly #client: DriverClient
+  readonly #socket: Duplex
+  readonly #types: DriverTypes
 
   constructor ({ socket, user, password, database, prepare, parameters, types }: DriverOptions) {
+    this.#socket = socket
+    this.#types = types
     let used = false
     const takeSocket = (): Duplex => {
       if (used) throw new Error('the connection is closed')
@@ -142,6 +147,20 @@ export class Driver {
     query.options.prepare = prepare // describe() prepares, and the server would keep each of them
     await query
     return query.statement?.types ?? []
+  }
+
+  /**
+   * One statement for many lists of parameters, in a transaction and with nothing else in flight. A refusal of the server
+   * rejects as with `query`; `onRefused` is told before which of the lists it was.
+   */
+  async pipeline ({ onRefused, ...pipeline }: Omit<Pipeline, 'parserOf'> & { onRefused?: (index: number) => void }): Promise<PipelineResult> {
+    try {
+      return await runPipeline(this.#socket, { ...pipeline, parserOf: (type) => this.#types.parsers[type] })
+    } catch (error) {
+      if (!(error instanceof PipelineServerError)) throw error
+      onRefused?.(error.index)
+      throw Reflect.construct(DriverServerError, [error.fields])
+    }
   }
 
   /** Takes leave of the server if nothing is in flight. Whoever waits for the end waits for the socket's 'close'. */

@@ -66,14 +66,14 @@ export abstract class Queryable {
    * @example await db.executeMany('INSERT INTO logs (level, message) VALUES ($1, $2)', [['info', 'one'], ['warn', 'two']]) */
   async executeMany (query: Query, argsList: ArgumentLists): Promise<{ count: number }> {
     let count = 0
-    await this.batch({ call: this.#call(query, [], 'rows'), argsList, onResult: (result) => { count += result.count ?? 0 } })
+    await this.batch({ call: this.#call(query, [], 'rows'), argsList, onResult: (_, affected) => { count += affected ?? 0 } })
     return { count }
   }
 
   /** The same for a statement with RETURNING: the rows, in the order of the lists. */
   async executeManyWithReturning<T extends object = Row> (query: Query, argsList: ArgumentLists): Promise<T[]> {
     const rows: unknown[] = []
-    await this.batch({ call: this.#call(query, [], 'rows'), argsList, onResult: (result) => { for (const row of result) rows.push(row) } })
+    await this.batch({ call: this.#call(query, [], 'rows'), argsList, onResult: (some) => { for (const row of some) rows.push(row) } })
     return rows as T[]
   }
 

@@ -1,10 +1,11 @@
-import { type Argument, BindAborted, toArguments, writeArguments } from './argument.js'
+import { BindAborted, toArguments, writeArguments, writeTexts } from './argument.js'
 import type { Config } from './config.js'
 import type { Deadlines } from './deadlines.js'
 import { type Driver, DriverServerError, type DriverQuery, type DriverResult, type DriverTypes } from './driver.js'
 import { Refusal } from './encode.js'
 import { AbortedError, ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError, ValueError } from './errors.js'
 import { type Abandoning, Execution, type OnSettled } from './execution.js'
+import { ChangedTypesError, type PipelineResult } from './pipeline.js'
 import type { Call } from './query.js'
 import { needsReading, readUnread, repairRows, unknownColumns } from './rows.js'
 import { ServerError } from './server-error.js'
@@ -51,8 +52,6 @@ export class Runner {
     this.#serverLimit = config.commandTimeout
   }
 
-  isPrepared (text: string): boolean { return this.#prepared.has(text) }
-
   /** What is in flight. */
   get running (): { fail (error: unknown): void, whenFinished (): Promise<void> } | undefined { return this.#running }
 
@@ -77,40 +76,43 @@ export class Runner {
     this.#aside(execution, set, () => { this.#serverLimit = serverLimit }, () => this.#send(execution))
   }
 
-  /**
-   * Runs a statement, which was run before and so is prepared, once for each list of arguments, sent together. Resolves
-   * with the results in order; rejects with the first error. Only for a transaction, which undoes the others then.
-   */
-  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<DriverResult[]> {
+  /** The types of a statement's parameters, by a description of its own: what is prepared may be stale. Only in a transaction. */
+  describe (call: Call, onSettled?: OnSettled): Promise<readonly number[]> {
     return new Promise((resolve, reject) => {
-      const execution = new Execution<DriverResult[]>(call, this.#deadlines, resolve, reject, onSettled)
-      const types = this.#prepared.get(call.statement.text)
-      if (types === undefined) return execution.fail(new QueryError('the statement of the batch could not be prepared'))
-      try {
-        const unknown = new Set<number>()
-        const write = (): Array<Array<Argument | null>> => lists.map((list, index) => this.#write(list, call.statement, types, `row ${firstRow + index}, `, unknown))
-        const batch = write()
-        if (!this.#admit(execution)) return
-        this.#watch(execution)
-        if (unknown.size === 0) return this.#sendAll(execution, batch, firstRow)
-        // NULLs so far, so nobody had to know the type.
-        this.#learn(execution, [...unknown], () => {
-          try {
-            this.#sendAll(execution, write(), firstRow)
-          } catch (error) {
-            this.#end(execution, error)
-          }
-        })
-      } catch (error) {
-        execution.fail(error)
-      }
+      const execution = new Execution<readonly number[]>(call, this.#deadlines, resolve, reject, onSettled)
+      if (!this.#admit(execution)) return
+      this.#watch(execution)
+      this.#driver.pipeline({ text: call.statement.text, rows: [] }).then(({ types, columns }) => {
+        const { registry } = this.#types
+        const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => registry.get(oid) === undefined)
+        if (unknown.length === 0) this.#end(execution, undefined, types)
+        else this.#learn(execution, unknown, () => this.#end(execution, undefined, types))
+      }, (error) => this.#end(execution, this.#translate(execution, error)))
     })
   }
 
-  #write (list: readonly unknown[], statement: Statement, types: readonly number[], row: string, unknown: Set<number>): Array<Argument | null> {
-    const args = toArguments(list, statement, row)
-    for (const oid of writeArguments(args, types, this.#types.registry, row)) unknown.add(oid)
-    return args
+  /**
+   * Runs a statement once for each list of arguments, sent together. Rejects with the first error, or before anything is
+   * sent with that of the first list that cannot be. Only in a transaction, which undoes the others then.
+   */
+  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<PipelineResult> {
+    return new Promise((resolve, reject) => {
+      const execution = new Execution<PipelineResult>(call, this.#deadlines, resolve, reject, onSettled)
+      if (!this.#admit(execution)) return
+      this.#watch(execution)
+      const { text } = call.statement
+      let row = firstRow
+      try {
+        const rows = lists.map((list, index) => writeTexts(list, call.statement, types, this.#types.registry, firstRow + index))
+        this.uses += rows.length
+        const onProgress = (): void => execution.progress()
+        this.#driver.pipeline({ text, types, rows, onProgress, onRefused: (index) => { row += index } }).then(
+          (result) => this.#end(execution, undefined, result),
+          (error) => this.#end(execution, this.#translate(execution, error, types, row)))
+      } catch (error) {
+        this.#end(execution, error)
+      }
+    })
   }
 
   #admit<T> (execution: Execution<T>): boolean {
@@ -174,30 +176,6 @@ export class Runner {
   /** The driver now binds this statement at once, so its types must be known here before it is given to it again. */
   #remember (statement: Statement, { statement: described }: DriverQuery): void {
     if (described !== null && !described.types.includes(0)) this.#prepared.set(statement.text, described.types)
-  }
-
-  #sendAll (execution: Execution<DriverResult[]>, batch: ReadonlyArray<Array<Argument | null>>, firstRow: number): void {
-    const { statement, mode } = execution.call
-    const results: DriverResult[] = []
-    let left = batch.length
-    let failure: { error: unknown, row: number } | undefined
-    const done = (): void => {
-      execution.progress()
-      if (--left > 0) return
-      if (failure === undefined) return this.#end(execution, undefined, results)
-      this.#end(execution, this.#translate(execution, failure.error, [], failure.row))
-    }
-    for (const [index, args] of batch.entries()) {
-      this.uses++
-      this.#driver.query(statement.strings, args, { prepare: true, values: mode === 'values' }).then((result) => {
-        results[index] = result as DriverResult
-        repairRows(result as DriverResult)
-        done()
-      }, (error) => {
-        failure ??= { error, row: firstRow + index }
-        done()
-      })
-    }
   }
 
   #answered (execution: Execution, answer: DriverResult | DriverResult[]): void {
@@ -271,6 +249,7 @@ export class Runner {
   /** What the driver rejected with → what the caller learns. */
   #translate<T> (execution: Execution<T>, error: unknown, types: readonly number[] = [], row = execution.call.row): unknown {
     const { call: { args, statement, internal }, startedAt } = execution
+    if (error instanceof ChangedTypesError) return new QueryError('the types of the parameters changed during the batch: run it again')
     if (!(error instanceof DriverServerError)) {
       if (!(error instanceof BindAborted || error instanceof Refusal)) this.#owner.broken('lost', error)
       return new ConnectionLostError('while the statement was running', { cause: error })
