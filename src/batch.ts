@@ -1,41 +1,71 @@
+import { inChunks, Interruption, type ArgumentLists } from './argument-lists.js'
+import { ArrayInsert } from './array-insert.js'
 import type { Channel } from './channel.js'
-import { QueryError } from './errors.js'
-import type { Call } from './query.js'
-
-/** Lists of arguments, one for each execution. */
-export type ArgumentLists = Iterable<readonly unknown[]> | AsyncIterable<readonly unknown[]>
+import { AbortedError, ConnectionLostError } from './errors.js'
+import { readInsertValues, type InsertValues } from './insert-values.js'
+import type { BatchCall } from './query.js'
+import type { Statement, StatementCache } from './statement.js'
 
 /** One statement for many lists of arguments. */
 export interface Batch {
-  readonly call: Call
+  readonly call: BatchCall
   readonly argsList: ArgumentLists
+  readonly statements: StatementCache
   /** Told of the rows and the count of the executions, in order. */
   readonly onResult: (rows: readonly unknown[], count: number | null) => void
 }
 
-const CHUNK = 2000
-
-export async function runBatch (channel: Channel, { call, argsList, onResult }: Batch): Promise<void> {
+/**
+ * Runs a batch on a connection that is in a transaction, whose end undoes all of it after an error. The error is that of
+ * the first list that fails. The lists are taken in chunks; each is one INSERT over arrays where that is the same, and
+ * otherwise a pipeline of executions.
+ *
+ * A loop on the server was tried for the latter: PL/pgSQL over typed arrays, in a DO block or a function of pg_temp. It
+ * is no faster than the pipeline, and not the same: triggers and defaults see another current_query() and one
+ * statement_timestamp(), CREATE FUNCTION sets off event triggers, needs a privilege, and forbids PREPARE TRANSACTION.
+ */
+export async function runBatch (channel: Channel, { call, argsList, statements, onResult }: Batch): Promise<void> {
+  const { signal, batch, onProgress } = call.batchOptions
+  const insert = batch === 'pipeline' ? undefined : insertOf(call.statement)
+  const interruption = new Interruption()
+  const onAbort = (): void => interruption.raise(new AbortedError({ cause: signal?.reason }))
+  const { connection } = channel
+  connection.onDown = (reason) => interruption.raise(new ConnectionLostError(reason))
+  signal?.addEventListener('abort', onAbort)
+  if (signal?.aborted === true) onAbort()
   let row = 0
-  let chunk: Array<readonly unknown[]> = []
   let types: readonly number[] | undefined
-  const send = async (): Promise<void> => {
-    const lists = chunk
-    chunk = []
-    if (lists.length === 0) return
-    types ??= await channel.describe({ ...call, row: 0 })
-    const { rows, count } = await channel.runMany(call, types, lists, row)
-    onResult(rows, count)
-    row += lists.length
+  let arrays: ArrayInsert | undefined
+  try {
+    for await (const lists of inChunks(argsList, interruption)) {
+      if (types === undefined) {
+        types = await channel.describe({ ...call, row })
+        if (insert !== undefined) arrays = new ArrayInsert(channel, call, insert, types, statements)
+      }
+      const result = await arrays?.run(lists, row)
+      if (result !== undefined) {
+        onResult(result, result.count)
+      } else {
+        const { rows, count } = await channel.runMany(call, types, lists, row)
+        onResult(rows, count)
+      }
+      row += lists.length
+      await onProgress?.(row)
+    }
+  } finally {
+    connection.onDown = undefined
+    signal?.removeEventListener('abort', onAbort)
   }
-  for await (const args of iterate(argsList)) {
-    if (!Array.isArray(args)) throw new QueryError(`row ${row + chunk.length} of the argument lists is not an array: pass one array of arguments for each execution`)
-    if (chunk.push(args) === CHUNK) await send()
-  }
-  await send()
 }
 
-function iterate (argsList: ArgumentLists): ArgumentLists {
-  if (typeof argsList === 'object' && argsList !== null && (Symbol.iterator in argsList || Symbol.asyncIterator in argsList)) return argsList
-  throw new QueryError('the argument lists are not iterable: pass an array of arrays, or any iterable or async iterable of arrays')
+const inserts = new WeakMap<Statement, InsertValues | 'none'>()
+
+/** What is read of a text is kept as long as the text is known. */
+function insertOf (statement: Statement): InsertValues | undefined {
+  let insert = inserts.get(statement)
+  if (insert === undefined) {
+    insert = readInsertValues(statement.text) ?? 'none'
+    inserts.set(statement, insert)
+  }
+  return insert === 'none' ? undefined : insert
 }

@@ -54,6 +54,8 @@ export class Connection {
   blocked = 0
   /** What a single call on it does when it is answered: gives it back. Made once, not for each call. */
   giveBack: OnSettled = () => {}
+  /** Told when it leaves the open states, while whoever has it waits for something other than its answer. */
+  onDown: ((reason: CloseReason) => void) | undefined
   /** Whether a transaction of ours is open on it. */
   inTransaction = false
   readonly #parts: ConnectionParts
@@ -204,6 +206,7 @@ export class Connection {
     if (this.#state === 'closing' || this.#state === 'closed') return false
     this.#to('closing')
     this.#parts.onDown(this, reason, cause)
+    this.onDown?.(reason)
     return true
   }
 }
