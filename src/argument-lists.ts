@@ -4,7 +4,7 @@ import { QueryError } from './errors.js'
 export type ArgumentLists = Iterable<readonly unknown[]> | AsyncIterable<readonly unknown[]>
 
 /** Lists taken together: enough to fill the network, few enough to bound memory. */
-const MOST_LISTS = 4_000
+const MOST_LISTS = 5_000
 /** About as many characters at most, unless one list alone has more. */
 const MOST_CHARACTERS = 1_000_000
 

@@ -165,5 +165,6 @@ export class ArrayInsert {
 /** Between quotes, the text reaches the type's input function as it is. */
 function quoteElement (text: string | null): string {
   if (text === null) return 'NULL'
+  if (/^-?[0-9.]+$/.test(text)) return text
   return /["\\]/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`
 }

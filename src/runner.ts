@@ -92,26 +92,29 @@ export class Runner {
   }
 
   /**
-   * Runs a statement once for each list of arguments, sent together. Rejects with the first error, or before anything is
-   * sent with that of the first list that cannot be. Only in a transaction, which undoes the others then.
+   * Runs a statement once for each list of arguments, sent together. Rejects with the error of the first list that fails,
+   * be it refused here or by the server. Only in a transaction, which undoes the others then.
    */
   runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<PipelineResult> {
     return new Promise((resolve, reject) => {
       const execution = new Execution<PipelineResult>(call, this.#deadlines, resolve, reject, onSettled)
       if (!this.#admit(execution)) return
       this.#watch(execution)
-      const { text } = call.statement
-      let row = firstRow
+      const { statement } = call
+      const rows: Array<Array<string | null>> = []
+      let refusal: { error: unknown } | undefined
       try {
-        const rows = lists.map((list, index) => writeTexts(list, call.statement, types, this.#types.registry, firstRow + index))
-        this.uses += rows.length
-        const onProgress = (): void => execution.progress()
-        this.#driver.pipeline({ text, types, rows, onProgress, onRefused: (index) => { row += index } }).then(
-          (result) => this.#end(execution, undefined, result),
-          (error) => this.#end(execution, this.#translate(execution, error, types, row)))
+        for (const list of lists) rows.push(writeTexts(list, statement, types, this.#types.registry, firstRow + rows.length))
       } catch (error) {
-        this.#end(execution, error)
+        if (rows.length === 0) return this.#end(execution, error)
+        refusal = { error }
       }
+      this.uses += rows.length
+      let row = firstRow
+      const onProgress = (): void => execution.progress()
+      this.#driver.pipeline({ text: statement.text, types, rows, onProgress, onRefused: (index) => { row += index } }).then(
+        (result) => refusal === undefined ? this.#end(execution, undefined, result) : this.#end(execution, refusal.error),
+        (error) => this.#end(execution, this.#translate(execution, error, types, row)))
     })
   }
 
