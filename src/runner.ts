@@ -70,10 +70,7 @@ export class Runner {
   run (call: Call, resolve: (result: DriverResult) => void, reject: (error: unknown) => void, onSettled: OnSettled | undefined, now?: number): void {
     const execution = new Execution<DriverResult>(call, this.#deadlines, resolve, reject, onSettled, now)
     if (!this.#admit(execution)) return
-    const serverLimit = this.#watch(execution)
-    if (serverLimit === this.#serverLimit || call.internal === true) return this.#send(execution)
-    const set = `SET statement_timeout = ${Math.min(Math.ceil(serverLimit * 1000), LONGEST_LIMIT)}`
-    this.#aside(execution, set, () => { this.#serverLimit = serverLimit }, () => this.#send(execution))
+    this.#limit(execution, this.#watch(execution), () => this.#send(execution))
   }
 
   /** The types of a statement's parameters, by a description of its own: what is prepared may be stale. Only in a transaction. */
@@ -81,13 +78,12 @@ export class Runner {
     return new Promise((resolve, reject) => {
       const execution = new Execution<readonly number[]>(call, this.#deadlines, resolve, reject, onSettled)
       if (!this.#admit(execution)) return
-      this.#watch(execution)
-      this.#driver.pipeline({ text: call.statement.text, rows: [] }).then(({ types, columns }) => {
+      this.#limit(execution, this.#watch(execution), () => this.#driver.pipeline({ text: call.statement.text, executions: 0, parametersOf: () => [] }).then(({ types, columns }) => {
         const { registry } = this.#types
         const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => registry.get(oid) === undefined)
         if (unknown.length === 0) this.#end(execution, undefined, types)
         else this.#learn(execution, unknown, () => this.#end(execution, undefined, types))
-      }, (error) => this.#end(execution, this.#translate(execution, error)))
+      }, (error) => this.#end(execution, this.#translate(execution, error))))
     })
   }
 
@@ -99,23 +95,32 @@ export class Runner {
     return new Promise((resolve, reject) => {
       const execution = new Execution<PipelineResult>(call, this.#deadlines, resolve, reject, onSettled)
       if (!this.#admit(execution)) return
-      this.#watch(execution)
-      const { statement } = call
-      const rows: Array<Array<string | null>> = []
-      let refusal: { error: unknown } | undefined
-      try {
-        for (const list of lists) rows.push(writeTexts(list, statement, types, this.#types.registry, firstRow + rows.length))
-      } catch (error) {
-        if (rows.length === 0) return this.#end(execution, error)
-        refusal = { error }
-      }
-      this.uses += rows.length
+      const serverLimit = this.#watch(execution)
+      const { statement, options: { timeout = serverLimit } } = call
       let row = firstRow
-      const onProgress = (): void => execution.progress()
-      this.#driver.pipeline({ text: statement.text, types, rows, onProgress, onRefused: (index) => { row += index } }).then(
-        (result) => refusal === undefined ? this.#end(execution, undefined, result) : this.#end(execution, refusal.error),
-        (error) => this.#end(execution, this.#translate(execution, error, types, row)))
+      const pipeline = {
+        text: statement.text,
+        types,
+        executions: lists.length,
+        parametersOf: (index: number) => {
+          this.uses++
+          return writeTexts(lists[index] ?? [], statement, types, this.#types.registry, firstRow + index)
+        },
+        onProgress: () => execution.progress(),
+        oneByOne: timeout !== serverLimit,
+        onRefused: (index: number) => { row += index },
+      }
+      this.#limit(execution, serverLimit, () => this.#driver.pipeline(pipeline).then(
+        (result) => this.#end(execution, undefined, result),
+        (error) => this.#end(execution, this.#translate(execution, error, types, row))))
     })
+  }
+
+  /** Gives the session the statement_timeout that a call needs, then goes on with the call. */
+  #limit<T> (execution: Execution<T>, seconds: number, then: () => void): void {
+    if (seconds === this.#serverLimit || execution.call.internal === true) return then()
+    const set = `SET statement_timeout = ${Math.min(Math.ceil(seconds * 1000), LONGEST_LIMIT)}`
+    this.#aside(execution, set, () => { this.#serverLimit = seconds }, then)
   }
 
   #admit<T> (execution: Execution<T>): boolean {
@@ -252,6 +257,7 @@ export class Runner {
   /** What the driver rejected with → what the caller learns. */
   #translate<T> (execution: Execution<T>, error: unknown, types: readonly number[] = [], row = execution.call.row): unknown {
     const { call: { args, statement, internal }, startedAt } = execution
+    if (error instanceof ValueError || error instanceof ParameterCountError) return error
     if (error instanceof ChangedTypesError) return new QueryError('the types of the parameters changed during the batch: run it again')
     if (!(error instanceof DriverServerError)) {
       if (!(error instanceof BindAborted || error instanceof Refusal)) this.#owner.broken('lost', error)

@@ -6,6 +6,7 @@ import type { ServerErrorFields } from './server-error.js'
 const PART = 64 * 1024
 
 const EXECUTE = Buffer.from([0x45, 0, 0, 0, 9, 0, 0, 0, 0, 0]) // of the unnamed portal, all rows
+const FLUSH = Buffer.from([0x48, 0, 0, 0, 4])
 const SYNC = Buffer.from([0x53, 0, 0, 0, 4])
 /** Of the unnamed statement. */
 const DESCRIBE = Buffer.from([0x44, 0, 0, 0, 6, 0x53, 0])
@@ -32,27 +33,33 @@ export class MessageWriter {
 
   /** Bind and Execute; a parameter is in its text form, or null. */
   execute (parameters: ReadonlyArray<string | null>): void {
-    let length = 4 + 2 + 2 + 2 + 2
-    for (const parameter of parameters) length += 4 + (parameter === null ? 0 : Buffer.byteLength(parameter))
-    this.#reserve(1 + length + EXECUTE.length)
-    this.#header(0x42, length)
+    let room = 32 + EXECUTE.length
+    for (const parameter of parameters) room += 4 + (parameter === null ? 0 : mostBytes(parameter))
+    this.#reserve(room)
+    const start = this.#at
+    this.#header(0x42, 0)
     this.#int16(0) // the unnamed portal and statement
     this.#int16(0) // all parameters are text
     this.#int16(parameters.length)
     for (const parameter of parameters) {
-      const start = this.#at
+      const size = this.#at
       this.#at += 4
-      if (parameter === null) this.#part.writeInt32BE(-1, start)
-      else this.#part.writeInt32BE(this.#text(parameter), start)
+      this.#part.writeInt32BE(parameter === null ? -1 : this.#text(parameter), size)
     }
     this.#int16(0) // all columns are text
+    this.#part.writeUInt32BE(this.#at - start - 1, start + 1)
     this.#bytes(EXECUTE)
   }
 
-  sync (): void {
-    this.#reserve(SYNC.length)
-    this.#bytes(SYNC)
-    this.#flush()
+  /** Asks for the answers so far. */
+  flush (): void { this.#end(FLUSH) }
+
+  sync (): void { this.#end(SYNC) }
+
+  #end (message: Buffer): void {
+    this.#reserve(message.length)
+    this.#bytes(message)
+    this.#give()
   }
 
   #header (type: number, length: number): void {
@@ -76,25 +83,33 @@ export class MessageWriter {
 
   #reserve (bytes: number): void {
     if (this.#at + bytes <= this.#part.length) return
-    this.#flush()
+    this.#give()
     if (bytes > this.#part.length) this.#part = Buffer.allocUnsafe(bytes)
   }
 
-  #flush (): void {
+  #give (): void {
     if (this.#at > 0) this.#write(this.#part.subarray(0, this.#at))
     this.#part = Buffer.allocUnsafe(PART)
     this.#at = 0
   }
 }
 
-/** Cuts what arrives into messages: their type, and their bytes with the header of five. */
+/** How many bytes a text may take: for a short one it is not worth while to count them. */
+function mostBytes (text: string): number {
+  return text.length < 1000 ? text.length * 3 : Buffer.byteLength(text)
+}
+
+/** A message is told of by its type, and by where it is: most are not worth a Buffer of their own. */
+export type OnMessage = (type: number, bytes: Buffer, start: number, end: number) => void
+
+/** Cuts what arrives into messages; `start` is that of the header of five bytes. */
 export class MessageReader {
-  readonly #onMessage: (type: number, message: Buffer) => void
+  readonly #onMessage: OnMessage
   #pieces: Buffer[] = []
   #length = 0
   #wanted = 5
 
-  constructor (onMessage: (type: number, message: Buffer) => void) { this.#onMessage = onMessage }
+  constructor (onMessage: OnMessage) { this.#onMessage = onMessage }
 
   read (piece: Buffer): void {
     this.#length += piece.length
@@ -112,7 +127,7 @@ export class MessageReader {
         this.#wanted = end - at
         break
       }
-      this.#onMessage(bytes[at] ?? 0, bytes.subarray(at, end))
+      this.#onMessage(bytes[at] ?? 0, bytes, at, end)
       at = end
     }
     this.#length = bytes.length - at
@@ -140,10 +155,10 @@ export function readParameterTypes (message: Buffer): number[] {
 }
 
 /** The count of a command tag: 1 of `INSERT 0 1`, null where it has none. */
-export function readCount (message: Buffer): number | null {
-  let at = message.length - 1
+export function readCount (bytes: Buffer, end: number): number | null {
+  let at = end - 1
   let count: number | null = null
-  for (let unit = 1, digit = message[--at]; digit !== undefined && digit >= 0x30 && digit <= 0x39; digit = message[--at], unit *= 10) {
+  for (let unit = 1, digit = bytes[--at]; digit !== undefined && digit >= 0x30 && digit <= 0x39; digit = bytes[--at], unit *= 10) {
     count = (count ?? 0) + (digit - 0x30) * unit
   }
   return count

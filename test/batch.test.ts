@@ -170,6 +170,20 @@ t.test('batches', async (t) => {
     t.equal(Number((await observer.rows('SELECT count(*) FROM slow'))[0]?.['count']), 1600)
   })
 
+  t.test('a timeout that is longer than the command timeout reaches the server', async (t) => {
+    const impatient = await openDatabase(t, observer, { min: 1, max: 1, commandTimeout: 0.1 })
+    for (const prepare of [true, false]) t.same(await impatient.executeMany({ text: 'SELECT pg_sleep($1)', timeout: 5, prepare }, [[0.2], [0.2]]), { count: 2 })
+    await t.rejects(impatient.executeMany('SELECT pg_sleep($1)', [[0], [30]]), { code: 'FST_PG_QUERY_TIMEOUT' })
+  })
+
+  t.test('a list that is slow is found among quick ones', async (t) => {
+    const lists = Array.from({ length: 3000 }, (_, i) => [i === 2500 ? 30 : 0])
+    const from = performance.now()
+    await t.rejects(db.executeMany({ text: 'SELECT pg_sleep($1)', timeout: 0.2 }, lists), { code: 'FST_PG_QUERY_TIMEOUT' })
+    t.ok(performance.now() - from < 5000)
+    t.equal(await db.fetchVal('SELECT 1'), 1)
+  })
+
   t.test('onProgress is awaited, and what it throws undoes the batch', async (t) => {
     await t.rejects(db.executeMany({ text: INSERT, onProgress: async (done) => { await sleep(1); if (done === 10_000) throw new Error('enough') } }, pairs(12_000)), { message: 'enough' })
     t.equal(await count(), 0)
