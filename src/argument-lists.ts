@@ -11,7 +11,10 @@ const MOST_CHARACTERS = 1_000_000
 /** Why an async source need not be waited for any longer: the call was aborted, or its connection is gone. */
 export class Interruption {
   #error: { cause: unknown } | undefined
+  /** Of whoever waits now. */
   #reject: ((cause: unknown) => void) | undefined
+
+  get raised (): boolean { return this.#error !== undefined }
 
   /** From now on whoever waits, waits in vain. */
   raise (cause: unknown): void {
@@ -23,9 +26,9 @@ export class Interruption {
   wait<T> (promise: PromiseLike<T>): Promise<T> {
     // Not Promise.race, which would add a handler to one and the same promise for each of a million lists.
     return new Promise((resolve, reject) => {
-      if (this.#error !== undefined) return reject(this.#error.cause)
-      this.#reject = reject
       promise.then(resolve, reject)
+      this.#reject = reject
+      if (this.#error !== undefined) reject(this.#error.cause)
     })
   }
 }
@@ -77,9 +80,9 @@ async function * interruptible (argsList: AsyncIterable<readonly unknown[]>, int
       yield step.value
     }
   } catch (error) {
-    // Either it failed by itself, and is at its end, or it hangs: then it is told, but what it says to that is not waited for.
     running = false
-    Promise.resolve(iterator.return?.()).catch(() => {})
+    // It hangs: it is told, but what it says to that is not waited for either.
+    if (interruption.raised) Promise.resolve().then(() => iterator.return?.()).catch(() => {})
     throw error
   } finally {
     if (running) await interruption.wait(Promise.resolve(iterator.return?.()))
@@ -94,6 +97,10 @@ function sizeOf (value: unknown, depth = 0): number {
   // Deeper than values usually are, so that a circular one comes to an end.
   if (depth > 4) return 64
   let size = 2
-  for (const name in value) size += 4 + sizeOf(Reflect.get(value, name), depth + 1)
+  try {
+    for (const name in value) size += 4 + sizeOf(Reflect.get(value, name), depth + 1)
+  } catch {
+    // A getter that throws: whoever writes the value says so, with its row.
+  }
   return size
 }

@@ -18,7 +18,7 @@ import type { StatementCache } from './statement.js'
  *   statement, when all rows are there, so a foreign key to the same table, which may be fulfilled by a later row, is
  *   excluded too. For all others it makes no difference when they look, as nothing else changes meanwhile.
  * - No row level security: a policy may look at the table.
- * - No function, operator or operator class of a user's in a default, a check, an index, a generated column or a domain,
+ * - No function, operator, operator class or type with a check of a user's in a default, a check, an index, a generated column or a domain,
  *   and of the server's own none that could tell one statement from many (current_query, statement_timestamp, lastval).
  *   nextval, random and their like are evaluated for each row, in order, here and there.
  * - Parameters of base types, enums and domains of these, which an array can hold. No cast of a user's starts at them.
@@ -86,7 +86,9 @@ select names from target, arrays
    and not exists (
      select from pg_catalog.pg_depend join parts on classid = class and objid = part
       where refclassid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass,
-                           'pg_catalog.pg_opclass'::regclass, 'pg_catalog.pg_opfamily'::regclass))
+                           'pg_catalog.pg_opclass'::regclass, 'pg_catalog.pg_opfamily'::regclass)
+         or (refclassid = 'pg_catalog.pg_type'::regclass and refobjid not in (select oid from types)
+             and refobjid in (select oid from pg_catalog.pg_type where typtype not in ('b', 'e'))))
    and not exists (
      select from parts, pg_catalog.regexp_matches(expression, '([a-z_][a-z_0-9]*)"?\\(', 'g') as called (name)
        join pg_catalog.pg_proc on proname = name[1] and pronamespace = 'pg_catalog'::regnamespace
