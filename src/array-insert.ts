@@ -152,13 +152,14 @@ export class ArrayInsert {
   /** The texts of the arrays; `undefined` if there is a value that cannot be sent. */
   #arrays (lists: ReadonlyArray<readonly unknown[]>, firstRow: number): string[] | undefined {
     const { types: registry } = this.#channel.connection
-    const arrays: string[][] = this.#types.map(() => [])
-    for (const [index, list] of lists.entries()) {
-      try {
-        for (const [column, text] of writeTexts(list, this.#call.statement, this.#types, registry, firstRow + index).entries()) arrays[column]?.push(quoteElement(text))
-      } catch {
-        return undefined
+    const arrays = this.#types.map((): string[] => [])
+    try {
+      for (let index = 0; index < lists.length; index++) {
+        const texts = writeTexts(lists[index] ?? [], this.#call.statement, this.#types, registry, firstRow + index)
+        for (let column = 0; column < texts.length; column++) arrays[column]?.push(quoteElement(texts[column] ?? null))
       }
+    } catch {
+      return undefined
     }
     return arrays.map((elements) => `{${elements.join(',')}}`)
   }
