@@ -3,12 +3,15 @@ import { QueryError } from './errors.js'
 /** Lists of arguments, one for each execution. */
 export type ArgumentLists = Iterable<readonly unknown[]> | AsyncIterable<readonly unknown[]>
 
+/** Some of them. */
+export type Lists = ReadonlyArray<readonly unknown[]>
+
 /** Lists taken together: enough to fill the network, few enough to bound memory. */
 const MOST_LISTS = 5_000
 /** About as many characters at most, unless one list alone has more. */
 const MOST_CHARACTERS = 1_000_000
 
-/** Why an async source need not be waited for any longer: the call was aborted, or its connection is gone. */
+/** Why an async source need not be waited for any longer: the call was aborted, its connection is gone, or a list failed. */
 export class Interruption {
   #error: { cause: unknown } | undefined
   /** Of whoever waits now. */
@@ -34,7 +37,7 @@ export class Interruption {
 }
 
 /** Reads the lists and gives them in chunks. Raises `QueryError` for what is no list of lists. */
-export async function * inChunks (argsList: ArgumentLists, interruption: Interruption): AsyncGenerator<Array<readonly unknown[]>, void, undefined> {
+export async function * inChunks (argsList: ArgumentLists, interruption: Interruption): AsyncGenerator<Lists, void, undefined> {
   if (typeof argsList !== 'object' || argsList === null || !(Symbol.iterator in argsList || Symbol.asyncIterator in argsList)) {
     throw new QueryError('the argument lists are not iterable: pass an array of arrays, or any iterable or async iterable of arrays')
   }
@@ -48,7 +51,7 @@ export async function * inChunks (argsList: ArgumentLists, interruption: Interru
     characters += sizeOf(args)
     return chunk.length >= MOST_LISTS || characters >= MOST_CHARACTERS
   }
-  const take = (): Array<readonly unknown[]> => {
+  const take = (): Lists => {
     const lists = chunk
     chunk = []
     characters = 0

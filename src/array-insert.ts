@@ -1,3 +1,4 @@
+import type { Lists } from './argument-lists.js'
 import { writeTexts } from './argument.js'
 import type { Channel } from './channel.js'
 import type { DriverResult } from './driver.js'
@@ -117,14 +118,28 @@ export class ArrayInsert {
     this.#statements = statements
   }
 
-  /**
-   * Inserts a chunk. `undefined`: nothing of it was, and it has to be executed list by list. Rejects where nothing more
-   * can be executed: the call was aborted, or the connection is gone.
-   */
-  async run (lists: ReadonlyArray<readonly unknown[]>, firstRow: number): Promise<DriverResult | undefined> {
+  /** The texts of the arrays for a chunk; `undefined` where it has to be executed list by list. */
+  write (lists: Lists, firstRow: number): string[] | undefined {
     if (this.#state === 'impossible' || (this.#state === 'unproven' && lists.length < LEAST_LISTS)) return undefined
-    const arrays = this.#arrays(lists, firstRow)
-    if (arrays === undefined) return undefined
+    const { types: registry } = this.#channel.connection
+    const arrays = this.#types.map((): string[] => [])
+    try {
+      for (let index = 0; index < lists.length; index++) {
+        const texts = writeTexts(lists[index] ?? [], this.#call.statement, this.#types, registry, firstRow + index)
+        for (let column = 0; column < texts.length; column++) arrays[column]?.push(quoteElement(texts[column] ?? null))
+      }
+    } catch {
+      return undefined // there is a value that cannot be sent: its execution says so
+    }
+    return arrays.map((elements) => `{${elements.join(',')}}`)
+  }
+
+  /**
+   * Inserts what was written. `undefined`: nothing of it was, and it has to be executed list by list. Rejects where
+   * nothing more can be executed: the call was aborted, or the connection is gone.
+   */
+  async run (arrays: readonly string[]): Promise<DriverResult | undefined> {
+    if (this.#state === 'impossible') return undefined
     await this.#channel.run(this.#state === 'proven' ? BEGIN_ANEW : internalCall(SAVEPOINT))
     try {
       if (this.#state === 'unproven') await this.#prove()
@@ -147,21 +162,6 @@ export class ArrayInsert {
 
   #over (text: string, args: readonly unknown[]): Call {
     return { statement: this.#statements.get(text), args, mode: 'rows', options: this.#call.options }
-  }
-
-  /** The texts of the arrays; `undefined` if there is a value that cannot be sent. */
-  #arrays (lists: ReadonlyArray<readonly unknown[]>, firstRow: number): string[] | undefined {
-    const { types: registry } = this.#channel.connection
-    const arrays = this.#types.map((): string[] => [])
-    try {
-      for (let index = 0; index < lists.length; index++) {
-        const texts = writeTexts(lists[index] ?? [], this.#call.statement, this.#types, registry, firstRow + index)
-        for (let column = 0; column < texts.length; column++) arrays[column]?.push(quoteElement(texts[column] ?? null))
-      }
-    } catch {
-      return undefined
-    }
-    return arrays.map((elements) => `{${elements.join(',')}}`)
   }
 }
 

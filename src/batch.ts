@@ -1,4 +1,4 @@
-import { inChunks, Interruption, type ArgumentLists } from './argument-lists.js'
+import { type ArgumentLists, inChunks, Interruption, type Lists } from './argument-lists.js'
 import { ArrayInsert } from './array-insert.js'
 import type { Channel } from './channel.js'
 import { AbortedError, ConnectionLostError } from './errors.js'
@@ -35,24 +35,37 @@ export async function runBatch (channel: Channel, { call, argsList, statements, 
   signal?.addEventListener('abort', onAbort)
   if (signal?.aborted === true) onAbort()
   let row = 0
-  let types: readonly number[] | undefined
+  let types: readonly number[] = []
   let arrays: ArrayInsert | undefined
+  /** The chunk that the server is at, while the next one is read and written. */
+  let underWay: Promise<void> | undefined
+  const send = async (lists: Lists, texts: readonly string[] | undefined, firstRow: number): Promise<void> => {
+    const inserted = texts === undefined ? undefined : await arrays?.run(texts)
+    if (inserted !== undefined) {
+      onResult(inserted, inserted.count)
+    } else {
+      const { rows, count } = await channel.runMany(call, types, lists, firstRow)
+      onResult(rows, count)
+    }
+    await onProgress?.(firstRow + lists.length)
+  }
   try {
     for await (const lists of inChunks(argsList, interruption)) {
-      if (types === undefined) {
+      if (row === 0) {
         types = await channel.describe({ ...call, row })
         if (insert !== undefined) arrays = new ArrayInsert(channel, call, insert, types, statements)
       }
-      const result = await arrays?.run(lists, row)
-      if (result !== undefined) {
-        onResult(result, result.count)
-      } else {
-        const { rows, count } = await channel.runMany(call, types, lists, row)
-        onResult(rows, count)
-      }
+      const texts = arrays?.write(lists, row)
+      await underWay
+      underWay = send(lists, texts, row)
+      underWay.catch((error) => interruption.raise(error)) // the source may hang
       row += lists.length
-      await onProgress?.(row)
     }
+    await underWay
+  } catch (error) {
+    // What failed first counts, and nothing may follow while something is under way.
+    await underWay
+    throw error
   } finally {
     connection.onDown = undefined
     signal?.removeEventListener('abort', onAbort)

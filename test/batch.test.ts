@@ -265,6 +265,17 @@ t.test('sources', async (t) => {
     t.equal(await count(), 0)
   })
 
+  t.test('a list that fails is reported while the source hangs', async (t) => {
+    const db = await openDatabase(t, observer)
+    await observer.rows('INSERT INTO rows VALUES (4000)')
+    for (const batch of ['auto', 'pipeline'] as const) {
+      const source = hanging(5050)
+      await t.rejects(db.executeMany({ text: INSERT, batch }, source), { code: '23505', row: 3999 })
+      t.equal(source.returned, 1)
+    }
+    await observer.rows('TRUNCATE rows')
+  })
+
   t.test('closing the pool does not wait for a source that hangs', async (t) => {
     const db = await openDatabase(t, observer, { closeTimeout: 0.2 })
     const batch = t.rejects(db.executeMany(INSERT, hanging(100)), errors.ConnectionLostError)
