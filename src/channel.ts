@@ -1,7 +1,7 @@
 import type { Connection } from './connection.js'
 import type { DriverResult } from './driver.js'
 import { ReleasedError } from './errors.js'
-import type { PipelineResult } from './pipeline.js'
+import type { ExecutionsResult } from './executions.js'
 import type { Pool } from './pool.js'
 import type { Call } from './query.js'
 
@@ -39,7 +39,7 @@ export class Channel {
   }
 
   /** One statement for many lists of arguments, sent together. */
-  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number): Promise<PipelineResult> {
+  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number): Promise<ExecutionsResult> {
     return this.#inTurn(() => this.connection.runMany(call, types, lists, firstRow, this.#onSettled))
   }
 

@@ -6,7 +6,7 @@ import { codeOf } from './error-code.js'
 import { ConnectionLostError } from './errors.js'
 import type { OnSettled } from './execution.js'
 import { orAborted } from './or-aborted.js'
-import type { PipelineResult } from './pipeline.js'
+import type { ExecutionsResult } from './executions.js'
 import { type Call, internalCall } from './query.js'
 import { Runner } from './runner.js'
 import { RESET_SESSION } from './session.js'
@@ -133,7 +133,7 @@ export class Connection {
   }
 
   /** Runs a statement for many lists of arguments, with the types that its parameters have; only in a transaction. */
-  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<PipelineResult> {
+  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<ExecutionsResult> {
     if (this.#recovering !== undefined) return this.#recovering.then(() => this.runMany(call, types, lists, firstRow, onSettled))
     return this.#runner.runMany(call, types, lists, firstRow, onSettled)
   }

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import postgres from 'postgres'
 import { Argument, BindAborted } from './argument.js'
-import { PipelineServerError, runPipeline, type Pipeline, type PipelineResult } from './pipeline.js'
+import { RefusedExecutionError, runExecutions, type Executions, type ExecutionsResult } from './executions.js'
 import { TypeRegistry } from './types.js'
 
 /**
@@ -153,11 +153,11 @@ export class Driver {
    * One statement for many lists of parameters, in a transaction and with nothing else in flight. A refusal of the server
    * rejects as with `query`; `onRefused` is told before which of the lists it was.
    */
-  async pipeline ({ onRefused, ...pipeline }: Omit<Pipeline, 'parserOf'> & { onRefused?: (index: number) => void }): Promise<PipelineResult> {
+  async pipeline ({ onRefused, ...pipeline }: Omit<Executions, 'parserOf'> & { onRefused?: (index: number) => void }): Promise<ExecutionsResult> {
     try {
-      return await runPipeline(this.#socket, { ...pipeline, parserOf: (type) => this.#types.parsers[type] })
+      return await runExecutions(this.#socket, { ...pipeline, parserOf: (type) => this.#types.parsers[type] })
     } catch (error) {
-      if (!(error instanceof PipelineServerError)) throw error
+      if (!(error instanceof RefusedExecutionError)) throw error
       onRefused?.(error.index)
       throw Reflect.construct(DriverServerError, [error.fields])
     }

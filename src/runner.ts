@@ -5,7 +5,7 @@ import { type Driver, DriverServerError, type DriverQuery, type DriverResult, ty
 import { Refusal } from './encode.js'
 import { AbortedError, ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError, ValueError } from './errors.js'
 import { type Abandoning, Execution, type OnSettled } from './execution.js'
-import { ChangedTypesError, type PipelineResult } from './pipeline.js'
+import { ChangedTypesError, type ExecutionsResult } from './executions.js'
 import type { Call } from './query.js'
 import { needsReading, readUnread, repairRows, unknownColumns } from './rows.js'
 import { ServerError } from './server-error.js'
@@ -91,9 +91,9 @@ export class Runner {
    * Runs a statement once for each list of arguments, sent together. Rejects with the error of the first list that fails,
    * be it refused here or by the server. Only in a transaction, which undoes the others then.
    */
-  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<PipelineResult> {
+  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: OnSettled): Promise<ExecutionsResult> {
     return new Promise((resolve, reject) => {
-      const execution = new Execution<PipelineResult>(call, this.#deadlines, resolve, reject, onSettled)
+      const execution = new Execution<ExecutionsResult>(call, this.#deadlines, resolve, reject, onSettled)
       if (!this.#admit(execution)) return
       const serverLimit = this.#watch(execution)
       const { statement, options: { timeout = serverLimit } } = call

@@ -21,7 +21,7 @@ const GROUP_TIME = 5
  * The server keeps its answers until a buffer is full. So that it is known to be at work, it is asked for them after a
  * group of executions: few where they are slow, and one where the caller's clock is the only one that watches them.
  */
-export interface Pipeline {
+export interface Executions {
   readonly text: string
   /** The types that the parameters were written for. Nothing needs them where there are none. */
   readonly types?: readonly number[]
@@ -38,7 +38,7 @@ export interface Pipeline {
 }
 
 /** The rows of all executions in their order, and the sum of what they affected. */
-export interface PipelineResult {
+export interface ExecutionsResult {
   readonly rows: Array<Record<string, unknown>>
   readonly count: number | null
   readonly types: readonly number[]
@@ -46,7 +46,7 @@ export interface PipelineResult {
 }
 
 /** The server refused execution `index`, from 0. */
-export class PipelineServerError extends Error {
+export class RefusedExecutionError extends Error {
   readonly fields: ServerErrorFields
   readonly index: number
   constructor (fields: ServerErrorFields, index: number) {
@@ -65,10 +65,10 @@ export class ChangedTypesError extends Error {}
 interface Column extends WireColumn { readonly parse: ((text: string) => unknown) | undefined }
 
 /**
- * Runs a pipeline on an idle driver's socket. Rejects with `PipelineServerError`, `ChangedTypesError` or, where the
+ * Runs a pipeline on an idle driver's socket. Rejects with `RefusedExecutionError`, `ChangedTypesError` or, where the
  * socket cannot be used any more, with `ProtocolError`; with what `parametersOf` throws if what came before it works. If the connection dies, it does not settle.
  */
-export function runPipeline (socket: Duplex, pipeline: Pipeline): Promise<PipelineResult> {
+export function runExecutions (socket: Duplex, pipeline: Executions): Promise<ExecutionsResult> {
   return new Promise((resolve, reject) => {
     const driver = socket.listeners('data') as Array<(piece: Buffer) => void>
     const run = new Run(pipeline, (part) => socket.write(part), (message) => {
@@ -96,7 +96,7 @@ export function runPipeline (socket: Duplex, pipeline: Pipeline): Promise<Pipeli
 class Run {
   /** Of the first execution that failed. */
   failure: { readonly error: unknown } | undefined
-  readonly #pipeline: Pipeline
+  readonly #pipeline: Executions
   readonly #writer: MessageWriter
   readonly #reader: MessageReader
   readonly #onSessionMessage: (message: Buffer) => void
@@ -113,7 +113,7 @@ class Run {
   #groupSize: number
   #groupSince = performance.now()
 
-  constructor (pipeline: Pipeline, write: (part: Buffer) => void, onSessionMessage: (message: Buffer) => void) {
+  constructor (pipeline: Executions, write: (part: Buffer) => void, onSessionMessage: (message: Buffer) => void) {
     this.#pipeline = pipeline
     this.#writer = new MessageWriter(write)
     this.#reader = new MessageReader((type, bytes, start, end) => this.#handle(type, bytes, start, end))
@@ -123,7 +123,7 @@ class Run {
 
   get isOver (): boolean { return this.#state === 'over' }
 
-  get result (): PipelineResult { return { rows: this.#rows, count: this.#count, types: this.#types, columns: this.#columns } }
+  get result (): ExecutionsResult { return { rows: this.#rows, count: this.#count, types: this.#types, columns: this.#columns } }
 
   start (): void {
     this.#writer.parse(this.#pipeline.text)
@@ -216,7 +216,7 @@ class Run {
         return
       case 'E': { // ErrorResponse
         const fields = readError(message)
-        this.failure ??= { error: new PipelineServerError(fields, this.#done) }
+        this.failure ??= { error: new RefusedExecutionError(fields, this.#done) }
         // Now the server skips all until a Sync, unless it takes its leave.
         if (fields.severity === 'FATAL' || fields.severity === 'PANIC') this.#state = 'over'
         else this.#sync()
