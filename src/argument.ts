@@ -42,18 +42,24 @@ function highestPlaceholder (text: string): number {
 const MOST_ARGUMENTS = 65_533
 
 /** Wraps the arguments of a call; null stays null. Checks what can be known without the types. `row` names them in an error. */
-export function toArguments (values: readonly unknown[], { text, parameters }: Pick<Statement, 'text' | 'parameters'>, row = ''): Array<Argument | null> {
+export function toArguments (values: readonly unknown[], statement: Pick<Statement, 'text' | 'parameters'>, row = ''): Array<Argument | null> {
+  checkCount(values, statement, row)
+  return values.map((value, index) => {
+    if (value === null) return null
+    if (value === undefined) throw undefinedValue(row, index)
+    return new Argument(value)
+  })
+}
+
+function checkCount (values: readonly unknown[], { text, parameters }: Pick<Statement, 'text' | 'parameters'>, row: string): void {
   if (values.length > MOST_ARGUMENTS) throw new ParameterCountError(row, values.length, `at most ${MOST_ARGUMENTS}`)
   if (parameters !== undefined) {
     if (values.length !== parameters) throw new ParameterCountError(row, values.length, parameters)
   // A text without `$3` has no third parameter, wherever else it has dollars.
   } else if (values.length > 0 && !text.includes(`$${values.length}`)) throw new ParameterCountError(row, values.length, highestPlaceholder(text))
-  return values.map((value, index) => {
-    if (value === null) return null
-    if (value === undefined) throw new ValueError(`${row}parameter $${index + 1}`, 'it is undefined (use null for NULL)')
-    return new Argument(value)
-  })
 }
+
+const undefinedValue = (row: string, index: number): Error => new ValueError(`${row}parameter $${index + 1}`, 'it is undefined (use null for NULL)')
 
 /**
  * Writes each argument as its type, so that nothing can throw later. Returns the types that the pool has yet to learn;
@@ -79,4 +85,33 @@ export function writeArguments (args: ReadonlyArray<Argument | null>, types: rea
     }
   }
   return unknown
+}
+
+/**
+ * The text forms of one of many argument lists, whose types are all known, without an `Argument` for each. Refuses what
+ * `toArguments` and `writeArguments` refuse.
+ */
+export function writeTexts (values: readonly unknown[], statement: Pick<Statement, 'text' | 'parameters'>, types: readonly number[], registry: TypeRegistry, row: number): Array<string | null> {
+  if (values.length !== types.length || values.length > MOST_ARGUMENTS) {
+    checkCount(values, statement, `row ${row}, `)
+    throw new ParameterCountError(`row ${row}, `, values.length, types.length)
+  }
+  const texts: Array<string | null> = []
+  for (let index = 0; index < types.length; index++) {
+    const value = values[index]
+    if (value === null) {
+      texts.push(null)
+      continue
+    }
+    if (value === undefined) throw undefinedValue(`row ${row}, `, index)
+    const type = registry.get(types[index] ?? 0)
+    if (type === undefined) throw new Error(`type ${types[index]} should have been learned`)
+    try {
+      texts.push(type.encode(value))
+    } catch (error) {
+      if (error instanceof Refusal) throw new ValueError(`row ${row}, parameter $${index + 1}`, error.message)
+      throw error
+    }
+  }
+  return texts
 }

@@ -2,6 +2,7 @@ import type { Connection } from './connection.js'
 import { codeOf } from './error-code.js'
 import { ReleasedError, TransactionAbortedError } from './errors.js'
 import { Execution } from './execution.js'
+import type { ExecutionsResult } from './executions.js'
 import type { Pool } from './pool.js'
 import { type Call, internalCall, type Read } from './query.js'
 import type { DriverResult } from './result.js'
@@ -62,48 +63,61 @@ export class Channel {
     if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
     return new Promise((resolve, reject) => {
       const execution = new Execution(call, (result) => resolve(read(result, call)), reject, this.#onSettled)
-      this.#inTurn(() => this.#start(execution))
+      this.#inTurn(() => call === ROLLBACK ? this.connection.start(execution) : this.#start(execution))
     })
   }
 
-  /** One prepared statement for many lists of arguments, sent together. */
-  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number): Promise<DriverResult[]> {
-    if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
-    return new Promise((resolve, reject) => {
-      this.#inTurn(() => {
-        this.connection.runPrepared(call, lists, firstRow, this.#onSettled).then(resolve, reject)
-      })
-    })
+  /** The same for a call that may fail without being anyone's error: it is not counted. */
+  attempt (call: Call): Promise<DriverResult> {
+    return this.#perform(() => this.connection.run(call, this.#advance))
+  }
+
+  /** The types of a statement's parameters. */
+  describe (call: Call): Promise<readonly number[]> {
+    return this.#perform(() => this.connection.describe(call, this.#onSettled))
+  }
+
+  /** One statement for many lists of arguments, sent together. */
+  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number): Promise<ExecutionsResult> {
+    return this.#perform(() => this.connection.runMany(call, types, lists, firstRow, this.#onSettled))
   }
 
   #start (execution: Execution): void {
-    const begin = this.#begin
-    this.#begin = undefined
-    if (begin !== undefined) {
-      this.#begins = this.connection.startWith(begin.statement.text, execution)
-      if (!this.#begins) this.#startAfter(begin, execution)
-    } else if (this.#doubtful && execution.call !== ROLLBACK) {
-      this.#startAfter(PROBE, execution)
+    if (this.#begin !== undefined && this.connection.startWith(this.#begin.statement.text, execution)) {
+      this.#begin = undefined
+      this.#begins = true
     } else {
-      this.connection.start(execution)
+      this.#ready(() => this.connection.start(execution), (error) => execution.fail(error))
     }
   }
 
-  /** Runs a call of ours first. If that fails, the other one is not run: it would be outside of the transaction. */
-  #startAfter (first: Call, execution: Execution): void {
-    const refuse = (error: unknown): void => {
-      this.#doubtful = true
-      execution.fail(error)
-    }
-    const proceed = (): void => {
+  /** Does something in its turn. The work says by `#onSettled` or `#advance` that it is done. */
+  #perform<T> (work: () => Promise<T>): Promise<T> {
+    if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
+    return new Promise((resolve, reject) => {
+      const refuse = (error: unknown): void => {
+        this.#onSettled(error)
+        reject(error)
+      }
+      this.#inTurn(() => this.#ready(() => work().then(resolve, reject), refuse))
+    })
+  }
+
+  /** Sees to it that the transaction has begun. If it has not, nothing is run: it would be outside of it. */
+  #ready (proceed: () => void, refuse: (error: unknown) => void): void {
+    const first = this.#begin ?? (this.#doubtful ? PROBE : undefined)
+    this.#begin = undefined
+    if (first === undefined) return proceed()
+    this.#doubtful = true
+    const begun = (): void => {
       this.#doubtful = false
-      this.connection.start(execution)
-    }
-    this.connection.start(new Execution(first, proceed, (error) => {
-      if (first !== PROBE) return refuse(error)
-      // The transaction is open, and the server will say itself that it has failed.
-      if (codeOf(error) !== '25P02') return refuse(new TransactionAbortedError({ cause: this.firstError }))
       proceed()
+    }
+    this.connection.start(new Execution(first, begun, (error) => {
+      if (first !== PROBE) refuse(error)
+      // The transaction is open, and the server will say itself that it has failed.
+      else if (codeOf(error) === '25P02') begun()
+      else refuse(new TransactionAbortedError({ cause: this.firstError }))
     }))
   }
 
@@ -113,6 +127,10 @@ export class Channel {
       this.pool.countError(error)
       if (this.#begins) this.#doubtful = true
     }
+    this.#advance()
+  }
+
+  readonly #advance = (): void => {
     this.#begins = false
     this.#running = false
     this.#next()

@@ -6,10 +6,12 @@ import { codeOf } from './error-code.js'
 import { ConnectionLostError } from './errors.js'
 import { Execution } from './execution.js'
 import { orAborted } from './or-aborted.js'
+import type { ExecutionsResult } from './executions.js'
 import { type Call, internalCall } from './query.js'
 import { Runner } from './runner.js'
 import { RESET_SESSION } from './session.js'
 import { cancelRequest, type Host } from './transport.js'
+import type { TypeRegistry } from './types.js'
 
 /** opening → idle ⇄ busy → closing → closed. Open means idle or busy. A connection dies once and is never revived. */
 export type ConnectionState = 'opening' | 'idle' | 'busy' | 'closing' | 'closed'
@@ -52,6 +54,8 @@ export class Connection {
   holder: Holder = 'pool'
   /** Calls that wait for another connection although a transaction on this one has to end first. */
   blocked = 0
+  /** Told when it leaves the open states, while whoever has it waits for something other than its answer. */
+  onDown: ((reason: CloseReason) => void) | undefined
   /** Whether a transaction of ours is open on it. */
   inTransaction = false
   readonly #parts: ConnectionParts
@@ -79,6 +83,8 @@ export class Connection {
   get state (): ConnectionState { return this.#state }
   /** The server's process for it, as in pg_stat_activity. */
   get pid (): number { return this.#backend?.pid ?? 0 }
+  /** The types that the pool knows. */
+  get types (): TypeRegistry { return this.#parts.types.registry }
   /** How many statements it has run. */
   get uses (): number { return this.#runner.uses }
   /** Whether it must be cleaned before anyone else gets it. */
@@ -133,12 +139,16 @@ export class Connection {
     return this.#state === 'busy' && this.holder === 'statement' && this.#runner.canPipeline(call)
   }
 
-  isPrepared (text: string): boolean { return this.#runner.isPrepared(text) }
+  /** The types of a statement's parameters; only in a transaction. */
+  describe (call: Call, onSettled?: (error?: unknown) => void): Promise<readonly number[]> {
+    if (this.#recovering !== undefined) return this.#recovering.then(() => this.describe(call, onSettled))
+    return this.#runner.describe(call, onSettled)
+  }
 
-  /** Runs a prepared statement for many lists of arguments; only in a transaction. */
-  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: (error?: unknown) => void): Promise<DriverResult[]> {
-    if (this.#recovering !== undefined) return this.#recovering.then(() => this.runPrepared(call, lists, firstRow, onSettled))
-    return this.#runner.runPrepared(call, lists, firstRow, onSettled)
+  /** Runs a statement for many lists of arguments, with the types that its parameters have; only in a transaction. */
+  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: (error?: unknown) => void): Promise<ExecutionsResult> {
+    if (this.#recovering !== undefined) return this.#recovering.then(() => this.runMany(call, types, lists, firstRow, onSettled))
+    return this.#runner.runMany(call, types, lists, firstRow, onSettled)
   }
 
   #ownerOfRunner () {
@@ -223,6 +233,7 @@ export class Connection {
     if (this.#state === 'closing' || this.#state === 'closed') return false
     this.#to('closing')
     this.#parts.onDown(this, reason, cause)
+    this.onDown?.(reason)
     return true
   }
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import postgres from 'postgres'
 import { Argument, BindAborted } from './argument.js'
+import { RefusedExecutionError, runExecutions, type Executions, type ExecutionsResult } from './executions.js'
 import { Request, type RequestKind } from './request.js'
 import type { DriverAnswer } from './result.js'
 import { TypeRegistry } from './types.js'
@@ -74,10 +75,14 @@ export interface DriverOptions {
 /** A postgres.js client over one socket. It never gets a second one: a dead client must not be revived. */
 export class Driver {
   readonly #client: DriverClient
+  readonly #socket: Duplex
+  readonly #types: DriverTypes
   readonly #handle: (request: Request) => void
   #prefix: Buffer | undefined
 
   constructor ({ socket, user, password, database, prepare, parameters, types }: DriverOptions) {
+    this.#socket = socket
+    this.#types = types
     this.#prefixWrites(socket)
     let used = false
     const takeSocket = (): Duplex => {
@@ -152,6 +157,20 @@ export class Driver {
     return new Promise((resolve, reject) => {
       this.send(new Request(strings, args, kind, { answered: (answer, request) => resolve(read(request, answer)), failed: reject }))
     })
+  }
+
+  /**
+   * One statement for many lists of parameters, in a transaction and with nothing else in flight. A refusal of the server
+   * rejects as with `send`; `onRefused` is told before which of the lists it was.
+   */
+  async execute ({ onRefused, ...pipeline }: Omit<Executions, 'parserOf'> & { onRefused?: (index: number) => void }): Promise<ExecutionsResult> {
+    try {
+      return await runExecutions(this.#socket, { ...pipeline, parserOf: (type) => this.#types.parsers[type] })
+    } catch (error) {
+      if (!(error instanceof RefusedExecutionError)) throw error
+      onRefused?.(error.index)
+      throw Reflect.construct(DriverServerError, [error.fields])
+    }
   }
 
   /** Takes leave of the server if nothing is in flight. Whoever waits for the end waits for the socket's 'close'. */

@@ -9,7 +9,7 @@ import type { DriverAnswer, DriverResult } from './result.js'
 export interface ExecutionOwner {
   answered (execution: Execution, answer: DriverAnswer, request: Request): void
   failed (execution: Execution, error: unknown, request: Request): void
-  abandoned (execution: Execution): void
+  abandoned (execution: Execution<never>): void
 }
 
 /** What runs executions. */
@@ -19,7 +19,7 @@ interface Starting { start (execution: Execution): void }
  * One call, from its making to its end. The caller and the driver are done with it at different times: a caller whose
  * time is up is answered at once, while the connection waits for the driver before it serves anyone else.
  */
-export class Execution implements Expiring, Sender {
+export class Execution<in T = DriverResult> implements Expiring, Sender {
   readonly call: Call
   /** The wrapped arguments, kept for when the statement has to be sent again. */
   args: Array<Argument | null> | undefined
@@ -31,7 +31,7 @@ export class Execution implements Expiring, Sender {
   /** Whether a cancel was on its way to the server while it was in flight: it may be hit by accident. */
   exposed = false
   startedAt = 0
-  readonly #resolve: (result: DriverResult) => void
+  readonly #resolve: (result: T) => void
   readonly #reject: (error: unknown) => void
   readonly #onSettled: ((error?: unknown) => void) | undefined
   #owner: ExecutionOwner | undefined
@@ -45,7 +45,7 @@ export class Execution implements Expiring, Sender {
   #onFinished: (() => void) | undefined
 
   /** `onSettled` is called just before the caller is answered, with the error if it is one. */
-  constructor (call: Call, resolve: (result: DriverResult) => void, reject: (error: unknown) => void, onSettled?: (error?: unknown) => void) {
+  constructor (call: Call, resolve: (result: T) => void, reject: (error: unknown) => void, onSettled?: (error?: unknown) => void) {
     this.call = call
     this.#resolve = resolve
     this.#reject = reject
@@ -58,7 +58,7 @@ export class Execution implements Expiring, Sender {
   // In the queue for a connection.
   get holder (): 'statement' { return 'statement' }
   get signal (): AbortSignal | undefined { return this.call.options.signal }
-  served (connection: Starting): void { connection.start(this) }
+  served (this: Execution, connection: Starting): void { connection.start(this) }
   refused (error: Error): void { this.fail(error) }
 
   /** Gives the caller `timeout` seconds, by a clock that goes off after `seconds` (0: never), and his signal a voice. */
@@ -91,7 +91,7 @@ export class Execution implements Expiring, Sender {
   }
 
   /** Answers the caller; a second answer is ignored. */
-  succeed (result: DriverResult): void {
+  succeed (result: T): void {
     if (!this.#settle()) return
     this.#onSettled?.()
     this.#resolve(result)
@@ -112,9 +112,9 @@ export class Execution implements Expiring, Sender {
     return true
   }
 
-  answered (answer: DriverAnswer, request: Request): void { this.#owner?.answered(this, answer, request) }
+  answered (this: Execution, answer: DriverAnswer, request: Request): void { this.#owner?.answered(this, answer, request) }
 
-  failed (error: unknown, request: Request): void { this.#owner?.failed(this, error, request) }
+  failed (this: Execution, error: unknown, request: Request): void { this.#owner?.failed(this, error, request) }
 
   /** The driver is done with it. */
   finish (): void {

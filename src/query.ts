@@ -15,8 +15,22 @@ export interface CallOptions {
   prepare?: boolean | undefined
 }
 
+/** The options of one batch. */
+export interface BatchOptions extends CallOptions {
+  /**
+   * `'auto'`: an INSERT of many rows may travel as arrays, in one statement, where that is the same as one execution for
+   * each list. `'pipeline'`: always one execution for each.
+   */
+  batch?: 'auto' | 'pipeline' | undefined
+  /** Called after each chunk with the number of lists done so far: they count when the batch resolves. A promise is awaited. */
+  onProgress?: ((done: number) => unknown) | undefined
+}
+
 /** A statement with `$1, $2, …`, or with options for this one call. */
 export type Query = string | (CallOptions & { readonly text: string })
+
+/** The same for a batch. */
+export type BatchQuery = string | (BatchOptions & { readonly text: string })
 
 /** `values`: rows as arrays. `script`: several statements, without arguments. */
 export type Mode = 'rows' | 'values' | 'script'
@@ -36,18 +50,38 @@ export interface Call {
 /** What a helper makes of the result. */
 export type Read<T> = (result: DriverResult, call: Call) => T
 
+/** What a batch is asked to run. */
+export interface BatchCall extends Call { readonly batchOptions: BatchOptions }
+
 const NO_OPTIONS: CallOptions = Object.freeze({})
 const CALL_OPTIONS = ['text', 'timeout', 'signal', 'prepare']
+const BATCH_OPTIONS = ['batch', 'onProgress']
 
 /** A query in any of its forms → what a connection runs. Raises `QueryError` or `OptionError` for what is neither. */
 export function toCall (query: Query, args: readonly unknown[], mode: Mode, cache: StatementCache): Call {
+  return readCall(query, args, mode, cache, CALL_OPTIONS)
+}
+
+/** The same for a batch, whose arguments come later. */
+export function toBatchCall (query: BatchQuery, cache: StatementCache): BatchCall {
+  const call = readCall(query, [], 'rows', cache, [...CALL_OPTIONS, ...BATCH_OPTIONS])
+  if (typeof query === 'string') return { ...call, batchOptions: NO_OPTIONS }
+  const { batch, onProgress } = query
+  if (batch !== undefined && batch !== 'auto' && batch !== 'pipeline') throw new OptionError("query.batch takes 'auto' or 'pipeline'")
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw new OptionError('query.onProgress takes a function')
+  return { ...call, batchOptions: query }
+}
+
+function readCall (query: Query, args: readonly unknown[], mode: Mode, cache: StatementCache, known: readonly string[]): Call {
   if (typeof query === 'string') return { statement: cache.get(query), args, mode, options: NO_OPTIONS }
   if (typeof query !== 'object' || query === null || typeof query.text !== 'string') {
     throw new QueryError(Array.isArray(query)
       ? 'a query is called as fetchOne(text, ...args), not as a tagged template: write $1, $2 for the values'
       : 'a query is a string with $1, $2 for its arguments, or { text, timeout, signal, prepare }')
   }
-  rejectUnknown(query, CALL_OPTIONS, 'query.')
+  const misplaced = BATCH_OPTIONS.find((name) => name in query && !known.includes(name))
+  if (misplaced !== undefined) throw new OptionError(`query.${misplaced} is for executeMany and executeManyWithReturning only`)
+  rejectUnknown(query, known, 'query.')
   const { timeout, signal, prepare } = query
   if (timeout !== undefined && !isSeconds(timeout)) throw new OptionError(`query.timeout takes ${SECONDS}`)
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new OptionError('query.signal takes an AbortSignal')

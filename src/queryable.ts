@@ -1,5 +1,6 @@
-import type { ArgumentLists, Batch } from './batch.js'
-import { type Call, type Mode, type Query, type Read, toCall } from './query.js'
+import type { ArgumentLists } from './argument-lists.js'
+import type { Batch } from './batch.js'
+import { type BatchQuery, type Call, type Mode, type Query, type Read, toBatchCall, toCall } from './query.js'
 import type { DriverResult } from './result.js'
 import type { StatementCache } from './statement.js'
 import type { TransactionOptions } from './transaction-options.js'
@@ -59,18 +60,26 @@ export abstract class Queryable {
     return this.fetchOne<T>(query, ...args)
   }
 
-  /** Runs one statement for each list of arguments: all or none. The lists may come from any iterable or async iterable.
-   * @example await db.executeMany('INSERT INTO logs (level, message) VALUES ($1, $2)', [['info', 'one'], ['warn', 'two']]) */
-  async executeMany (query: Query, argsList: ArgumentLists): Promise<{ count: number }> {
+  /**
+   * Runs one statement for each list of arguments, in one transaction (inside a transaction: a savepoint): all or none.
+   * The lists may come from any iterable or async iterable, which is read while the statements run, in bounded memory.
+   * Beside the other options `{ text, … }` takes `onProgress`, and `batch: 'pipeline'` for one execution for each list
+   * where an INSERT could travel as arrays. `timeout` seconds are for one execution.
+   *
+   * Rejects with the error of the first list that fails: a `ServerError` has its number in `row`, from 0; others name it.
+   * @example await db.executeMany('INSERT INTO logs (level, message) VALUES ($1, $2)', [['info', 'one'], ['warn', 'two']])
+   */
+  async executeMany (query: BatchQuery, argsList: ArgumentLists): Promise<{ count: number }> {
     let count = 0
-    await this.batch({ call: this.#call(query, [], 'rows'), argsList, onResult: (result) => { count += result.count ?? 0 } })
+    await this.#batch(query, argsList, (_, affected) => { count += affected ?? 0 })
     return { count }
   }
 
-  /** The same for a statement with RETURNING: the rows, in the order of the lists. */
-  async executeManyWithReturning<T extends object = Row> (query: Query, argsList: ArgumentLists): Promise<T[]> {
+  /** The same for a statement with RETURNING: the rows, in the order of the lists.
+   * @example const users = await db.executeManyWithReturning<User>('INSERT INTO users (name) VALUES ($1) RETURNING *', [['Ada'], ['Grace']]) */
+  async executeManyWithReturning<T extends object = Row> (query: BatchQuery, argsList: ArgumentLists): Promise<T[]> {
     const rows: unknown[] = []
-    await this.batch({ call: this.#call(query, [], 'rows'), argsList, onResult: (result) => { for (const row of result) rows.push(row) } })
+    await this.#batch(query, argsList, (some) => { for (const row of some) rows.push(row) })
     return rows as T[]
   }
 
@@ -87,6 +96,11 @@ export abstract class Queryable {
 
   protected abstract run<T> (call: Call, read: Read<T>): Promise<T>
   protected abstract batch (batch: Batch): Promise<void>
+
+  #batch (query: BatchQuery, argsList: ArgumentLists, onResult: Batch['onResult']): Promise<void> {
+    const { statements } = this
+    return this.batch({ call: toBatchCall(query, statements), argsList, statements, onResult })
+  }
 
   #call (query: Query, args: readonly unknown[], mode: Mode): Call {
     return toCall(query, args, mode, this.statements)

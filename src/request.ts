@@ -50,6 +50,7 @@ export class Request {
   /** Holds the types that the server named for the parameters; zeros until it did. Null until it was sent. */
   statement: { types: number[] } | null = null
   readonly #sender: Sender
+  #described = false
   #done = false
 
   constructor (strings: readonly [string], args: ReadonlyArray<Argument | null>, kind: RequestKind, sender: Sender) {
@@ -64,8 +65,12 @@ export class Request {
   /** Where it came from: nobody asks. */
   get origin (): string { return '' }
 
-  /** The driver answers a described statement twice. */
+  /** The driver answers a description twice: when it has it, and when it is ready for what comes next. */
   resolve (answer: DriverAnswer): void {
+    if (this.onlyDescribe && !this.#described) {
+      this.#described = true
+      return
+    }
     if (this.#done) return
     this.#done = true
     this.#sender.answered(answer, this)

@@ -1,10 +1,11 @@
-import { type Argument, BindAborted, toArguments, writeArguments } from './argument.js'
+import { BindAborted, toArguments, writeArguments, writeTexts } from './argument.js'
 import type { Config } from './config.js'
 import type { Deadlines } from './deadlines.js'
 import { type Driver, DriverServerError, type DriverTypes } from './driver.js'
 import { Refusal } from './encode.js'
 import { AbortedError, ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError, ValueError } from './errors.js'
 import { Execution, type ExecutionOwner } from './execution.js'
+import { ChangedTypesError, type ExecutionsResult } from './executions.js'
 import type { Call } from './query.js'
 import { Request } from './request.js'
 import type { DriverAnswer, DriverResult } from './result.js'
@@ -48,7 +49,7 @@ export class Runner implements ExecutionOwner {
   readonly #deadlines: Deadlines
   readonly #owner: RunnerOwner
   /** In the order in which the driver will answer them. */
-  readonly #inFlight: Execution[] = []
+  readonly #inFlight: Array<Execution<never>> = []
   #answeredAt = 0
   /** When the first of those that travel together was sent, and how many of them are answered. */
   #burstAt = 0
@@ -69,13 +70,11 @@ export class Runner implements ExecutionOwner {
     this.#serverLimit = config.commandTimeout
   }
 
-  isPrepared (text: string): boolean { return this.#prepared.has(text) }
-
   /** How many calls are in flight. */
   get inFlight (): number { return this.#inFlight.length }
 
   /** What the server is running, as far as is known here. */
-  get oldest (): Execution | undefined { return this.#inFlight[0] }
+  get oldest (): Execution<never> | undefined { return this.#inFlight[0] }
 
   /** Answers all callers, because the connection is lost. */
   failAll (error: unknown): void {
@@ -108,10 +107,7 @@ export class Runner implements ExecutionOwner {
   /** Runs a call, behind those in flight. `now` is the time, if the caller just asked for it. */
   run (execution: Execution, now = performance.now()): void {
     if (!this.#admit(execution, now)) return
-    const serverLimit = this.#watch(execution)
-    if (serverLimit === this.#serverLimit || execution.call.internal === true) return this.#send(execution)
-    const set = `SET statement_timeout = ${Math.min(Math.ceil(serverLimit * 1000), LONGEST_LIMIT)}`
-    this.#aside(execution, set, () => { this.#serverLimit = serverLimit }, () => this.#send(execution))
+    this.#limit(execution, this.#watch(execution), () => this.#send(execution))
   }
 
   /**
@@ -133,44 +129,57 @@ export class Runner implements ExecutionOwner {
     return true
   }
 
-  /**
-   * Runs a statement, which was run before and so is prepared, once for each list of arguments, sent together. Resolves
-   * with the results in order; rejects with the first error. Only for a transaction, which undoes the others then.
-   */
-  runPrepared (call: Call, lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: (error?: unknown) => void): Promise<DriverResult[]> {
+  /** The types of a statement's parameters, by a description of its own: what is prepared may be stale. Only in a transaction. */
+  describe (call: Call, onSettled?: (error?: unknown) => void): Promise<readonly number[]> {
     return new Promise((resolve, reject) => {
-      const results: DriverResult[] = []
-      const execution = new Execution(call, () => resolve(results), reject, onSettled)
-      const types = this.#prepared.get(call.statement.text)
-      if (types === undefined) return execution.fail(new QueryError('the statement of the batch could not be prepared'))
-      try {
-        const unknown = new Set<number>()
-        const write = (): Array<Array<Argument | null>> => lists.map((list, index) => this.#write(list, call.statement, types, `row ${firstRow + index}, `, unknown))
-        const batch = write()
-        if (!this.#admit(execution, performance.now())) return
-        this.#watch(execution)
-        if (unknown.size === 0) return this.#sendAll(execution, batch, firstRow, results)
-        // NULLs so far, so nobody had to know the type.
-        this.#learn(execution, [...unknown], () => {
-          try {
-            this.#sendAll(execution, write(), firstRow, results)
-          } catch (error) {
-            this.#end(execution, error)
-          }
-        })
-      } catch (error) {
-        execution.fail(error)
-      }
+      const execution = new Execution<readonly number[]>(call, resolve, reject, onSettled)
+      if (!this.#admit(execution)) return
+      this.#limit(execution, this.#watch(execution), () => this.#driver.execute({ text: call.statement.text, executions: 0, parametersOf: () => [] }).then(({ types, columns }) => {
+        const { registry } = this.#types
+        const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => registry.get(oid) === undefined)
+        if (unknown.length === 0) this.#end(execution, undefined, types)
+        else this.#learn(execution, unknown, () => this.#end(execution, undefined, types))
+      }, (error) => this.#end(execution, this.#translate(execution, error))))
     })
   }
 
-  #write (list: readonly unknown[], statement: Statement, types: readonly number[], row: string, unknown: Set<number>): Array<Argument | null> {
-    const args = toArguments(list, statement, row)
-    for (const oid of writeArguments(args, types, this.#types.registry, row)) unknown.add(oid)
-    return args
+  /**
+   * Runs a statement once for each list of arguments, sent together. Rejects with the error of the first list that fails,
+   * be it refused here or by the server. Only in a transaction, which undoes the others then.
+   */
+  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number, onSettled?: (error?: unknown) => void): Promise<ExecutionsResult> {
+    return new Promise((resolve, reject) => {
+      const execution = new Execution<ExecutionsResult>(call, resolve, reject, onSettled)
+      if (!this.#admit(execution)) return
+      const serverLimit = this.#watch(execution)
+      const { statement, options: { timeout = serverLimit } } = call
+      let row = firstRow
+      const executions = {
+        text: statement.text,
+        types,
+        executions: lists.length,
+        parametersOf: (index: number) => {
+          this.uses++
+          return writeTexts(lists[index] ?? [], statement, types, this.#types.registry, firstRow + index)
+        },
+        onProgress: () => execution.progress(),
+        oneByOne: timeout !== serverLimit,
+        onRefused: (index: number) => { row += index },
+      }
+      this.#limit(execution, serverLimit, () => this.#driver.execute(executions).then(
+        (result) => this.#end(execution, undefined, result),
+        (error) => this.#end(execution, this.#translate(execution, error, types, row))))
+    })
   }
 
-  #admit (execution: Execution, now: number): boolean {
+  /** Gives the session the statement_timeout that a call needs, then goes on with the call. */
+  #limit<T> (execution: Execution<T>, seconds: number, then: () => void): void {
+    if (seconds === this.#serverLimit || execution.call.internal === true) return then()
+    const set = `SET statement_timeout = ${Math.min(Math.ceil(seconds * 1000), LONGEST_LIMIT)}`
+    this.#aside(execution, set, () => { this.#serverLimit = seconds }, then)
+  }
+
+  #admit<T> (execution: Execution<T>, now = performance.now()): boolean {
     const { signal } = execution.call.options
     execution.startedAt = now
     execution.exposed = this.#cancelling
@@ -181,7 +190,7 @@ export class Runner implements ExecutionOwner {
   }
 
   /** Starts the clock. Returns the statement_timeout that the session needs: only a longer timeout concerns the server. */
-  #watch (execution: Execution): number {
+  #watch<T> (execution: Execution<T>): number {
     const { timeout = this.#config.commandTimeout } = execution.call.options
     const serverLimit = this.#serverLimitFor(timeout)
     const clock = timeout === serverLimit && timeout !== 0 ? timeout + CLOCK_GRACE : timeout
@@ -197,7 +206,7 @@ export class Runner implements ExecutionOwner {
   }
 
   /** Asks the server something on behalf of a call, behind all that is in flight, then goes on with the call. */
-  #aside (execution: Execution, text: string, use: (result: DriverResult) => void, then: () => void): void {
+  #aside<T> (execution: Execution<T>, text: string, use: (result: DriverResult) => void, then: () => void): void {
     this.#toTheEnd(execution)
     this.#driver.ask(text).then((result) => {
       // The statement before it may have failed midway through its rows.
@@ -209,14 +218,14 @@ export class Runner implements ExecutionOwner {
   }
 
   /** The driver will answer what is sent for it now after all others. */
-  #toTheEnd (execution: Execution): void {
+  #toTheEnd (execution: Execution<never>): void {
     if (this.#inFlight.length === 1) return
     this.#remove(execution)
     this.#inFlight.push(execution)
     this.#cancelAbandoned()
   }
 
-  #remove (execution: Execution): void {
+  #remove (execution: Execution<never>): void {
     const index = this.#inFlight.indexOf(execution)
     if (index === 0) this.#inFlight.shift()
     else if (index !== -1) this.#inFlight.splice(index, 1)
@@ -227,7 +236,7 @@ export class Runner implements ExecutionOwner {
   }
 
   /** Nobody waits for it any more. If it is not its turn yet, it is cancelled when it is. */
-  abandoned (execution: Execution): void {
+  abandoned (execution: Execution<never>): void {
     if (this.#inFlight[0] === execution) this.#owner.cancel()
   }
 
@@ -253,35 +262,6 @@ export class Runner implements ExecutionOwner {
   /** The driver now binds this statement at once, so its types must be known here before it is given to it again. */
   #remember ({ text }: Statement, { prepare, statement }: Request): void {
     if (prepare && statement !== null && !this.#prepared.has(text) && !statement.types.includes(0)) this.#prepared.set(text, statement.types)
-  }
-
-  #sendAll (execution: Execution, batch: ReadonlyArray<Array<Argument | null>>, firstRow: number, results: DriverResult[]): void {
-    const { statement, mode } = execution.call
-    let left = batch.length
-    let failure: { error: unknown, row: number } | undefined
-    const done = (): void => {
-      execution.progress()
-      if (--left > 0) return
-      if (failure === undefined) return this.#end(execution, undefined, results[0])
-      const error = this.#translate(execution, failure.error, [], failure.row)
-      if (isStale(failure.error)) this.#endRenewing(execution, error, batch[0]?.length ?? 0)
-      else this.#end(execution, error)
-    }
-    for (const [index, args] of batch.entries()) {
-      this.uses++
-      this.#driver.send(new Request(statement.strings, args, { prepare: true, values: mode === 'values' }, {
-        answered: (answer) => {
-          const result = answer as DriverResult
-          results[index] = result
-          repairRows(result)
-          done()
-        },
-        failed: (error) => {
-          failure ??= { error, row: firstRow + index }
-          done()
-        },
-      }))
-    }
   }
 
   answered (execution: Execution, answer: DriverAnswer, request: Request): void {
@@ -325,7 +305,7 @@ export class Runner implements ExecutionOwner {
     this.#answeredAt = now
   }
 
-  #learn (execution: Execution, oids: number[], then: () => void): void {
+  #learn<T> (execution: Execution<T>, oids: number[], then: () => void): void {
     this.#aside(execution, catalogQuery(oids), (rows) => this.#types.registry.learn([...rows] as CatalogRow[], oids), () => {
       // The snapshot of a repeatable read transaction may be older than the type. That is no reason to guess for ever.
       if (oids.every((oid) => this.#types.registry.get(oid) !== undefined)) then()
@@ -403,8 +383,10 @@ export class Runner implements ExecutionOwner {
   }
 
   /** What the driver rejected with → what the caller learns. */
-  #translate (execution: Execution, error: unknown, types: readonly number[] = [], row = execution.call.row): unknown {
+  #translate<T> (execution: Execution<T>, error: unknown, types: readonly number[] = [], row = execution.call.row): unknown {
     const { call: { args, statement, internal }, startedAt } = execution
+    if (error instanceof ValueError || error instanceof ParameterCountError) return error
+    if (error instanceof ChangedTypesError) return new QueryError('the types of the parameters changed during the batch: run it again')
     if (!(error instanceof DriverServerError)) {
       if (!(error instanceof BindAborted || error instanceof Refusal)) this.#owner.broken('lost', error)
       return new ConnectionLostError('while the statement was running', { cause: error })
@@ -420,7 +402,7 @@ export class Runner implements ExecutionOwner {
   }
 
   /** The driver is done with the call. */
-  #end (execution: Execution, error?: unknown, result?: DriverResult): void {
+  #end<T> (execution: Execution<T>, error?: unknown, result?: T): void {
     this.#remove(execution)
     execution.finish()
     if (this.#inFlight.length === 0) this.#owner.idle(this.#answeredAt)
