@@ -49,6 +49,9 @@ export class Channel {
     this.firstError = undefined
   }
 
+  /** The server has said that the transaction is over. */
+  ended (): void { this.#doubtful = false }
+
   /** Whether nothing was run since `begin`, so that the server knows of no transaction. It is given up then. */
   takeBackBegin (): boolean {
     const unused = this.#begin !== undefined
@@ -69,17 +72,17 @@ export class Channel {
 
   /** The same for a call that may fail without being anyone's error: it is not counted. */
   attempt (call: Call): Promise<DriverResult> {
-    return this.#perform(() => this.connection.run(call, this.#advance))
+    return this.#perform(call, () => this.connection.run(call, this.#advance))
   }
 
   /** The types of a statement's parameters. */
   describe (call: Call): Promise<readonly number[]> {
-    return this.#perform(() => this.connection.describe(call, this.#onSettled))
+    return this.#perform(call, () => this.connection.describe(call, this.#onSettled))
   }
 
   /** One statement for many lists of arguments, sent together. */
   runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number): Promise<ExecutionsResult> {
-    return this.#perform(() => this.connection.runMany(call, types, lists, firstRow, this.#onSettled))
+    return this.#perform(call, () => this.connection.runMany(call, types, lists, firstRow, this.#onSettled))
   }
 
   #start (execution: Execution): void {
@@ -87,24 +90,27 @@ export class Channel {
       this.#begin = undefined
       this.#begins = true
     } else {
-      this.#ready(() => this.connection.start(execution), (error) => execution.fail(error))
+      this.#ready(execution.call, () => this.connection.start(execution), (error) => execution.fail(error))
     }
   }
 
   /** Does something in its turn. The work says by `#onSettled` or `#advance` that it is done. */
-  #perform<T> (work: () => Promise<T>): Promise<T> {
+  #perform<T> (call: Call, work: () => Promise<T>): Promise<T> {
     if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
     return new Promise((resolve, reject) => {
       const refuse = (error: unknown): void => {
         this.#onSettled(error)
         reject(error)
       }
-      this.#inTurn(() => this.#ready(() => work().then(resolve, reject), refuse))
+      this.#inTurn(() => this.#ready(call, () => work().then(resolve, reject), refuse))
     })
   }
 
-  /** Sees to it that the transaction has begun. If it has not, nothing is run: it would be outside of it. */
-  #ready (proceed: () => void, refuse: (error: unknown) => void): void {
+  /**
+   * Sees to it that the transaction has begun. If it has not, the call is not run: it would be outside of it. Its timeout
+   * and signal hold meanwhile too.
+   */
+  #ready ({ options }: Call, proceed: () => void, refuse: (error: unknown) => void): void {
     const first = this.#begin ?? (this.#doubtful ? PROBE : undefined)
     this.#begin = undefined
     if (first === undefined) return proceed()
@@ -113,11 +119,11 @@ export class Channel {
       this.#doubtful = false
       proceed()
     }
-    this.connection.start(new Execution(first, begun, (error) => {
-      if (first !== PROBE) refuse(error)
+    this.connection.start(new Execution({ ...first, options }, begun, (error) => {
+      const code = first === PROBE ? codeOf(error) : undefined
       // The transaction is open, and the server will say itself that it has failed.
-      else if (codeOf(error) === '25P02') begun()
-      else refuse(new TransactionAbortedError({ cause: this.firstError }))
+      if (code === '25P02') begun()
+      else refuse(code === '25P01' ? new TransactionAbortedError({ cause: this.firstError }) : error)
     }))
   }
 

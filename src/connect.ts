@@ -53,6 +53,8 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
   try {
     checkServer(await orAborted(limit, () => connection.greet(SERVER_QUERY)), wanted)
     await orAborted(limit, async () => parts.onConnect?.(connection))
+    // A statement that it gave up may still be running: nobody gets the connection before it has ended.
+    while (connection.recovering !== undefined) await orAborted(limit, async () => connection.recovering)
     connection.settleIn()
     return connection
   } catch (error) {

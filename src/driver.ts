@@ -123,15 +123,12 @@ export class Driver {
 
   /**
    * Sends a request, behind what is in flight: at once, unless the driver is describing a statement. What is sent in one
-   * turn of the event loop leaves in one write. The sender may hear of a failure before this returns. `prefix` goes right
-   * before it; only with nothing in flight.
+   * turn of the event loop leaves in one write. The sender may hear of a failure before this returns.
    */
-  send (request: Request, prefix?: Buffer): void {
-    this.#prefix = prefix
-    this.#handle(request)
-    // The driver repeats a stale statement by itself, and two at once get each other's answers: our side does it.
-    if (request.statement !== null) request.prepared = false
-  }
+  send (request: Request): void { this.#handle(request) }
+
+  /** What goes to the server right before the request that the driver is about to write. */
+  prefix (bytes: Buffer): void { this.#prefix = bytes }
 
   /** One write for the prefix and the driver's bytes: with cork() and writev a transaction took a tenth longer. */
   #prefixWrites (socket: Duplex): void {

@@ -26,8 +26,8 @@ export class Execution<in T = DriverResult> implements Expiring, Sender {
   /** What goes to the server right before it, as one group with it: if that fails, the server skips it. */
   prefix: Buffer | undefined
   sends = 0
-  /** Whether its statement was described anew. */
-  refreshed = false
+  /** How often its statement was described anew. */
+  renewals = 0
   /** Whether a cancel was on its way to the server while it was in flight: it may be hit by accident. */
   exposed = false
   startedAt = 0

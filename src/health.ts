@@ -50,7 +50,7 @@ export function readHealthOptions (options: HealthOptions = {}): HealthLimits {
 interface Outcome { alive: boolean, latency: number | null, at: number }
 
 const CLOSED: Outcome = { alive: false, latency: null, at: 0 }
-const CHECK = internalCall('SELECT 1')
+const CHECK = internalCall('SELECT 1', 'rows')
 
 /**
  * Whether the database answers. One check at a time, its outcome kept for a moment, so that nobody can hammer the

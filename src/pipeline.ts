@@ -9,8 +9,7 @@ const WITHOUT_SPARE = { most: 16, budget: 8 }
  * Which calls travel together: those made in one turn of the event loop, or waiting when a connection comes free, as far
  * as they are known to be quick. They leave in one write and are answered in one read, and those two system calls are
  * most of what a quick statement costs. A slow or unknown statement travels alone, so that nobody waits behind it; nor
- * is anything sent behind what left in an earlier turn, or, while there are connections to spare, behind a statement that
- * may have to wait for a lock.
+ * is anything sent behind what left in an earlier turn, or behind a statement that may have to wait for a lock.
  */
 export class Pipeline {
   readonly #enabled: boolean
@@ -43,7 +42,7 @@ export class Pipeline {
   join ({ call }: Execution, hasSpare: boolean): Connection | undefined {
     const connection = this.#connection
     const { most, budget } = hasSpare ? WITH_SPARE : WITHOUT_SPARE
-    if (connection === undefined || this.#count >= most || (this.#mayLock && hasSpare)) return undefined
+    if (connection === undefined || this.#count >= most || this.#mayLock) return undefined
     const { mayBePipelined, mayLock, pace } = call.statement
     const cost = this.#cost + pace.estimate
     if (!mayBePipelined || !pace.isQuick || cost > budget || !connection.canPipeline(call)) return undefined

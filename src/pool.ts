@@ -119,7 +119,7 @@ export class Pool {
       const execution = new Execution(call, (result) => resolve(read(result, call)), reject, this.#onSettled)
       if (call.options.signal?.aborted === true) return this.#enqueue(execution)
       const now = performance.now()
-      const connection = this.#waiters.size === 0 ? this.#joinOrTake(execution, now) : undefined
+      const connection = this.isOpen && this.#waiters.size === 0 ? this.#joinOrTake(execution, now) : undefined
       if (connection === undefined) this.#enqueue(execution, now)
       else connection.start(execution, now)
     })

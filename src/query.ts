@@ -89,8 +89,8 @@ function readCall (query: Query, args: readonly unknown[], mode: Mode, cache: St
   return { statement: cache.get(query.text), args, mode, options: query }
 }
 
-/** A statement of our own. */
-export function internalCall (text: string, mode: Mode = 'rows', options: CallOptions = NO_OPTIONS): Call {
-  const statement = { text, strings: [text] as const, parameters: undefined, uses: 0, pace: new Pace(), mayBePipelined: false, mayLock: false, isScript: false, mayLeaveState: false, controlsTransaction: true, leavesTransactionOpen: false }
+/** A statement of our own. By the simple protocol, so that no DEALLOCATE ALL of a user's takes it away. */
+export function internalCall (text: string, mode: Mode = 'script', options: CallOptions = NO_OPTIONS): Call {
+  const statement = { text, strings: [text] as const, parameters: undefined, uses: 0, pace: new Pace(), isPlanned: false, mayBePipelined: false, mayLock: false, isScript: false, mayLeaveState: false, controlsTransaction: true, leavesTransactionOpen: false }
   return { statement, args: [], mode, options, internal: true }
 }

@@ -21,6 +21,8 @@ const CLOCK_GRACE = 0.5
 const MOST_PREPARED = 256
 /** How often a call is sent at most: types that change all the time, or cancels that hit it by accident, come to an end. */
 const MOST_SENDS = 4
+/** How often a statement is described anew for one call: the schema may change meanwhile. */
+const MOST_RENEWALS = 3
 const UNDOES_LIMIT = /rollback|abort|reset|discard|statement_timeout/i
 const LONGEST_LIMIT = 0x7fffffff
 
@@ -214,7 +216,12 @@ export class Runner implements ExecutionOwner {
       use(result as DriverResult)
       if (execution.settled) return this.#end(execution)
       then()
-    }, (error) => this.#end(execution, this.#translate(execution, error)))
+    }, (error) => {
+      const translated = this.#translate(execution, error)
+      if (!this.#wasHitByAccident(execution, translated)) return this.#end(execution, translated)
+      execution.sends++
+      this.#aside(execution, text, use, then)
+    })
   }
 
   /** The driver will answer what is sent for it now after all others. */
@@ -243,6 +250,7 @@ export class Runner implements ExecutionOwner {
   #send (execution: Execution): void {
     const { statement, args, mode, options: { prepare: wish } } = execution.call
     const types = this.#prepared.get(statement.text)
+    this.#toTheEnd(execution)
     execution.sends++
     try {
       execution.args ??= toArguments(args, statement, rowName(execution.call))
@@ -256,7 +264,9 @@ export class Runner implements ExecutionOwner {
     const simple = isSimple(execution.call)
     const prepare = !simple && this.#config.prepare && wish !== false &&
       (types !== undefined || ((wish === true || statement.uses > 1) && this.#prepared.size < MOST_PREPARED))
-    this.#driver.send(new Request(statement.strings, execution.args, { prepare, simple, values: mode === 'values' }, execution), execution.prefix)
+    const { prefix } = execution
+    const onSending = prefix && (() => this.#driver.prefix(prefix))
+    this.#driver.send(new Request(statement.strings, execution.args, { prepare, simple, values: mode === 'values' }, execution, onSending))
   }
 
   /** The driver now binds this statement at once, so its types must be known here before it is given to it again. */
@@ -278,8 +288,8 @@ export class Runner implements ExecutionOwner {
     for (const result of results) repairRows(result)
     if (internal !== true && statement.mayLeaveState) this.tainted = true
     const result = results.at(-1)
-    // A rollback undoes a SET, and so may its owner.
-    if (this.#serverLimit !== this.#config.commandTimeout && UNDOES_LIMIT.test(statement.text)) this.#serverLimit = undefined
+    // A rollback undoes a SET, also one that a COMMIT turned into, and so may its owner.
+    if (this.#serverLimit !== this.#config.commandTimeout && (UNDOES_LIMIT.test(statement.text) || result?.command === 'ROLLBACK')) this.#serverLimit = undefined
     if (result === undefined) return this.#end(execution, new QueryError('the server answered nothing'))
     const { registry } = this.#types
     if (!needsReading(result, registry)) return this.#end(execution, undefined, result)
@@ -315,13 +325,13 @@ export class Runner implements ExecutionOwner {
 
   failed (execution: Execution, error: unknown, request: Request): void {
     const types = request.statement?.types
-    this.#remember(execution.call.statement, request)
+    // Of one without parameters it cannot be told whether it got as far as that.
+    if (types !== undefined && types.length > 0) this.#remember(execution.call.statement, request)
     this.#measure(execution)
     if (execution.settled || !(error instanceof BindAborted || error instanceof Refusal)) {
       const translated = this.#translate(execution, error, types)
       if (!(translated instanceof ServerError)) return this.#end(execution, translated)
-      // A cancel that was meant for a neighbour: it had no effect, and nobody asked for that.
-      if (translated.code === '57014' && execution.exposed && !execution.settled && execution.sends < MOST_SENDS) return this.#again(execution)
+      if (this.#wasHitByAccident(execution, translated)) return this.#send(execution)
       const stale = isStale(error)
       if (execution.prefix !== undefined) return stale ? this.#endRenewing(execution, translated, types?.length ?? 0) : this.#end(execution, translated)
       return stale || /^(22|42|XX000)/.test(translated.code) ? this.#maybeStale(execution, types, translated, stale) : this.#end(execution, translated)
@@ -331,37 +341,34 @@ export class Runner implements ExecutionOwner {
       const unknown = writeArguments(execution.args ?? [], types ?? [], this.#types.registry, rowName(execution.call))
       if (execution.sends >= MOST_SENDS) throw new QueryError('the types of the statement change all the time')
       if (unknown.length > 0) this.#learn(execution, unknown, () => this.#send(execution))
-      else this.#again(execution)
+      else this.#send(execution)
     } catch (refusal) {
       this.#end(execution, refusal)
     }
   }
 
-  #again (execution: Execution): void {
-    this.#toTheEnd(execution)
-    this.#send(execution)
-  }
-
   /**
    * A call failed with a prepared statement, and had no effect. A change of the schema may have given the parameters
-   * other types since, or the result other columns: then it is run again with the new ones, once. In a transaction the
-   * server refuses to describe it.
+   * other types since, or the result other columns: then it is run again with the new ones. In a transaction the server
+   * refuses to describe it.
    */
   #maybeStale (execution: Execution, types: readonly number[] | undefined, error: unknown, stale = false): void {
-    const { call: { statement }, args, refreshed } = execution
+    const { call: { statement }, args } = execution
     const known = this.#prepared.get(statement.text)
     const wasPrepared = known !== undefined || this.#renewals.has(statement.text)
-    if (refreshed || args === undefined || types === undefined || !wasPrepared) return this.#end(execution, error)
-    execution.refreshed = true
+    if (execution.renewals >= MOST_RENEWALS || args === undefined || types === undefined || !wasPrepared) return this.#end(execution, error)
+    // It may have had effects (CALL), or it is ours, and not to be run twice.
+    if (!statement.isPlanned) return stale ? this.#endRenewing(execution, error, types.length) : this.#end(execution, error)
+    execution.renewals++
     execution.args = undefined
     // Another call found out before.
-    if (known !== undefined && known !== types) return this.#again(execution)
+    if (known !== undefined && known !== types) return this.#send(execution)
     this.#toTheEnd(execution)
     const changed = (now: readonly number[]): boolean => now.some((oid, index) => oid !== types[index])
     this.#driver.describe(statement.strings, args, false).then((now) => {
       if (execution.settled || !(stale || changed(now))) return this.#end(execution, error)
       this.#toTheEnd(execution)
-      this.#renew(statement, types.length).then(() => execution.settled ? this.#end(execution, error) : this.#again(execution), () => this.#end(execution, error))
+      this.#renew(statement, types.length).then(() => execution.settled ? this.#end(execution, error) : this.#send(execution), () => this.#end(execution, error))
     }, () => stale ? this.#endRenewing(execution, error, types.length) : this.#end(execution, error))
   }
 
@@ -401,6 +408,11 @@ export class Runner implements ExecutionOwner {
     return timedOut ? new QueryTimeoutError(limit, { cause: serverError }) : serverError
   }
 
+  /** Whether a cancel that was meant for a neighbour hit it. It had no effect then, and runs again. */
+  #wasHitByAccident<T> (execution: Execution<T>, error: unknown): boolean {
+    return error instanceof ServerError && error.code === '57014' && execution.exposed && !execution.settled && execution.sends < MOST_SENDS
+  }
+
   /** The driver is done with the call. */
   #end<T> (execution: Execution<T>, error?: unknown, result?: T): void {
     this.#remove(execution)
@@ -421,8 +433,9 @@ export class Runner implements ExecutionOwner {
 /** Where the server finds out that a prepared statement is gone, gives other columns than it did, or takes other types. */
 const STALE_ROUTINES = new Set<unknown>(['FetchPreparedStatement', 'RevalidateCachedQuery', 'transformAssignedExpr'])
 
+/** A function that the statement calls may raise the same, and then it has a context. */
 function isStale (error: unknown): boolean {
-  return error instanceof DriverServerError && STALE_ROUTINES.has(error.routine)
+  return error instanceof DriverServerError && STALE_ROUTINES.has(error.routine) && (error.where === undefined || /^(unnamed )?portal /.test(error.where))
 }
 
 /** What may be a script goes by the simple protocol; a single statement need not. */

@@ -12,6 +12,8 @@ export interface Statement {
   /** How often it was run through this pool. */
   uses: number
   readonly pace: Pace
+  /** Whether it is one statement of the server's planner, which has no effect if it fails. */
+  readonly isPlanned: boolean
   /** Whether it may be sent together with others: it leaves nothing behind, and if it is cancelled by accident it has had no effect. */
   readonly mayBePipelined: boolean
   /** Whether it may have to wait for a lock, however quick it was before. */
@@ -55,13 +57,15 @@ function describe (text: string): Statement {
   if (parts.some((part) => COPY_STREAM.test(part))) throw new QueryError('COPY FROM STDIN and TO STDOUT are not supported: use executeMany, or COPY on a connection of postgres.js of your own')
   const controls = parts.filter((part) => BEGINS.test(part) || ENDS.test(part))
   const mayLeaveState = controls.length > 0 || LEAVES_STATE.test(text) || !parts.every((part) => PLAIN.test(part.replace(/^[\s(]+/, '')))
+  const isPlanned = parts.length === 1 && PLANNED.test(parts[0] ?? '')
   return {
     text,
     strings: [text],
     parameters: countParameters(text, parts),
     uses: 0,
     pace: new Pace(),
-    mayBePipelined: parts.length === 1 && !mayLeaveState && PLANNED.test(parts[0] ?? ''),
+    isPlanned,
+    mayBePipelined: isPlanned && !mayLeaveState,
     mayLock: parts.some((part) => LOCKS.test(part)),
     isScript: parts.length > 1,
     mayLeaveState,

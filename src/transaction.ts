@@ -79,14 +79,19 @@ export async function inTransaction<T> (channel: Channel, statements: StatementC
       return result
     }
     const { command } = await channel.run(COMMIT)
-    connection.inTransaction = false
+    ended(channel)
     if (command === 'ROLLBACK') throw new TransactionAbortedError({ cause: channel.firstError })
     return result
   } catch (error) {
     if (channel.takeBackBegin()) connection.inTransaction = false
-    if (connection.inTransaction) await channel.run(ROLLBACK).then(() => { connection.inTransaction = false }, () => channel.destroy())
+    if (connection.inTransaction) await channel.run(ROLLBACK).then(() => ended(channel), () => channel.destroy())
     throw error
   }
+}
+
+function ended (channel: Channel): void {
+  channel.connection.inTransaction = false
+  channel.ended()
 }
 
 /** A batch in a transaction of its own. */

@@ -152,3 +152,34 @@ t.test('statements that others deallocated are prepared anew', async (t) => {
   for (let use = 0; use < 3; use++) await db.execute('INSERT INTO held VALUES ($1)', 2)
   t.equal(await db.fetchVal('SELECT sum(v) FROM held'), 9)
 })
+
+const AUDIT = `CREATE TABLE held (v int); CREATE TABLE audit (note int);
+  CREATE FUNCTION to_audit () RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE note text := 'x'; BEGIN INSERT INTO audit VALUES (note); RETURN NULL; END $$;
+  CREATE CONSTRAINT TRIGGER audited AFTER INSERT ON held DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION to_audit()`
+
+t.test('an error like that of a stale statement, from a trigger at COMMIT, is no reason to commit again', async (t) => {
+  const { db, observer } = await open(t, AUDIT)
+  for (let use = 0; use < 3; use++) await db.transaction((tx) => tx.fetchVal('SELECT 1'))
+  for (let use = 0; use < 3; use++) await t.rejects(db.transaction((tx) => tx.execute('INSERT INTO held VALUES ($1)', 1)), { code: '42804' })
+  t.strictSame(await observer.rows('SELECT * FROM held'), [])
+})
+
+t.test('a procedure that commits and then fails like a stale statement is called once', async (t) => {
+  const { db, observer } = await open(t, `${AUDIT}; CREATE TABLE calls (n int);
+    CREATE PROCEDURE call_it (fails int) LANGUAGE plpgsql AS $$ DECLARE note text := 'x'; BEGIN
+      INSERT INTO calls VALUES (fails); COMMIT; IF fails = 1 THEN INSERT INTO audit VALUES (note); END IF; END $$`)
+  for (let use = 0; use < 3; use++) await db.execute('CALL call_it($1)', 0)
+  await t.rejects(db.execute('CALL call_it($1)', 1), { code: '42804' })
+  t.strictSame(await observer.rows('SELECT n FROM calls WHERE n = 1'), [{ n: 1 }])
+})
+
+t.test('DEALLOCATE ALL inside a transaction does not keep it from committing', async (t) => {
+  const { db } = await open(t, 'CREATE TABLE held (v int)')
+  for (let use = 0; use < 3; use++) {
+    await db.transaction(async (tx) => {
+      await tx.execute({ text: 'INSERT INTO held VALUES ($1)', prepare: false }, 1)
+      await tx.execute('DEALLOCATE ALL')
+    })
+  }
+  t.equal(await db.fetchVal('SELECT count(*) FROM held'), 3)
+})

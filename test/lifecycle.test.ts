@@ -47,6 +47,16 @@ t.test('opening and closing', async (t) => {
     t.same(await observer.backends(), [])
   })
 
+  t.test('a call made after close is turned away, also in the same turn as one that is sent', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    for (let use = 0; use < 5; use++) await db.fetchVal('SELECT $1::int', use)
+    const before = db.fetchVal('SELECT $1::int', 7)
+    const closed = db.close()
+    await t.rejects(db.fetchVal('SELECT $1::int', 8), { code: 'FST_PG_CLOSED' })
+    t.equal(await before, 7)
+    await closed
+  })
+
   t.test('a transaction goes on within the grace period', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1 })
     let closing: Promise<void> | undefined

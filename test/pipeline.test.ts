@@ -108,17 +108,19 @@ t.test('pipelining', async (t) => {
     t.equal(await db.fetchVal('SELECT n FROM locked'), 101)
   })
 
-  t.test('while another connection is free, nothing is sent behind a statement that may wait for a lock', async (t) => {
+  t.test('nothing is sent behind a statement that may wait for a lock, also while callers wait', async (t) => {
     await observer.rows('CREATE TABLE busy (id int PRIMARY KEY, n int); INSERT INTO busy VALUES (1, 0)')
     const update = 'UPDATE busy SET n = n + 1 WHERE id = $1'
-    const db = await learned(t, { min: 2, max: 3 })
+    const db = await learned(t, { min: 2, max: 2 })
     await learn(db, update, [2])
+    const leases = [await db.acquire(), await db.acquire()]
     await observer.rows('BEGIN')
     await observer.rows('UPDATE busy SET n = 100')
-    const blocked = db.execute(update, 1)
-    t.equal(await db.fetchVal({ text: SLEEP, timeout: 5 }, 3, 0), 3)
+    const calls = [db.execute(update, 1), ...sleeps(db, 20)]
+    await Promise.all(leases.map((lease) => lease.release()))
+    t.same(await Promise.all(calls.slice(1)), Array.from({ length: 20 }, (_, i) => i))
     await observer.rows('COMMIT')
-    t.match(await blocked, { count: 1 })
+    t.match(await calls[0], { count: 1 })
   })
 
   t.test('a statement that times out does not take its neighbours with it', async (t) => {
@@ -175,6 +177,48 @@ t.test('pipelining', async (t) => {
     }, () => Array.from({ length: 6 }, (_, i) => db.fetchOne(query, i + 1)))
     t.same(await Promise.all(calls), Array.from({ length: 6 }, (_, i) => ({ id: i + 1, v: type === 'int' ? i + 1 : String(i + 1) })))
     t.match(db.stats(), { created: 1, errors: 0, free: 1 })
+  })
+
+  t.test('stale statements behind one that fills the socket, so that the driver queues them', async (t) => {
+    await observer.rows('CREATE TABLE documents (id int, document text)')
+    const insert = 'INSERT INTO documents (id, document) SELECT $1, $2 RETURNING *'
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    await learn(db, insert, [0, 'x'])
+    await observer.rows('ALTER TABLE documents ADD COLUMN more int')
+    const calls = [8_000_000, 1, 1, 1].map((size, id) => db.fetchOne<{ id: number, document: string }>(insert, id + 1, 'x'.repeat(size)))
+    const rows = await Promise.all(calls)
+    t.same(rows.map((row) => [row?.id, row?.document.length]), [[1, 8_000_000], [2, 1], [3, 1], [4, 1]])
+    t.same((await observer.rows('SELECT id FROM documents WHERE id > 0 ORDER BY id')).map((row) => row['id']), [1, 2, 3, 4])
+    t.match(db.stats(), { created: 1, errors: 0, free: 1 })
+  })
+
+  t.test('a call that has to ask for a type first is answered after those that were sent meanwhile', async (t) => {
+    await observer.rows("CREATE TYPE mood AS ENUM ('glad', 'sad')")
+    const query = 'SELECT $1::mood::text FROM pg_sleep($2)'
+    let db: Database | undefined
+    let controller = new AbortController()
+    const open = await openDatabase(t, observer, { min: 1, max: 1 })
+    for (let attempts = 0; db === undefined && attempts < 50; attempts++) {
+      const fresh = await openDatabase(t, observer, { min: 1, max: 1 })
+      await learn(fresh)
+      await learn(fresh, query, [null, 0])
+      controller = new AbortController()
+      const { pipelined } = fresh.stats()
+      const first = fresh.fetchVal(query, 'glad', 0)
+      const second = fresh.fetchVal({ text: SLEEP, signal: controller.signal }, 1, 0.3)
+      if (fresh.stats().pipelined === pipelined) {
+        await Promise.all([first, second])
+        continue
+      }
+      db = fresh
+      setTimeout(() => controller.abort(), 30)
+      await t.rejects(second, { code: 'FST_PG_ABORTED' })
+      t.equal(await first, 'glad')
+      t.equal(await fresh.fetchVal('SELECT 4'), 4)
+      t.match(fresh.stats(), { created: 1, errors: 1 }, 'the one that was aborted was cancelled, and not its neighbour')
+    }
+    t.ok(db !== undefined, 'they travelled together')
+    t.equal(await open.fetchVal('SELECT 5'), 5)
   })
 
   t.test('all that travel together hear of a lost connection, and the pool goes on', async (t) => {

@@ -9,6 +9,23 @@ t.test('nobody works in a session that is somebody else’s', async (t) => {
   t.beforeEach(async () => { await observer.rows('TRUNCATE rows') })
   const numbers = async (): Promise<unknown[]> => (await observer.rows('SELECT n FROM rows ORDER BY n')).map(({ n }) => n)
 
+  t.test('a statement that onConnect gave up has ended before anyone gets the connection', async (t) => {
+    const db = createDatabase({
+      url: observer.url,
+      max: 1,
+      log: memoryLog(),
+      onConnect: async (connection) => { await connection.fetchVal({ text: 'SELECT pg_sleep(30)', timeout: 0.02 }).catch(() => {}) },
+    }, {})
+    t.teardown(() => db.close())
+    // They wait while it opens.
+    const call = db.fetchVal('SELECT 1 FROM pg_sleep(0.1)')
+    const lease = await db.acquire()
+    t.equal(await lease.fetchVal('SELECT 2'), 2)
+    await lease.release()
+    t.equal(await call, 1)
+    t.same(db.stats().closed, {})
+  })
+
   t.test('a lease released in the middle of its transaction: what others write next is theirs and stays', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1 })
     const lease = await db.acquire()

@@ -122,6 +122,15 @@ t.test('timeouts and aborts', async (t) => {
     await until(() => db.stats().free === 1)
   })
 
+  t.test('a longer timeout holds again after a transaction whose COMMIT turned into a rollback', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1, commandTimeout: 0.2 })
+    await t.rejects(db.transaction(async (tx) => {
+      await tx.fetchVal({ text: 'SELECT 1', timeout: 5 })
+      await tx.execute({ text: 'SELECT no_such_column', timeout: 5 }).catch(() => {})
+    }), { code: 'FST_PG_TRANSACTION_ABORTED' })
+    t.equal(await db.fetchVal({ text: 'SELECT 7 FROM pg_sleep(0.5)', timeout: 5 }), 7)
+  })
+
   t.test('many deadlines at once', async (t) => {
     const db = await openDatabase(t, observer, { min: 4, max: 4 })
     const outcomes = await Promise.allSettled(Array.from({ length: 60 }, (_, i) => db.fetchVal({ text: 'SELECT pg_sleep(0.02)', timeout: 0.01 + (i % 30) / 1000 })))

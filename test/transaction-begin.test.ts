@@ -5,6 +5,7 @@ import { Pool } from '../src/pool.js'
 import { internalCall, toCall, type Call } from '../src/query.js'
 import { StatementCache } from '../src/statement.js'
 import { freshDatabase, memoryLog, openDatabase } from './support/database.js'
+import { FaultProxy } from './support/proxy.js'
 
 const INSERT = 'INSERT INTO items VALUES ($1)'
 
@@ -88,6 +89,49 @@ t.test('BEGIN travels with the first statement', async (t) => {
     await observer.rows('ALTER TABLE changing ALTER v TYPE text')
     await t.rejects(db.transaction((tx) => tx.fetchVal(query, 1)), { code: '0A000' })
     t.equal(await db.transaction((tx) => tx.fetchVal(query, 1)), '1')
+  })
+
+  t.test('after a value that was refused while a new statement was being described, BEGIN goes with its own statement', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    const insert = { text: INSERT, prepare: true }
+    await db.execute(insert, 8)
+    await t.rejects(db.fetchVal('SELECT $1::int + 1', {}), { code: 'FST_PG_VALUE' })
+    await t.rejects(db.transaction(async (tx) => {
+      await tx.execute(insert, 9)
+      throw new Error('undo it')
+    }, { isolation: 'serializable' }), { message: 'undo it' })
+    await t.rejects(db.fetchVal('SELECT 1 / $1::int', 0), { code: '22012' })
+    await t.rejects(db.fetchVal('SELECT 1 / $1::int', 0), { code: '22012' }) // prepared now
+    await t.rejects(db.transaction(async (tx) => {
+      await tx.execute(insert, 10)
+      throw new Error('undo it')
+    }, { isolation: 'serializable' }), { message: 'undo it' })
+    t.same(await ids(), [1, 2, 6, 8])
+    const numbers = [101, 102, 103, 104]
+    t.same(await Promise.all(numbers.map((n) => db.fetchVal('SELECT $1::int', n))), numbers)
+  })
+
+  t.test('a lease is usable after a transaction whose first statement failed', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    const lease = await db.acquire()
+    const insert = { text: INSERT, prepare: true }
+    for (let i = 0; i < 2; i++) await t.rejects(lease.transaction((tx) => tx.execute(insert, 1)), { code: '23505' })
+    t.equal(await lease.fetchVal('SELECT 3'), 3)
+    await lease.execute('BEGIN')
+    await lease.execute('ROLLBACK')
+    await lease.release()
+  })
+
+  t.test('the first call can be aborted while BEGIN is on its way', async (t) => {
+    const proxy = await FaultProxy.start(t, observer.url)
+    const db = await openDatabase(t, observer, { url: proxy.url, min: 1, max: 1 })
+    const started = performance.now()
+    await t.rejects(db.transaction(async (tx) => {
+      await proxy.set('black-hole')
+      await tx.fetchVal({ text: 'SELECT 11', signal: AbortSignal.timeout(100) })
+    }), { code: 'FST_PG_ABORTED' })
+    t.ok(performance.now() - started < 30_000, 'long before commandTimeout')
+    await proxy.set('forward')
   })
 
   t.test('a transaction without statements sends nothing', async (t) => {
