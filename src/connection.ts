@@ -131,8 +131,8 @@ export class Connection {
     return this.#recovering === undefined && this.#runner.runWith(text, execution)
   }
 
-  /** How many calls are in flight. */
-  get inFlight (): number { return this.#runner.inFlight }
+  /** How often something was written: what is sent between two writes travels together. */
+  get writes (): number { return this.#runner.writes }
 
   /** Whether a call can be sent behind those that are in flight. */
   canPipeline (call: Call): boolean {

@@ -78,12 +78,14 @@ export class Driver {
   readonly #socket: Duplex
   readonly #types: DriverTypes
   readonly #handle: (request: Request) => void
+  /** How often it has written to the socket: what is sent between two of these travels together. */
+  writes = 0
   #prefix: Buffer | undefined
 
   constructor ({ socket, user, password, database, prepare, parameters, types }: DriverOptions) {
     this.#socket = socket
     this.#types = types
-    this.#prefixWrites(socket)
+    this.#watchWrites(socket)
     let used = false
     const takeSocket = (): Duplex => {
       if (used) throw new Error('the connection is closed')
@@ -130,10 +132,11 @@ export class Driver {
   /** What goes to the server right before the request that the driver is about to write. */
   prefix (bytes: Buffer): void { this.#prefix = bytes }
 
-  /** One write for the prefix and the driver's bytes: with cork() and writev a transaction took a tenth longer. */
-  #prefixWrites (socket: Duplex): void {
+  /** Counts the writes, and puts the prefix in front: with cork() and writev a transaction took a tenth longer. */
+  #watchWrites (socket: Duplex): void {
     const write = socket.write.bind(socket)
     socket.write = (bytes: Buffer, ...rest: never[]) => {
+      this.writes++
       const prefix = this.#prefix
       this.#prefix = undefined
       return write(prefix === undefined ? bytes : Buffer.concat([prefix, bytes]), ...rest)

@@ -13,12 +13,12 @@ const WITHOUT_SPARE = { most: 16, budget: 8 }
  */
 export class Pipeline {
   readonly #enabled: boolean
-  /** What was lent in this turn, and can take more. */
+  /** What was lent last, and can take more until it writes. */
   #connection: Connection | undefined
+  #writes = 0
   #count = 0
   #cost = 0
   #mayLock = false
-  #turn: NodeJS.Immediate | undefined
 
   constructor (enabled: boolean) { this.#enabled = enabled }
 
@@ -32,17 +32,14 @@ export class Pipeline {
     this.#count = 1
     this.#cost = statement.pace.estimate
     this.#mayLock = statement.mayLock
-    this.#turn ??= setImmediate(() => {
-      this.#turn = undefined
-      this.#connection = undefined
-    })
+    this.#writes = connection.writes
   }
 
   /** The connection that a further call can be sent on, together with those before it. */
   join ({ call }: Execution, hasSpare: boolean): Connection | undefined {
     const connection = this.#connection
     const { most, budget } = hasSpare ? WITH_SPARE : WITHOUT_SPARE
-    if (connection === undefined || this.#count >= most || this.#mayLock) return undefined
+    if (connection === undefined || connection.writes !== this.#writes || this.#count >= most || this.#mayLock) return undefined
     const { mayBePipelined, mayLock, pace } = call.statement
     const cost = this.#cost + pace.estimate
     if (!mayBePipelined || !pace.isQuick || cost > budget || !connection.canPipeline(call)) return undefined

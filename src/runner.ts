@@ -75,6 +75,9 @@ export class Runner implements ExecutionOwner {
   /** How many calls are in flight. */
   get inFlight (): number { return this.#inFlight.length }
 
+  /** How often something was written: what is sent between two writes travels together. */
+  get writes (): number { return this.#driver.writes }
+
   /** What the server is running, as far as is known here. */
   get oldest (): Execution<never> | undefined { return this.#inFlight[0] }
 
