@@ -129,7 +129,7 @@ export class Runner implements ExecutionOwner {
     } catch {
       return false // it will be refused when it is run by itself
     }
-    execution.prefix = unsyncedStatement(text)
+    execution.prefix = prefixOf(text)
     this.run(execution)
     return true
   }
@@ -431,6 +431,18 @@ export class Runner implements ExecutionOwner {
     this.tainted = false
     this.#serverLimit = this.#config.commandTimeout
   }
+}
+
+const prefixes = new Map<string, Buffer>()
+
+/** There are only so many ways to begin a transaction. */
+function prefixOf (text: string): Buffer {
+  let prefix = prefixes.get(text)
+  if (prefix === undefined) {
+    prefix = unsyncedStatement(text)
+    prefixes.set(text, prefix)
+  }
+  return prefix
 }
 
 /** Where the server finds out that a prepared statement is gone, gives other columns than it did, or takes other types. */

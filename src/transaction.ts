@@ -68,7 +68,7 @@ export class Transaction extends Queryable {
 /** BEGIN, the work, COMMIT or ROLLBACK. */
 export async function inTransaction<T> (channel: Channel, statements: StatementCache, work: Work<T>, options: TransactionOptions): Promise<T> {
   const { connection, pool } = channel
-  channel.begin(internalCall(beginText(options)))
+  channel.begin(beginCall(options))
   // From before BEGIN, which may work without us hearing of it, until the server has said that it is over: whoever gets
   // the connection back in between cleans it.
   connection.inTransaction = true
@@ -92,6 +92,18 @@ export async function inTransaction<T> (channel: Channel, statements: StatementC
 function ended (channel: Channel): void {
   channel.connection.inTransaction = false
   channel.ended()
+}
+
+const begins = new Map<string, Call>()
+
+function beginCall (options: TransactionOptions): Call {
+  const text = beginText(options)
+  let call = begins.get(text)
+  if (call === undefined) {
+    call = internalCall(text)
+    begins.set(text, call)
+  }
+  return call
 }
 
 /** A batch in a transaction of its own. */
