@@ -53,6 +53,16 @@ export type Read<T> = (result: DriverResult, call: Call) => T
 /** What a batch is asked to run. */
 export interface BatchCall extends Call { readonly batchOptions: BatchOptions }
 
+/** Whether it goes by the simple protocol, because it may be a script; a single statement need not. */
+export function isSimple ({ mode, args, statement }: Call): boolean {
+  return mode === 'script' && args.length === 0 && statement.parameters === undefined
+}
+
+/** How an error names the argument list of a batch. */
+export function rowName ({ row }: Call): string {
+  return row === undefined ? '' : `row ${row}, `
+}
+
 const NO_OPTIONS: CallOptions = Object.freeze({})
 const CALL_OPTIONS = ['text', 'timeout', 'signal', 'prepare']
 const BATCH_OPTIONS = ['batch', 'onProgress']

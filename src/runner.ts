@@ -6,25 +6,21 @@ import { Refusal } from './encode.js'
 import { AbortedError, ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError, ValueError } from './errors.js'
 import { Execution, type ExecutionOwner } from './execution.js'
 import { ChangedTypesError, type ExecutionsResult } from './executions.js'
-import type { Call } from './query.js'
+import { InFlight } from './in-flight.js'
+import { isStale, PreparedStatements } from './prepared-statements.js'
+import { type Call, isSimple, rowName } from './query.js'
 import { Request } from './request.js'
 import type { DriverAnswer, DriverResult } from './result.js'
 import { needsReading, readUnread, repairRows, unknownColumns } from './rows.js'
 import { ServerError } from './server-error.js'
-import { unsyncedStatement } from './unsynced-statement.js'
-import type { Statement } from './statement.js'
+import { StatementLimit } from './statement-limit.js'
 import { catalogQuery, type CatalogRow } from './types.js'
+import { unsyncedStatement } from './unsynced-statement.js'
 
-/** How much later than the server's own statement_timeout our clock goes off: it is for networks that swallow all. */
-const CLOCK_GRACE = 0.5
-/** Prepared statements at most: the server keeps about 12 KB for each, and the driver never drops one. */
-const MOST_PREPARED = 256
 /** How often a call is sent at most: types that change all the time, or cancels that hit it by accident, come to an end. */
 const MOST_SENDS = 4
 /** How often a statement is described anew for one call: the schema may change meanwhile. */
 const MOST_RENEWALS = 3
-const UNDOES_LIMIT = /rollback|abort|reset|discard|statement_timeout/i
-const LONGEST_LIMIT = 0x7fffffff
 
 /** What a runner tells the connection that it works for. */
 export interface RunnerOwner {
@@ -43,25 +39,14 @@ export class Runner implements ExecutionOwner {
   uses = 0
   /** Whether the session may hold something that the next user must not meet. */
   tainted = false
-  /** Whether a cancel is on its way to the server. */
-  #cancelling = false
   readonly #driver: Driver
   readonly #types: DriverTypes
   readonly #config: Config
   readonly #deadlines: Deadlines
   readonly #owner: RunnerOwner
-  /** In the order in which the driver will answer them. */
-  readonly #inFlight: Array<Execution<never>> = []
-  #answeredAt = 0
-  /** When the first of those that travel together was sent, and how many of them are answered. */
-  #burstAt = 0
-  #answered = 0
-  /** The parameters' types of each statement that the driver holds prepared. */
-  readonly #prepared = new Map<string, readonly number[]>()
-  /** Those that are just being prepared anew. */
-  readonly #renewals = new Map<string, Promise<void>>()
-  /** The session's statement_timeout in seconds; undefined when a rollback may have changed it. */
-  #serverLimit: number | undefined
+  readonly #inFlight = new InFlight()
+  readonly #prepared: PreparedStatements
+  readonly #limit: StatementLimit
 
   constructor (driver: Driver, types: DriverTypes, config: Config, deadlines: Deadlines, owner: RunnerOwner) {
     this.#driver = driver
@@ -69,33 +54,28 @@ export class Runner implements ExecutionOwner {
     this.#config = config
     this.#deadlines = deadlines
     this.#owner = owner
-    this.#serverLimit = config.commandTimeout
+    this.#prepared = new PreparedStatements(driver)
+    this.#limit = new StatementLimit(config.commandTimeout)
   }
 
   /** How many calls are in flight. */
-  get inFlight (): number { return this.#inFlight.length }
+  get inFlight (): number { return this.#inFlight.size }
+
+  /** What the server is running, as far as is known here. */
+  get oldest (): Execution<never> | undefined { return this.#inFlight.oldest }
 
   /** How often something was written: what is sent between two writes travels together. */
   get writes (): number { return this.#driver.writes }
 
-  /** What the server is running, as far as is known here. */
-  get oldest (): Execution<never> | undefined { return this.#inFlight[0] }
-
   /** Answers all callers, because the connection is lost. */
-  failAll (error: unknown): void {
-    for (const execution of [...this.#inFlight]) execution.fail(error)
-  }
+  failAll (error: unknown): void { this.#inFlight.failAll(error) }
 
   /** A cancel is on its way, or not any more: it may hit whatever is in flight meanwhile. */
-  expose (cancelling: boolean): void {
-    this.#cancelling = cancelling
-    if (cancelling) for (const execution of this.#inFlight) execution.exposed = true
-  }
+  expose (cancelling: boolean): void { this.#inFlight.expose(cancelling) }
 
   /** Whether the call can be sent behind others at once: nothing has to be asked of the server before. */
   canPipeline ({ statement, options }: Call): boolean {
-    return !this.#cancelling && this.#serverLimit === this.#config.commandTimeout && options.prepare !== false &&
-      this.#serverLimitFor(options.timeout) === this.#serverLimit && this.#prepared.has(statement.text)
+    return !this.#inFlight.isCancelling && options.prepare !== false && this.#limit.suits(options.timeout) && this.#prepared.has(statement.text)
   }
 
   /** The first exchange with the server. Rejects with `ServerError` or the driver's error. */
@@ -112,7 +92,7 @@ export class Runner implements ExecutionOwner {
   /** Runs a call, behind those in flight. `now` is the time, if the caller just asked for it. */
   run (execution: Execution, now = performance.now()): void {
     if (!this.#admit(execution, now)) return
-    this.#limit(execution, this.#watch(execution), () => this.#send(execution))
+    this.#withLimit(execution, () => this.#send(execution))
   }
 
   /**
@@ -121,7 +101,7 @@ export class Runner implements ExecutionOwner {
    */
   runWith (text: string, execution: Execution): boolean {
     const { call } = execution
-    const types = this.#prepared.get(call.statement.text)
+    const types = this.#prepared.typesOf(call.statement.text)
     if (types === undefined || isSimple(call) || !this.#owner.usable || call.options.signal?.aborted === true || !this.canPipeline(call)) return false
     try {
       execution.args = toArguments(call.args, call.statement)
@@ -129,7 +109,7 @@ export class Runner implements ExecutionOwner {
     } catch {
       return false // it will be refused when it is run by itself
     }
-    execution.prefix = prefixOf(text)
+    execution.prefix = unsyncedStatement(text)
     this.run(execution)
     return true
   }
@@ -139,7 +119,7 @@ export class Runner implements ExecutionOwner {
     return new Promise((resolve, reject) => {
       const execution = new Execution<readonly number[]>(call, resolve, reject, onSettled)
       if (!this.#admit(execution)) return
-      this.#limit(execution, this.#watch(execution), () => this.#driver.execute({ text: call.statement.text, executions: 0, parametersOf: () => [] }).then(({ types, columns }) => {
+      this.#withLimit(execution, () => this.#driver.execute({ text: call.statement.text, executions: 0, parametersOf: () => [] }).then(({ types, columns }) => {
         const { registry } = this.#types
         const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => registry.get(oid) === undefined)
         if (unknown.length === 0) this.#end(execution, undefined, types)
@@ -156,8 +136,7 @@ export class Runner implements ExecutionOwner {
     return new Promise((resolve, reject) => {
       const execution = new Execution<ExecutionsResult>(call, resolve, reject, onSettled)
       if (!this.#admit(execution)) return
-      const serverLimit = this.#watch(execution)
-      const { statement, options: { timeout = serverLimit } } = call
+      const { statement, options: { timeout } } = call
       let row = firstRow
       const executions = {
         text: statement.text,
@@ -168,46 +147,31 @@ export class Runner implements ExecutionOwner {
           return writeTexts(lists[index] ?? [], statement, types, this.#types.registry, firstRow + index)
         },
         onProgress: () => execution.progress(),
-        oneByOne: timeout !== serverLimit,
+        oneByOne: timeout !== undefined && timeout !== this.#limit.neededFor(timeout),
         onRefused: (index: number) => { row += index },
       }
-      this.#limit(execution, serverLimit, () => this.#driver.execute(executions).then(
+      this.#withLimit(execution, () => this.#driver.execute(executions).then(
         (result) => this.#end(execution, undefined, result),
         (error) => this.#end(execution, this.#translate(execution, error, types, row))))
     })
   }
 
-  /** Gives the session the statement_timeout that a call needs, then goes on with the call. */
-  #limit<T> (execution: Execution<T>, seconds: number, then: () => void): void {
-    if (seconds === this.#serverLimit || execution.call.internal === true) return then()
-    const set = `SET statement_timeout = ${Math.min(Math.ceil(seconds * 1000), LONGEST_LIMIT)}`
-    this.#aside(execution, set, () => { this.#serverLimit = seconds }, then)
+  /** Starts the clock of a call, gives the session the statement_timeout that it needs, and goes on with it. */
+  #withLimit<T> (execution: Execution<T>, then: () => void): void {
+    const { internal, options: { timeout } } = execution.call
+    execution.watch(timeout ?? this.#config.commandTimeout, this.#limit.clockFor(timeout), this, this.#deadlines)
+    const needed = this.#limit.neededFor(timeout)
+    if (needed === this.#limit.current || internal === true) return then()
+    this.#aside(execution, this.#limit.textToSet(needed), () => this.#limit.wasSet(needed), then)
   }
 
   #admit<T> (execution: Execution<T>, now = performance.now()): boolean {
     const { signal } = execution.call.options
     execution.startedAt = now
-    execution.exposed = this.#cancelling
-    this.#inFlight.push(execution)
+    this.#inFlight.add(execution)
     if (!this.#owner.usable) this.#end(execution, new ConnectionLostError('it was closed before'))
     else if (signal?.aborted === true) this.#end(execution, new AbortedError({ cause: signal.reason }))
     return !execution.settled
-  }
-
-  /** Starts the clock. Returns the statement_timeout that the session needs: only a longer timeout concerns the server. */
-  #watch<T> (execution: Execution<T>): number {
-    const { timeout = this.#config.commandTimeout } = execution.call.options
-    const serverLimit = this.#serverLimitFor(timeout)
-    const clock = timeout === serverLimit && timeout !== 0 ? timeout + CLOCK_GRACE : timeout
-    execution.watch(timeout, clock, this, this.#deadlines)
-    return serverLimit
-  }
-
-  #serverLimitFor (timeout: number | undefined): number {
-    const { commandTimeout } = this.#config
-    if (timeout === undefined) return commandTimeout
-    const longer = timeout === 0 || (commandTimeout !== 0 && timeout > commandTimeout)
-    return longer ? timeout : commandTimeout
   }
 
   /** Asks the server something on behalf of a call, behind all that is in flight, then goes on with the call. */
@@ -227,32 +191,25 @@ export class Runner implements ExecutionOwner {
     })
   }
 
-  /** The driver will answer what is sent for it now after all others. */
+  /** What is sent for it now will be answered after all others. */
   #toTheEnd (execution: Execution<never>): void {
-    if (this.#inFlight.length === 1) return
-    this.#remove(execution)
-    this.#inFlight.push(execution)
-    this.#cancelAbandoned()
+    this.#inFlight.moveToEnd(execution)
+    this.#cancelAbandoned(execution)
   }
 
-  #remove (execution: Execution<never>): void {
-    const index = this.#inFlight.indexOf(execution)
-    if (index === 0) this.#inFlight.shift()
-    else if (index !== -1) this.#inFlight.splice(index, 1)
-  }
-
-  #cancelAbandoned (): void {
-    if (this.#inFlight[0]?.settled === true) this.#owner.cancel()
+  #cancelAbandoned (unless?: Execution<never>): void {
+    const { oldest } = this.#inFlight
+    if (oldest?.settled === true && oldest !== unless) this.#owner.cancel()
   }
 
   /** Nobody waits for it any more. If it is not its turn yet, it is cancelled when it is. */
   abandoned (execution: Execution<never>): void {
-    if (this.#inFlight[0] === execution) this.#owner.cancel()
+    if (this.#inFlight.oldest === execution) this.#owner.cancel()
   }
 
   #send (execution: Execution): void {
     const { statement, args, mode, options: { prepare: wish } } = execution.call
-    const types = this.#prepared.get(statement.text)
+    const types = this.#prepared.typesOf(statement.text)
     this.#toTheEnd(execution)
     execution.sends++
     try {
@@ -266,15 +223,10 @@ export class Runner implements ExecutionOwner {
     statement.uses++
     const simple = isSimple(execution.call)
     const prepare = !simple && this.#config.prepare && wish !== false &&
-      (types !== undefined || ((wish === true || statement.uses > 1) && this.#prepared.size < MOST_PREPARED))
+      (types !== undefined || ((wish === true || statement.uses > 1) && !this.#prepared.isFull))
     const { prefix } = execution
     const onSending = prefix && (() => this.#driver.prefix(prefix))
     this.#driver.send(new Request(statement.strings, execution.args, { prepare, simple, values: mode === 'values' }, execution, onSending))
-  }
-
-  /** The driver now binds this statement at once, so its types must be known here before it is given to it again. */
-  #remember ({ text }: Statement, { prepare, statement }: Request): void {
-    if (prepare && statement !== null && !this.#prepared.has(text) && !statement.types.includes(0)) this.#prepared.set(text, statement.types)
   }
 
   answered (execution: Execution, answer: DriverAnswer, request: Request): void {
@@ -285,14 +237,13 @@ export class Runner implements ExecutionOwner {
       return this.#end(execution, error)
     }
     const { internal, statement } = execution.call
-    this.#remember(statement, request)
-    this.#measure(execution)
+    this.#prepared.remember(statement, request)
+    this.#inFlight.measure(execution)
     const results = 'command' in answer ? [answer] : answer
     for (const result of results) repairRows(result)
     if (internal !== true && statement.mayLeaveState) this.tainted = true
     const result = results.at(-1)
-    // A rollback undoes a SET, also one that a COMMIT turned into, and so may its owner.
-    if (this.#serverLimit !== this.#config.commandTimeout && (UNDOES_LIMIT.test(statement.text) || result?.command === 'ROLLBACK')) this.#serverLimit = undefined
+    this.#limit.hasRun(statement.text, result?.command)
     if (result === undefined) return this.#end(execution, new QueryError('the server answered nothing'))
     const { registry } = this.#types
     if (!needsReading(result, registry)) return this.#end(execution, undefined, result)
@@ -303,19 +254,6 @@ export class Runner implements ExecutionOwner {
     }
     if (unknown.length === 0) read()
     else this.#learn(execution, unknown, read)
-  }
-
-  /** How long the server took: from when the statement was sent, or from when it was done with the one before. */
-  #measure ({ call: { statement }, startedAt }: Execution): void {
-    const now = performance.now()
-    const isFirst = startedAt >= this.#answeredAt
-    if (isFirst) {
-      this.#burstAt = startedAt
-      this.#answered = 0
-    }
-    this.#answered++
-    statement.pace.took(now - (isFirst ? startedAt : this.#answeredAt), (now - this.#burstAt) / this.#answered)
-    this.#answeredAt = now
   }
 
   #learn<T> (execution: Execution<T>, oids: number[], then: () => void): void {
@@ -329,8 +267,8 @@ export class Runner implements ExecutionOwner {
   failed (execution: Execution, error: unknown, request: Request): void {
     const types = request.statement?.types
     // Of one without parameters it cannot be told whether it got as far as that.
-    if (types !== undefined && types.length > 0) this.#remember(execution.call.statement, request)
-    this.#measure(execution)
+    if (types !== undefined && types.length > 0) this.#prepared.remember(execution.call.statement, request)
+    this.#inFlight.measure(execution)
     if (execution.settled || !(error instanceof BindAborted || error instanceof Refusal)) {
       const translated = this.#translate(execution, error, types)
       if (!(translated instanceof ServerError)) return this.#end(execution, translated)
@@ -357,8 +295,8 @@ export class Runner implements ExecutionOwner {
    */
   #maybeStale (execution: Execution, types: readonly number[] | undefined, error: unknown, stale = false): void {
     const { call: { statement }, args } = execution
-    const known = this.#prepared.get(statement.text)
-    const wasPrepared = known !== undefined || this.#renewals.has(statement.text)
+    const known = this.#prepared.typesOf(statement.text)
+    const wasPrepared = known !== undefined || this.#prepared.isRenewing(statement.text)
     if (execution.renewals >= MOST_RENEWALS || args === undefined || types === undefined || !wasPrepared) return this.#end(execution, error)
     // It may have had effects (CALL), or it is ours, and not to be run twice.
     if (!statement.isPlanned) return stale ? this.#endRenewing(execution, error, types.length) : this.#end(execution, error)
@@ -371,7 +309,7 @@ export class Runner implements ExecutionOwner {
     this.#driver.describe(statement.strings, args, false).then((now) => {
       if (execution.settled || !(stale || changed(now))) return this.#end(execution, error)
       this.#toTheEnd(execution)
-      this.#renew(statement, types.length).then(() => execution.settled ? this.#end(execution, error) : this.#send(execution), () => this.#end(execution, error))
+      this.#prepared.renew(statement, types.length).then(() => execution.settled ? this.#end(execution, error) : this.#send(execution), () => this.#end(execution, error))
     }, () => stale ? this.#endRenewing(execution, error, types.length) : this.#end(execution, error))
   }
 
@@ -379,17 +317,7 @@ export class Runner implements ExecutionOwner {
   #endRenewing (execution: Execution, error: unknown, parameters: number): void {
     const end = (): void => this.#end(execution, error)
     this.#toTheEnd(execution)
-    this.#renew(execution.call.statement, parameters).then(end, end)
-  }
-
-  /** Has a stale statement prepared anew: once, however many calls have found out. */
-  #renew ({ text, strings }: Statement, parameters: number): Promise<void> {
-    const renewal = this.#renewals.get(text) ?? this.#driver.describe(strings, new Array<null>(parameters).fill(null), true)
-      .then((types) => { this.#prepared.set(text, types) })
-      .finally(() => this.#renewals.delete(text))
-    this.#prepared.delete(text)
-    this.#renewals.set(text, renewal)
-    return renewal
+    this.#prepared.renew(execution.call.statement, parameters).then(end, end)
   }
 
   /** What the driver rejected with → what the caller learns. */
@@ -406,7 +334,7 @@ export class Runner implements ExecutionOwner {
     if (statement.mayLeaveState && internal !== true) this.tainted = true
     if (serverError.fatal) this.#owner.broken('lost', serverError)
     if (error.code === '08P01' && !types.includes(0) && types.length !== args.length) return new ParameterCountError(rowName(execution.call), args.length, types.length)
-    const limit = this.#serverLimit ?? 0
+    const limit = this.#limit.current ?? 0
     const timedOut = error.code === '57014' && limit > 0 && performance.now() - startedAt >= limit * 990
     return timedOut ? new QueryTimeoutError(limit, { cause: serverError }) : serverError
   }
@@ -418,9 +346,9 @@ export class Runner implements ExecutionOwner {
 
   /** The driver is done with the call. */
   #end<T> (execution: Execution<T>, error?: unknown, result?: T): void {
-    this.#remove(execution)
+    this.#inFlight.remove(execution)
     execution.finish()
-    if (this.#inFlight.length === 0) this.#owner.idle(this.#answeredAt)
+    if (this.#inFlight.size === 0) this.#owner.idle(this.#inFlight.now(execution))
     else this.#cancelAbandoned()
     if (result !== undefined) execution.succeed(result)
     else execution.fail(error)
@@ -429,35 +357,6 @@ export class Runner implements ExecutionOwner {
   /** The session was reset to what it was after connecting. */
   wasReset (): void {
     this.tainted = false
-    this.#serverLimit = this.#config.commandTimeout
+    this.#limit.reset()
   }
-}
-
-const prefixes = new Map<string, Buffer>()
-
-/** There are only so many ways to begin a transaction. */
-function prefixOf (text: string): Buffer {
-  let prefix = prefixes.get(text)
-  if (prefix === undefined) {
-    prefix = unsyncedStatement(text)
-    prefixes.set(text, prefix)
-  }
-  return prefix
-}
-
-/** Where the server finds out that a prepared statement is gone, gives other columns than it did, or takes other types. */
-const STALE_ROUTINES = new Set<unknown>(['FetchPreparedStatement', 'RevalidateCachedQuery', 'transformAssignedExpr'])
-
-/** A function that the statement calls may raise the same, and then it has a context. */
-function isStale (error: unknown): boolean {
-  return error instanceof DriverServerError && STALE_ROUTINES.has(error.routine) && (error.where === undefined || /^(unnamed )?portal /.test(error.where))
-}
-
-/** What may be a script goes by the simple protocol; a single statement need not. */
-function isSimple ({ mode, args, statement }: Call): boolean {
-  return mode === 'script' && args.length === 0 && statement.parameters === undefined
-}
-
-function rowName ({ row }: Call): string {
-  return row === undefined ? '' : `row ${row}, `
 }

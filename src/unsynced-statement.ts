@@ -15,9 +15,17 @@ const zeroes = (bytes: number): Buffer => Buffer.alloc(bytes)
  * knows nothing of it, takes its answers for the beginning of the next one's.
  */
 export function unsyncedStatement (text: string): Buffer {
-  return Buffer.concat([
-    message('P', zeroes(1), Buffer.from(text), zeroes(3)), // Parse: unnamed; text; no types
-    message('B', zeroes(8)), // Bind: unnamed; nothing
-    message('E', zeroes(5)), // Execute: unnamed; all rows
-  ])
+  let bytes = written.get(text)
+  if (bytes === undefined) {
+    bytes = Buffer.concat([
+      message('P', zeroes(1), Buffer.from(text), zeroes(3)), // Parse: unnamed; text; no types
+      message('B', zeroes(8)), // Bind: unnamed; nothing
+      message('E', zeroes(5)), // Execute: unnamed; all rows
+    ])
+    written.set(text, bytes)
+  }
+  return bytes
 }
+
+/** There are only so many ways to begin a transaction. */
+const written = new Map<string, Buffer>()

@@ -1,0 +1,48 @@
+/** How much later than the server's own statement_timeout our clock goes off: it is for networks that swallow all. */
+const CLOCK_GRACE = 0.5
+const LONGEST = 0x7fffffff
+const UNDOES_SET = /rollback|abort|reset|discard|statement_timeout/i
+
+/** The statement_timeout of one session, in seconds; 0 is none. Only a timeout longer than the usual one concerns it. */
+export class StatementLimit {
+  readonly #usual: number
+  /** Undefined when a rollback may have changed it. */
+  #current: number | undefined
+
+  constructor (usual: number) {
+    this.#usual = usual
+    this.#current = usual
+  }
+
+  get current (): number | undefined { return this.#current }
+
+  /** What the session needs for a call with this timeout. */
+  neededFor (timeout = this.#usual): number {
+    const isLonger = timeout === 0 || (this.#usual !== 0 && timeout > this.#usual)
+    return isLonger ? timeout : this.#usual
+  }
+
+  /** Whether a call with this timeout can be sent as the session is, and leaves it as it was. */
+  suits (timeout: number | undefined): boolean {
+    return this.#current === this.#usual && this.neededFor(timeout) === this.#usual
+  }
+
+  /** After how many seconds our own clock goes off for a call. */
+  clockFor (timeout = this.#usual): number {
+    return timeout === this.neededFor(timeout) && timeout !== 0 ? timeout + CLOCK_GRACE : timeout
+  }
+
+  textToSet (seconds: number): string {
+    return `SET statement_timeout = ${Math.min(Math.ceil(seconds * 1000), LONGEST)}`
+  }
+
+  wasSet (seconds: number): void { this.#current = seconds }
+
+  /** A rollback undoes a SET, also one that a COMMIT turned into, and so may the session's user. */
+  hasRun (text: string, command: string | null | undefined): void {
+    if (this.#current !== this.#usual && (UNDOES_SET.test(text) || command === 'ROLLBACK')) this.#current = undefined
+  }
+
+  /** The session is as it was after connecting. */
+  reset (): void { this.#current = this.#usual }
+}
