@@ -52,7 +52,8 @@ export function healthRoutes (fastify: FastifyInstance, check: () => Promise<Hea
 
   fastify.get(path, { ...defaults, schema: { ...readiness, ...routeOptions?.schema } }, async (_request, reply) => {
     const report = await check()
-    reply.code(report.status === 'unavailable' ? 503 : 200).header('cache-control', 'no-store')
+    if (report.status === 'unavailable') reply.code(503)
+    reply.header('cache-control', 'no-store')
     return report
   })
 

@@ -5,6 +5,7 @@ import type { Driver, DriverResult, DriverTypes } from './driver.js'
 import { codeOf } from './error-code.js'
 import { ConnectionLostError } from './errors.js'
 import { Execution } from './execution.js'
+import type { Lag } from './lag.js'
 import { orAborted } from './or-aborted.js'
 import type { ExecutionsResult } from './executions.js'
 import { type Call, internalCall } from './query.js'
@@ -34,6 +35,8 @@ export interface ConnectionParts {
   host: Host
   config: Config
   deadlines: Deadlines
+  /** One for all connections of a pool. */
+  lag: Lag
   /** Called when the single statements that it was lent for are done. */
   onIdle: (connection: Connection, now: number) => void
   /** Called once, when the connection leaves the open states. */
@@ -65,11 +68,11 @@ export class Connection {
   #recovering: Promise<void> | undefined
 
   constructor (parts: ConnectionParts) {
-    const { host, socket, driver, types, config, deadlines } = parts
+    const { host, socket, driver, types, config, deadlines, lag } = parts
     this.#parts = parts
     this.host = host
     this.expiresAt = config.maxLifetime === 0 ? Infinity : this.since + config.maxLifetime * 1000 * (0.75 + Math.random() * 0.15)
-    this.#runner = new Runner(driver, types, config, deadlines, this.#ownerOfRunner())
+    this.#runner = new Runner(driver, types, config, deadlines, lag, this.#ownerOfRunner())
     // Between a socket's 'error' and 'close' the driver still takes queries, and loses them.
     socket.on('error', (error) => this.destroy('lost', error))
     socket.on('end', () => this.destroy('lost', new Error('the server closed the connection')))

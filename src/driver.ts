@@ -80,6 +80,8 @@ export class Driver {
   readonly #handle: (request: Request) => void
   /** How often it has written to the socket: what is sent between two of these travels together. */
   writes = 0
+  /** When it did last, in the clock of `performance.now()`. */
+  writtenAt = 0
   #prefix: Buffer | undefined
 
   constructor ({ socket, user, password, database, prepare, parameters, types }: DriverOptions) {
@@ -137,6 +139,7 @@ export class Driver {
     const write = socket.write.bind(socket)
     socket.write = (bytes: Buffer, ...rest: never[]) => {
       this.writes++
+      this.writtenAt = performance.now()
       const prefix = this.#prefix
       this.#prefix = undefined
       return write(prefix === undefined ? bytes : Buffer.concat([prefix, bytes]), ...rest)

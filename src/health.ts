@@ -74,7 +74,7 @@ export class Health {
   /** The numbers are of this moment; whether the database answers was found out at most `cache` seconds ago. */
   async report (): Promise<HealthReport> {
     const { alive, latency } = this.#recentOutcome() ?? await this.#checkOnce()
-    const { size, free, min, max, waiting } = this.#pool.stats()
+    const { size, free, waiting, config: { min, max } } = this.#pool
     const status = !alive || !this.#pool.isOpen ? 'unavailable' : waiting > 0 ? 'degraded' : 'healthy'
     return {
       status,
@@ -94,7 +94,7 @@ export class Health {
 
   /** A success does not outlive the connections that it was found out with: they may be gone because the server is. */
   #stands ({ alive, at }: Outcome): boolean {
-    return performance.now() - at < this.#cache * 1000 && !(alive && this.#pool.stats().size === 0)
+    return performance.now() - at < this.#cache * 1000 && !(alive && this.#pool.size === 0)
   }
 
   async #check (): Promise<Outcome> {
@@ -126,7 +126,7 @@ export class Health {
         pool.release(connection)
       }
     }
-    const { size, min, waiting } = pool.stats()
+    const { size, waiting, config: { min } } = pool
     if (size === 0) {
       // For `min`, or for a caller who waits, the pool goes on connecting; otherwise only a further caller makes it try.
       if (pool.lastFailure !== undefined && min + waiting > 0) throw pool.lastFailure

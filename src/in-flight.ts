@@ -1,14 +1,18 @@
 import type { Execution } from './execution.js'
+import type { Lag } from './lag.js'
 
 /** The calls that are in flight on one connection, in the order in which the driver will answer them. */
 export class InFlight {
   readonly #executions: Array<Execution<never>> = []
+  readonly #lag: Lag
   /** Whether a cancel is on its way to the server: it may hit any of them. */
   #cancelling = false
   #answeredAt = 0
   /** When the first of those that travel together was sent, and how many of them are answered. */
   #firstSentAt = 0
   #answered = 0
+
+  constructor (lag: Lag) { this.#lag = lag }
 
   get size (): number { return this.#executions.length }
   /** What the server is running, as far as is known here. */
@@ -44,16 +48,15 @@ export class InFlight {
     for (const execution of [...this.#executions]) execution.fail(error)
   }
 
-  /** Tells the statement how long the server took: since it was sent, or since it was done with the one before. */
-  measure ({ call: { statement }, startedAt }: Execution): void {
+  /** Tells the statement how long the server took: since it was written, or since it was done with the one before. */
+  measure ({ call: { statement }, startedAt }: Execution, writtenAt: number): void {
     const now = performance.now()
-    const isFirst = startedAt >= this.#answeredAt
-    if (isFirst) {
-      this.#firstSentAt = startedAt
+    if (startedAt >= this.#answeredAt) {
+      this.#firstSentAt = Math.max(startedAt, writtenAt)
       this.#answered = 0
     }
     this.#answered++
-    statement.pace.took(now - (isFirst ? startedAt : this.#answeredAt), (now - this.#firstSentAt) / this.#answered)
+    statement.pace.took(now - Math.max(this.#firstSentAt, this.#answeredAt), (now - this.#firstSentAt) / this.#answered, this.#lag)
     this.#answeredAt = now
   }
 

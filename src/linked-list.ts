@@ -19,7 +19,13 @@ export class LinkedList<T> {
   get first (): T | undefined { return this.#head?.value }
 
   push (value: T): Node<T> {
-    const node: Node<T> = { value, previous: this.#tail, next: null, linked: true }
+    return this.append({ value, previous: null, next: null, linked: false })
+  }
+
+  /** Takes a place that is not in any list. A value may be its own place. */
+  append (node: Node<T>): Node<T> {
+    node.previous = this.#tail
+    node.linked = true
     if (this.#tail === null) this.#head = node
     else this.#tail.next = node
     this.#tail = node

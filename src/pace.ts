@@ -1,5 +1,9 @@
-/** Milliseconds up to which a statement counts as quick. */
+import type { Lag } from './lag.js'
+
+/** Milliseconds up to which a statement counts as quick, beside the lag of the process. */
 const QUICK = 4
+/** How many times the usual lag an answer may be late. */
+const LAG_FACTOR = 3
 /** Quick runs that it takes to be trusted at all. */
 const FIRST_RUN = 1
 /** Quick runs that it takes to be trusted again after a slow one; twice as many each time that it happens again. */
@@ -24,22 +28,27 @@ export class Pace {
   #next = FIRST_PROBATION
   #streak = 0
 
-  get isQuick (): boolean { return this.#probation === 0 }
+  get isQuick (): boolean { return this.#probation === 0 && this.estimate <= QUICK }
 
   /**
    * A run has taken so many milliseconds; `share` is what was used for all that were sent together with it and answered
    * so far, divided by their number.
    */
-  took (milliseconds: number, share = milliseconds): void {
-    this.estimate = share < this.estimate ? share : this.estimate + (share - this.estimate) * RISE
-    if (milliseconds > QUICK) {
+  took (milliseconds: number, share: number, lag: Lag): void {
+    const isSlow = milliseconds > QUICK + LAG_FACTOR * lag.milliseconds
+    const wasQuick = this.isQuick
+    if (wasQuick) lag.saw(milliseconds)
+    if (isSlow) {
       // Whatever was sent in the same moment is slow for the same reason, and counts once.
-      if (this.isQuick) {
+      if (wasQuick) {
         this.#probation = this.#next
         this.#next = Math.min(this.#next * 2, LONGEST_PROBATION)
       }
       this.#streak = 0
-    } else if (this.#probation > 0) this.#probation--
+      return
+    }
+    this.estimate = share < this.estimate ? share : this.estimate + (share - this.estimate) * RISE
+    if (this.#probation > 0) this.#probation--
     else if (++this.#streak % FORGIVEN_AFTER === 0) this.#next = Math.max(this.#next / 2, FIRST_PROBATION)
   }
 }

@@ -1,9 +1,11 @@
 import type { Connection } from './connection.js'
 import type { Execution } from './execution.js'
 
-/** How many calls may travel together, and how many milliseconds they may take: few while there are connections to spare. */
-const WITH_SPARE = { most: 8, budget: 0.5 }
-const WITHOUT_SPARE = { most: 16, budget: 8 }
+/** How many calls may travel together. */
+const MOST_TOGETHER = 16
+/** How many milliseconds they may take: few while there are connections to spare. */
+const BUDGET_WITH_SPARE = 1
+const BUDGET = 8
 
 /**
  * Which calls travel together: those made in one turn of the event loop, or waiting when a connection comes free, as far
@@ -38,11 +40,10 @@ export class Pipeline {
   /** The connection that a further call can be sent on, together with those before it. */
   join ({ call }: Execution, hasSpare: boolean): Connection | undefined {
     const connection = this.#connection
-    const { most, budget } = hasSpare ? WITH_SPARE : WITHOUT_SPARE
-    if (connection === undefined || connection.writes !== this.#writes || this.#count >= most || this.#mayLock) return undefined
+    if (connection === undefined || connection.writes !== this.#writes || this.#count >= MOST_TOGETHER || this.#mayLock) return undefined
     const { mayBePipelined, mayLock, pace } = call.statement
     const cost = this.#cost + pace.estimate
-    if (!mayBePipelined || !pace.isQuick || cost > budget || !connection.canPipeline(call)) return undefined
+    if (!mayBePipelined || !pace.isQuick || cost > (hasSpare ? BUDGET_WITH_SPARE : BUDGET) || !connection.canPipeline(call)) return undefined
     this.#count++
     this.#cost = cost
     this.#mayLock ||= mayLock

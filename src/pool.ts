@@ -6,6 +6,7 @@ import { codeOf } from './error-code.js'
 import { AbortedError, AcquireTimeoutError, ClosedError, ConnectError, NestedAcquireError, QueryTimeoutError, StartupError } from './errors.js'
 import { Execution } from './execution.js'
 import { Inventory } from './inventory.js'
+import { Lag } from './lag.js'
 import { Opener, isPermanent } from './opener.js'
 import { Pipeline } from './pipeline.js'
 import type { Call, Read } from './query.js'
@@ -58,6 +59,7 @@ export class Pool {
       config,
       types: new DriverTypes(),
       deadlines: this.#deadlines,
+      lag: new Lag(),
       onConnect,
       onIdle: (connection: Connection, now: number) => this.release(connection, now),
       onDown: (connection: Connection, reason: CloseReason, cause: unknown) => this.#down(connection, reason, cause),
@@ -329,6 +331,10 @@ export class Pool {
   #checkEmpty (): void {
     if (this.#connections.isEmpty) this.#onEmpty?.()
   }
+
+  get size (): number { return this.#connections.size }
+  get free (): number { return this.#connections.free }
+  get waiting (): number { return this.#waiters.size }
 
   /** A plain snapshot of numbers. */
   stats (): PoolStats {

@@ -7,6 +7,7 @@ import { AbortedError, ConnectionLostError, ParameterCountError, QueryError, Que
 import { Execution, type ExecutionOwner } from './execution.js'
 import { ChangedTypesError, type ExecutionsResult } from './executions.js'
 import { InFlight } from './in-flight.js'
+import type { Lag } from './lag.js'
 import { isStale, PreparedStatements } from './prepared-statements.js'
 import { type Call, isSimple, rowName } from './query.js'
 import { Request } from './request.js'
@@ -44,16 +45,17 @@ export class Runner implements ExecutionOwner {
   readonly #config: Config
   readonly #deadlines: Deadlines
   readonly #owner: RunnerOwner
-  readonly #inFlight = new InFlight()
+  readonly #inFlight: InFlight
   readonly #prepared: PreparedStatements
   readonly #limit: StatementLimit
 
-  constructor (driver: Driver, types: DriverTypes, config: Config, deadlines: Deadlines, owner: RunnerOwner) {
+  constructor (driver: Driver, types: DriverTypes, config: Config, deadlines: Deadlines, lag: Lag, owner: RunnerOwner) {
     this.#driver = driver
     this.#types = types
     this.#config = config
     this.#deadlines = deadlines
     this.#owner = owner
+    this.#inFlight = new InFlight(lag)
     this.#prepared = new PreparedStatements(driver)
     this.#limit = new StatementLimit(config.commandTimeout)
   }
@@ -238,7 +240,7 @@ export class Runner implements ExecutionOwner {
     }
     const { internal, statement } = execution.call
     this.#prepared.remember(statement, request)
-    this.#inFlight.measure(execution)
+    this.#inFlight.measure(execution, this.#driver.writtenAt)
     const results = 'command' in answer ? [answer] : answer
     for (const result of results) repairRows(result)
     if (internal !== true && statement.mayLeaveState) this.tainted = true
@@ -268,7 +270,7 @@ export class Runner implements ExecutionOwner {
     const types = request.statement?.types
     // Of one without parameters it cannot be told whether it got as far as that.
     if (types !== undefined && types.length > 0) this.#prepared.remember(execution.call.statement, request)
-    this.#inFlight.measure(execution)
+    this.#inFlight.measure(execution, this.#driver.writtenAt)
     if (execution.settled || !(error instanceof BindAborted || error instanceof Refusal)) {
       const translated = this.#translate(execution, error, types)
       if (!(translated instanceof ServerError)) return this.#end(execution, translated)

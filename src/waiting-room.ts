@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Connection, Holder } from './connection.js'
-import type { Deadline, Deadlines, Expiring } from './deadlines.js'
+import type { Deadlines, Expiring } from './deadlines.js'
 import { AbortedError } from './errors.js'
 import { LinkedList, type Node } from './linked-list.js'
 
@@ -12,15 +12,17 @@ export interface Applicant {
   refused (error: Error): void
 }
 
-/** An applicant in the queue. He leaves once: served, timed out, aborted or turned away. */
-export class Waiter implements Expiring {
+/** An applicant in the queue, and his place there. He leaves once: served, timed out, aborted or turned away. */
+export class Waiter implements Node<Waiter> {
   readonly applicant: Applicant
   readonly since: number
   /** The connection that the caller's own transaction holds meanwhile. */
   readonly blocks: Connection | undefined
+  readonly value = this
+  previous: Node<Waiter> | null = null
+  next: Node<Waiter> | null = null
+  linked = false
   readonly #room: WaitingRoom
-  place: Node<Waiter> | undefined
-  deadline: Deadline | undefined
 
   constructor (room: WaitingRoom, applicant: Applicant, blocks: Connection | undefined, since: number) {
     this.#room = room
@@ -39,9 +41,6 @@ export class Waiter implements Expiring {
     if (this.#leave()) this.applicant.refused(error)
   }
 
-  /** His time is up. */
-  expire (): void { this.turnAway(this.#room.timeoutError()) }
-
   /** His signal was aborted. */
   handleEvent (): void { this.turnAway(new AbortedError({ cause: this.applicant.signal?.reason })) }
 
@@ -53,13 +52,17 @@ export class Waiter implements Expiring {
   }
 }
 
-/** The callers that wait for a connection: first in, first out, each with his deadline and signal. */
-export class WaitingRoom {
+/**
+ * The callers that wait for a connection: first in, first out, each with his deadline and signal. All may wait equally
+ * long, so the first one's deadline is the only one that has to be watched.
+ */
+export class WaitingRoom implements Expiring {
   /** The error for a caller whose time is up. */
-  readonly timeoutError: () => Error
+  readonly #timeoutError: () => Error
   readonly #waiters = new LinkedList<Waiter>()
   readonly #deadlines: Deadlines
   readonly #seconds: number
+  #watching = false
   /** The connection that the current transaction holds. */
   readonly #held = new AsyncLocalStorage<Connection>()
 
@@ -67,7 +70,7 @@ export class WaitingRoom {
   constructor (seconds: number, deadlines: Deadlines, timeoutError: () => Error) {
     this.#seconds = seconds
     this.#deadlines = deadlines
-    this.timeoutError = timeoutError
+    this.#timeoutError = timeoutError
   }
 
   get size (): number { return this.#waiters.size }
@@ -87,16 +90,32 @@ export class WaitingRoom {
 
   enter (applicant: Applicant, now = performance.now()): Waiter {
     const waiter = new Waiter(this, applicant, this.held, now)
-    waiter.place = this.#waiters.push(waiter)
-    if (this.#seconds > 0) waiter.deadline = this.#deadlines.set(this.#seconds, waiter, now)
+    this.#waiters.append(waiter)
+    if (!this.#watching) this.#watch(this.#seconds, now)
     return waiter
   }
 
+  #watch (seconds: number, now: number): void {
+    this.#watching = seconds > 0
+    if (seconds > 0) this.#deadlines.set(seconds, this, now)
+  }
+
+  /** The time is up for whoever was the first when this was set. He may have left since. */
+  expire (): void {
+    const now = performance.now()
+    let { first } = this.#waiters
+    for (; first !== undefined && this.#left(first, now) <= 0; first = this.#waiters.first) first.turnAway(this.#timeoutError())
+    this.#watching = false
+    if (first !== undefined) this.#watch(this.#left(first, now), now)
+  }
+
+  /** The seconds that he may go on waiting. */
+  #left ({ since }: Waiter, now: number): number { return this.#seconds - (now - since) / 1000 }
+
   /** False if it had left before. */
-  remove ({ place, deadline }: Waiter): boolean {
-    if (place?.linked !== true) return false
-    this.#waiters.remove(place)
-    if (deadline !== undefined) this.#deadlines.clear(deadline)
+  remove (waiter: Waiter): boolean {
+    if (!waiter.linked) return false
+    this.#waiters.remove(waiter)
     return true
   }
 
