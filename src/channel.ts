@@ -86,12 +86,15 @@ export class Channel {
   }
 
   #start (execution: Execution): void {
-    if (this.#begin !== undefined && this.connection.startWith(this.#begin.statement.text, execution)) {
+    const begin = this.#begin
+    if (begin !== undefined) {
       this.#begin = undefined
       this.#begins = true
-    } else {
-      this.#ready(execution.call, () => this.connection.start(execution), (error) => execution.fail(error))
+      if (this.connection.startWith(begin.statement.text, execution)) return
+      this.#begin = begin
+      this.#begins = false
     }
+    this.#ready(execution.call, () => this.connection.start(execution), (error) => execution.fail(error))
   }
 
   /** Does something in its turn. The work says by `#onSettled` or `#advance` that it is done. */
