@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Socket } from 'node:net'
 import type { Config } from './config.js'
 import type { Deadlines } from './deadlines.js'
@@ -25,6 +26,8 @@ export type CloseReason = 'lost' | 'idle' | 'age' | 'uses' | 'expired' | 'cancel
 
 /** Seconds for a CancelRequest to work before the connection is given up. */
 const CANCEL_TIMEOUT = 1
+/** Seconds after which it is sent again. */
+const CANCEL_AGAIN = 0.1
 /** Seconds for the server to take its leave. */
 const GOODBYE_TIMEOUT = 1
 
@@ -183,13 +186,20 @@ export class Connection {
     const limit = AbortSignal.timeout(CANCEL_TIMEOUT * 1000)
     this.#runner.expose(true)
     try {
-      // Both: a cancel that is still on its way would hit the next statement.
-      await orAborted(limit, () => Promise.all([this.#requestCancel(limit), this.#runner.oldest?.whenFinished()]))
+      await orAborted(limit, () => this.#cancelUntilEnded(limit))
     } catch (error) {
       this.destroy('cancel', error)
     } finally {
       this.#runner.expose(false)
     }
+  }
+
+  /** Until both are over: a cancel that is still on its way would hit the next statement. */
+  async #cancelUntilEnded (limit: AbortSignal): Promise<void> {
+    const ended = this.#runner.oldest?.whenFinished().then(() => true) ?? true
+    // The server ignores a cancel that comes between two statements, so that it may be needed again.
+    do await this.#requestCancel(limit)
+    while (!await Promise.race([ended, sleep(CANCEL_AGAIN * 1000, false, { ref: false })]))
   }
 
   /** Never the driver's cancel: among pipelined queries it gives callers each other's rows (driver-traps.md). */

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { freshDatabase, openDatabase, until } from './support/database.js'
+import { FaultProxy } from './support/proxy.js'
 
 t.test('timeouts and aborts', async (t) => {
   const observer = await freshDatabase(t)
@@ -120,6 +121,20 @@ t.test('timeouts and aborts', async (t) => {
     await t.rejects(db.executeMany({ text: 'SELECT pg_sleep($1)', signal: AbortSignal.timeout(100) }, Array.from({ length: 100 }, () => [0.05])), { code: 'FST_PG_ABORTED' })
     t.equal(await db.fetchVal('SELECT 1'), 1)
     await until(() => db.stats().free === 1)
+  })
+
+  t.test('a cancel that comes before its statement, which the server ignores, is sent again', async (t) => {
+    const proxy = await FaultProxy.start(t, observer.url)
+    const db = await openDatabase(t, observer, { url: proxy.url, min: 1, max: 1 })
+    await db.fetchVal('SELECT 1')
+    const { accepted } = proxy
+    proxy.hold(true)
+    await t.rejects(db.fetchVal({ text: 'SELECT pg_sleep(30)', timeout: 0.05 }), { code: 'FST_PG_QUERY_TIMEOUT' })
+    await until(() => proxy.accepted > accepted)
+    await until(() => proxy.size === 1) // the cancel's connection has come and gone
+    proxy.hold(false)
+    t.equal(await db.fetchVal('SELECT 2'), 2)
+    t.equal(db.stats().created, 1)
   })
 
   t.test('a longer timeout holds again after a transaction whose COMMIT turned into a rollback', async (t) => {

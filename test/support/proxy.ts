@@ -63,6 +63,11 @@ export class FaultProxy {
   /** New connections get through to the server only after so many milliseconds. */
   delay (milliseconds: number): void { this.#delay = milliseconds }
 
+  /** Holds up what is sent on the connections that exist; new ones are treated as before. */
+  hold (held: boolean): void {
+    for (const link of this.#links) link.flow(!held)
+  }
+
   /** Resets every connection; new ones are treated as before. */
   cut (): void {
     for (const link of this.#links) link.cut()
