@@ -44,8 +44,8 @@ function decodeTimestamp (text: string): Date | number | string {
 const [ZERO, DOT, DASH] = [48, 46, 45]
 
 /**
- * What nearly all timestamps look like: `2026-11-24 12:42:16.833142`, perhaps with `+00`. Without the regular expression
- * a column of them takes a third of the time; it was an eighth of that of reading rows of ten columns.
+ * What nearly all timestamps look like: `2026-11-24 12:42:16.833142`, perhaps with `+00`. By the regular expression alone,
+ * one such column was an eighth of the processor time of reading rows of ten columns.
  */
 function decodeUtc (text: string): Date | undefined {
   const end = text.endsWith('+00') ? text.length - 3 : text.length

@@ -5,7 +5,8 @@ const MOST = 50
 
 /**
  * How late answers are noticed because this process is busy with other work, in milliseconds: what statements take of
- * late that are known to need next to nothing. At 256 HTTP requests in one turn of the event loop it is ten and more.
+ * late that are known to need next to nothing. Without regard to it, 256 HTTP connections made every statement look slow:
+ * 23,000 requests per second instead of 29,000.
  */
 export class Lag {
   milliseconds = 0

@@ -26,8 +26,8 @@ export interface RequestKind {
 
 /**
  * One statement as the driver's connection takes it. It stands in for the driver's own Query, a promise with four
- * closures, whose outcome arrives three turns of the microtask queue late: at 50 callers that was a tenth of the
- * processor time of a query. The driver also remembers an Error for each text of a Query that ever failed.
+ * closures, which is sent one turn of the microtask queue after it was asked for, and whose outcome arrives later still.
+ * The driver also remembers an Error for each text of a Query that ever failed.
  */
 export class Request {
   // What the driver reads.

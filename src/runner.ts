@@ -306,13 +306,16 @@ export class Runner implements ExecutionOwner {
     execution.args = undefined
     // Another call found out before.
     if (known !== undefined && known !== types) return this.#send(execution)
-    this.#toTheEnd(execution)
-    const changed = (now: readonly number[]): boolean => now.some((oid, index) => oid !== types[index])
-    this.#driver.describe(statement.strings, args, false).then((now) => {
-      if (execution.settled || !(stale || changed(now))) return this.#end(execution, error)
+    const renew = (): void => {
       this.#toTheEnd(execution)
       this.#prepared.renew(statement, types.length).then(() => execution.settled ? this.#end(execution, error) : this.#send(execution), () => this.#end(execution, error))
-    }, () => stale ? this.#endRenewing(execution, error, types.length) : this.#end(execution, error))
+    }
+    if (stale) return renew()
+    this.#toTheEnd(execution)
+    const changed = (now: readonly number[]): boolean => now.some((oid, index) => oid !== types[index])
+    this.#driver.describe(statement.strings, args, false).then(
+      (now) => execution.settled || !changed(now) ? this.#end(execution, error) : renew(),
+      () => this.#end(execution, error))
   }
 
   /** Ends a call whose stale statement must not be met again: in a failed transaction the server refuses to describe it, but the driver drops it. */
