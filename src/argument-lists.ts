@@ -6,8 +6,10 @@ export type ArgumentLists = Iterable<readonly unknown[]> | AsyncIterable<readonl
 /** Some of them. */
 export type Lists = ReadonlyArray<readonly unknown[]>
 
-/** Lists taken together: enough to fill the network, few enough to bound memory. */
-const MOST_LISTS = 5_000
+/** Lists taken together: enough that the server's fixed part of a statement is small, few enough to bound memory. */
+const MOST_LISTS = 10_000
+/** The same of an async source, which may hang: the sooner a list is sent, the sooner it is known to be bad. */
+const MOST_LISTS_ASYNC = 5_000
 /** About as many characters at most, unless one list alone has more. */
 const MOST_CHARACTERS = 1_000_000
 
@@ -41,6 +43,7 @@ export async function * inChunks (argsList: ArgumentLists, interruption: Interru
   if (typeof argsList !== 'object' || argsList === null || !(Symbol.iterator in argsList || Symbol.asyncIterator in argsList)) {
     throw new QueryError('the argument lists are not iterable: pass an array of arrays, or any iterable or async iterable of arrays')
   }
+  const mostLists = Symbol.asyncIterator in argsList ? MOST_LISTS_ASYNC : MOST_LISTS
   let row = 0
   let chunk: Array<readonly unknown[]> = []
   let characters = 0
@@ -49,7 +52,7 @@ export async function * inChunks (argsList: ArgumentLists, interruption: Interru
     row++
     chunk.push(args)
     characters += sizeOf(args)
-    return chunk.length >= MOST_LISTS || characters >= MOST_CHARACTERS
+    return chunk.length >= mostLists || characters >= MOST_CHARACTERS
   }
   const take = (): Lists => {
     const lists = chunk
