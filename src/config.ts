@@ -52,6 +52,14 @@ export interface PoolOptions {
   maxQueries?: number | undefined
   /** Idle connections beyond `min` are closed after it; environment: DB_MAX_INACTIVE_CONNECTION_LIFETIME. Default 300. */
   idleTimeout?: number | undefined
+  /** A connection that was idle for longer is asked whether it is alive before it is lent. Default 30. */
+  checkIdle?: number | undefined
+  /** Callers that may wait for a connection at once; more are refused. Default 0: no limit. */
+  maxWaiting?: number | undefined
+  /** A lease or transaction that holds a connection for longer is reported once. Default 30; given, the report says who took it. */
+  leakWarning?: number | undefined
+  /** How many processes have a pool like this one, for the warning that they need more connections than the server has. Default 1. */
+  instances?: number | undefined
   /** Age at which a connection is replaced, less 10 to 25 %, so that they do not all expire at once. Default 1800. */
   maxLifetime?: number | undefined
   /** Grace for running work when the pool closes; 0 ends it at once. Default 10. */
@@ -86,6 +94,12 @@ export interface Config {
   readonly required: boolean
   readonly maxQueries: number
   readonly idleTimeout: number
+  readonly checkIdle: number
+  readonly maxWaiting: number
+  readonly leakWarning: number
+  /** Whether to note who takes a connection, for the report. */
+  readonly notesTakers: boolean
+  readonly instances: number
   readonly maxLifetime: number
   readonly closeTimeout: number
   readonly prepare: boolean
@@ -106,8 +120,8 @@ const flag: Rule = { takes: 'true or false', valid: (value) => typeof value === 
 const seconds = (env?: string): Rule => ({
   takes: SECONDS, valid: isSeconds, read: number, ...(env !== undefined && { env })
 })
-const count = (least: number, most: number, env: string): Rule => ({
-  takes: `a whole number from ${least} to ${most}`, valid: (value) => Number.isInteger(value) && isNumber(value) && value >= least && value <= most, read: number, env
+const count = (least: number, most: number, env?: string): Rule => ({
+  takes: `a whole number from ${least} to ${most}`, valid: (value) => Number.isInteger(value) && isNumber(value) && value >= least && value <= most, read: number, ...(env !== undefined && { env })
 })
 const oneOf = (values: readonly string[]): Rule => ({ takes: `one of ${values.join(', ')}`, valid: (value) => typeof value === 'string' && values.includes(value) })
 
@@ -132,6 +146,10 @@ const RULES: Readonly<Record<keyof PoolOptions, Rule>> = {
   required: flag,
   maxQueries: count(0, Number.MAX_SAFE_INTEGER, 'DB_MAX_QUERIES'),
   idleTimeout: seconds('DB_MAX_INACTIVE_CONNECTION_LIFETIME'),
+  checkIdle: seconds(),
+  maxWaiting: count(0, Number.MAX_SAFE_INTEGER),
+  leakWarning: seconds(),
+  instances: count(1, 10_000),
   maxLifetime: seconds(),
   closeTimeout: seconds(),
   prepare: flag,
@@ -177,6 +195,11 @@ export function readConfig (options: PoolOptions = {}, env: NodeJS.ProcessEnv = 
     required: checked.required ?? true,
     maxQueries: checked.maxQueries ?? 50_000,
     idleTimeout: checked.idleTimeout ?? 300,
+    checkIdle: checked.checkIdle ?? 30,
+    maxWaiting: checked.maxWaiting ?? 0,
+    leakWarning: checked.leakWarning ?? 30,
+    notesTakers: checked.leakWarning !== undefined && checked.leakWarning > 0,
+    instances: checked.instances ?? 1,
     maxLifetime: checked.maxLifetime ?? 1800,
     closeTimeout: checked.closeTimeout ?? 10,
     prepare: checked.prepare ?? true,

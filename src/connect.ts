@@ -1,18 +1,14 @@
 import type { TargetSessionAttrs } from './config.js'
 import { Connection, type ConnectionParts } from './connection.js'
-import { Driver, type DriverResult } from './driver.js'
+import { Driver } from './driver.js'
 import { OptionError } from './errors.js'
 import { orAborted } from './or-aborted.js'
+import { checkServer } from './server-role.js'
 import { connectSocket, type Host } from './transport.js'
 
 /** A connect took longer than `connectTimeout`. */
 class ConnectTimeoutError extends Error {
   readonly code = 'CONNECT_TIMEOUT'
-}
-
-/** The server that answered is not of the kind that `targetSessionAttrs` asks for. */
-class WrongServerError extends Error {
-  readonly code = 'WRONG_SERVER'
 }
 
 export type ConnectParts = Omit<ConnectionParts, 'socket' | 'driver' | 'host'> & {
@@ -51,7 +47,7 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
   const driver = new Driver({ socket, user, password, database, prepare, parameters, types })
   const connection = new Connection({ ...parts, socket, driver, host })
   try {
-    checkServer(await orAborted(limit, () => connection.greet(SERVER_QUERY)), wanted)
+    checkServer(await orAborted(limit, () => connection.greet()), wanted)
     await orAborted(limit, async () => parts.onConnect?.(connection))
     // A statement that it gave up may still be running: nobody gets the connection before it has ended.
     while (connection.recovering !== undefined) await orAborted(limit, async () => connection.recovering)
@@ -61,21 +57,6 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
     connection.destroy('lost', error)
     throw error
   }
-}
-
-const SERVER_QUERY = "select pg_catalog.pg_is_in_recovery() as standby, pg_catalog.current_setting('transaction_read_only') as read_only"
-
-function checkServer ([row]: DriverResult, wanted: TargetSessionAttrs): void {
-  const { standby, read_only: readOnly } = row as { standby: boolean, read_only: string }
-  const fits = {
-    any: true,
-    'prefer-standby': true,
-    primary: !standby,
-    standby,
-    'read-write': readOnly === 'off',
-    'read-only': readOnly === 'on'
-  }
-  if (!fits[wanted]) throw new WrongServerError(`the server is not ${wanted}`)
 }
 
 /** Runs `work` with a signal that fires after `seconds`, or with `parent`. */

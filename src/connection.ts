@@ -11,6 +11,7 @@ import { orAborted } from './or-aborted.js'
 import type { ExecutionsResult } from './executions.js'
 import { type Call, internalCall } from './query.js'
 import { Runner } from './runner.js'
+import { readServerFacts, SERVER_QUERY, type ServerFacts, WrongServerError } from './server-role.js'
 import { RESET_SESSION } from './session.js'
 import { cancelRequest, type Host } from './transport.js'
 import type { TypeRegistry } from './types.js'
@@ -22,12 +23,14 @@ export type ConnectionState = 'opening' | 'idle' | 'busy' | 'closing' | 'closed'
 export type Holder = 'statement' | 'transaction' | 'lease' | 'pool'
 
 /** Why a connection was closed; counted in `stats().closed`. */
-export type CloseReason = 'lost' | 'idle' | 'age' | 'uses' | 'expired' | 'cancel' | 'cleaning' | 'copy' | 'transaction' | 'forced' | 'close'
+export type CloseReason = 'lost' | 'idle' | 'age' | 'uses' | 'expired' | 'cancel' | 'check' | 'cleaning' | 'copy' | 'transaction' | 'forced' | 'close'
 
 /** Seconds for a CancelRequest to work before the connection is given up. */
 const CANCEL_TIMEOUT = 1
 /** Seconds after which it is sent again. */
 const CANCEL_AGAIN = 0.1
+/** Seconds for an idle connection to show that it is alive. */
+const CHECK_TIMEOUT = 1
 /** Seconds for the server to take its leave. */
 const GOODBYE_TIMEOUT = 1
 
@@ -64,11 +67,17 @@ export class Connection {
   onDown: ((reason: CloseReason) => void) | undefined
   /** Whether a transaction of ours is open on it. */
   inTransaction = false
+  /** Whether it was reported as held for too long. */
+  isReported = false
+  /** The calls that led to its being held, where they were noted. */
+  takenBy: { stack?: string } | undefined
   readonly #parts: ConnectionParts
   readonly #runner: Runner
   #state: ConnectionState = 'opening'
   #backend: { pid: number, secret: number } | undefined
   #recovering: Promise<void> | undefined
+  #server: ServerFacts | undefined
+  #refusedToWrite = false
 
   constructor (parts: ConnectionParts) {
     const { host, socket, driver, types, config, deadlines, lag } = parts
@@ -98,11 +107,28 @@ export class Connection {
   /** While a cancelled statement is still ending: nobody else may have the connection before. */
   get recovering (): Promise<void> | undefined { return this.#recovering }
 
+  /** What its server said about itself when it was opened. */
+  get server (): ServerFacts | undefined { return this.#server }
+  /** Whether its server could be written to at first, and has refused to since: it may have been demoted. */
+  get isDoubtful (): boolean { return this.#refusedToWrite && this.#server?.readOnly === false }
+
   /** The first exchange: authentication, and what is asked of every new session. */
-  async greet (text: string): Promise<DriverResult> {
-    const result = await this.#runner.greet(text)
+  async greet (): Promise<ServerFacts> {
+    const result = await this.#runner.greet(SERVER_QUERY)
     this.#backend = result.state ?? undefined
-    return result
+    this.#server = readServerFacts(result)
+    return this.#server
+  }
+
+  /** Asks the server whether it is alive, and still as it was when the connection was opened. Otherwise that ends here. */
+  async check (): Promise<void> {
+    this.#refusedToWrite = false
+    try {
+      const { readOnly } = readServerFacts(await this.run(internalCall(SERVER_QUERY, 'script', { timeout: CHECK_TIMEOUT })))
+      if (readOnly && this.#server?.readOnly === false) throw new WrongServerError('the server has become read-only')
+    } catch (error) {
+      this.destroy('check', error)
+    }
   }
 
   lend (holder: Holder, now = performance.now()): void {
@@ -164,6 +190,7 @@ export class Connection {
       idle (now: number): void { connection.#idle(now) },
       cancel (): void { connection.#recover() },
       broken (reason: CloseReason, cause: unknown): void { connection.destroy(reason, cause) },
+      refusedToWrite (): void { connection.#refusedToWrite = true },
     }
   }
 

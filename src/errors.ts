@@ -51,6 +51,14 @@ export const AcquireTimeoutError = createError<[number, string, Cause?]>(
   'no connection came free within %d s: %s',
   503)
 
+/** As many callers wait for a connection as may. Fastify sends the header along. */
+export class QueueFullError extends createError<[number]>(
+  'FST_PG_QUEUE_FULL',
+  '%d callers wait for a connection already: try again later, shed load before it gets here, or raise maxWaiting',
+  503) {
+  readonly headers = { 'retry-after': '1' }
+}
+
 /** Every connection is held by a transaction that itself waits for another connection. */
 export const NestedAcquireError = createError<[number]>(
   'FST_PG_NESTED_ACQUIRE',

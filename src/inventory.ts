@@ -23,11 +23,11 @@ export class Inventory {
     this.#idle.push(connection)
   }
 
-  /** The warmest idle connection that is not too old. */
-  take (now: number): Connection | undefined {
-    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      if (now < connection.expiresAt) return connection
-      connection.close('age')
+  /** The warmest idle connection that is not too old, if it has been idle for no longer than since then. */
+  take (now: number, idleSince = -Infinity): Connection | undefined {
+    for (let connection = this.#idle.at(-1); connection !== undefined; connection = this.#idle.at(-1)) {
+      if (now < connection.expiresAt) return connection.since < idleSince ? undefined : this.#idle.pop()
+      connection.close('age') // it leaves the stack
     }
     return undefined
   }

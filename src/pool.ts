@@ -1,17 +1,21 @@
+import { warnIfOverBudget } from './budget.js'
 import type { Config, Log } from './config.js'
 import type { CloseReason, Connection, Holder } from './connection.js'
 import { Deadlines } from './deadlines.js'
 import { DriverTypes } from './driver.js'
 import { codeOf } from './error-code.js'
-import { AbortedError, AcquireTimeoutError, ClosedError, ConnectError, NestedAcquireError, QueryTimeoutError, StartupError } from './errors.js'
+import { AbortedError, AcquireTimeoutError, ClosedError, ConnectError, NestedAcquireError, QueryTimeoutError, QueueFullError } from './errors.js'
 import { Execution } from './execution.js'
 import { Inventory } from './inventory.js'
 import { Lag } from './lag.js'
 import { Opener, isPermanent } from './opener.js'
 import { Pipeline } from './pipeline.js'
 import type { Call, Read } from './query.js'
+import { ServerError } from './server-error.js'
+import { Startup } from './startup.js'
 import { Counters, type PoolStats } from './stats.js'
 import { pingServer } from './transport.js'
+import { Upkeep } from './upkeep.js'
 import { type Applicant, WaitingRoom } from './waiting-room.js'
 
 /** new → starting → open → closing → closed; a start that fails goes straight to closing. */
@@ -39,16 +43,18 @@ export class Pool {
   readonly #connections = new Inventory()
   readonly #waiters: WaitingRoom
   readonly #pipeline: Pipeline
+  readonly #startup: Startup
+  readonly #upkeep: Upkeep
   #phase: Phase = 'new'
   #generation = 0
   #dispatching = false
   #answeredAt = -Infinity
   #failure: Error | undefined
   #start: Promise<void> | undefined
-  #startup: { resolve: () => void, reject: (error: Error) => void } | undefined
   #end: Promise<void> | undefined
   #onEmpty: (() => void) | undefined
-  #sweeper: NodeJS.Timeout | undefined
+  /** Idle connections that are being asked whether they are alive. */
+  #checking = 0
 
   constructor ({ config, log, onConnect }: PoolParts) {
     this.config = config
@@ -66,6 +72,8 @@ export class Pool {
       onGone: (connection: Connection) => this.#gone(connection),
     }
     this.#opener = new Opener(parts, (connection) => this.#opened(connection), (error, failures) => this.#connectFailed(error, failures), () => this.#dispatch())
+    this.#startup = new Startup(config, log, this.#deadlines, () => this.#opener.lastFailure)
+    this.#upkeep = new Upkeep(config, log, this.#connections)
   }
 
   /**
@@ -75,44 +83,20 @@ export class Pool {
    */
   open (): Promise<void> {
     // While a failed start is being cleaned up, its own error comes first.
-    if (['closing', 'closed'].includes(this.#phase) && this.#startup === undefined) return Promise.reject(this.#closedError())
+    if (['closing', 'closed'].includes(this.#phase) && !this.#startup.isUnderWay) return Promise.reject(this.#closedError())
     this.#start ??= this.#startUp()
     return this.#start
   }
 
   async #startUp (): Promise<void> {
     this.#phase = 'starting'
-    const { startupTimeout, required, idleTimeout, maxLifetime } = this.config
-    const deadline = startupTimeout === 0
-      ? undefined
-      : this.#deadlines.set(startupTimeout, { expire: () => this.#startFailed(new StartupError(startupTimeout, this.#failureCode(), { cause: this.#opener.lastFailure })) })
-    const limits = [idleTimeout, maxLifetime].filter((limit) => limit > 0)
-    if (limits.length > 0) {
-      const period = Math.min(1, Math.max(0.01, Math.min(...limits) / 4))
-      this.#sweeper = setInterval(() => this.#connections.sweep(idleTimeout, this.config.min), period * 1000).unref()
-    }
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.#startup = { resolve, reject }
-        this.#dispatch()
-      })
-      if (this.#phase === 'starting') this.#phase = 'open'
-    } catch (error) {
-      this.#failure = error as Error
-      await this.close()
-      throw error
-    } finally {
-      this.#startup = undefined
-      if (deadline !== undefined) this.#deadlines.clear(deadline)
-    }
-    if (required) this.#log.info({ size: this.#connections.size, min: this.config.min, max: this.config.max }, 'database pool is open')
-  }
-
-  #startFailed (error: Error): void {
-    if (this.#startup === undefined) return
-    if (this.config.required) return this.#startup.reject(error)
-    this.#log.warn({ err: error }, 'the database is not there yet: going on without it, and trying in the background')
-    this.#startup.resolve()
+    this.#upkeep.start()
+    await this.#startup.run(() => this.#dispatch(), (error) => {
+      this.#failure = error
+      return this.close()
+    })
+    if (this.#phase === 'starting') this.#phase = 'open'
+    if (this.config.required) this.#log.info({ size: this.#connections.size, min: this.config.min, max: this.config.max }, 'database pool is open')
   }
 
   /** Runs one call on whichever connection is free, or comes free; resolves with what `read` makes of the result. */
@@ -136,11 +120,17 @@ export class Pool {
       this.#counters.pipelined++
       return joined
     }
-    const idle = this.#connections.take(now)
+    const idle = this.#take(now)
     if (idle === undefined) return undefined
     this.#lend(idle, 'statement', now)
     this.#pipeline.begin(idle, execution)
     return idle
+  }
+
+  /** A free connection that was alive not long ago. */
+  #take (now: number): Connection | undefined {
+    const { checkIdle } = this.config
+    return this.#connections.take(now, checkIdle === 0 ? undefined : now - checkIdle * 1000)
   }
 
   /** Whether a call could have a connection to itself, now or when one more is open. */
@@ -166,7 +156,8 @@ export class Pool {
   tryAcquire (holder: Holder, signal?: AbortSignal): Connection | undefined {
     if (signal?.aborted === true) return undefined
     const now = performance.now()
-    const idle = this.#connections.take(now)
+    // The pool itself takes one to see whether it is alive.
+    const idle = holder === 'pool' ? this.#connections.take(now) : this.#take(now)
     if (idle !== undefined) this.#lend(idle, holder, now)
     return idle
   }
@@ -177,11 +168,16 @@ export class Pool {
     // Whoever opened the pool by calling early hears of a failed start through its own call.
     if (this.#phase === 'new') this.open().catch(() => {})
     if (!this.isOpen) return applicant.refused(this.#closedError())
+    const { max, maxWaiting } = this.config
+    if (maxWaiting > 0 && this.#waiters.size >= maxWaiting && applicant.holder !== 'pool') {
+      this.#counters.refused++
+      return applicant.refused(new QueueFullError(maxWaiting))
+    }
     this.#counters.waited++
     const waiter = this.#waiters.enter(applicant, now)
     this.#dispatch()
-    if (waiter.blocks !== undefined && this.#connections.size >= this.config.max && this.#connections.isDeadlocked) {
-      waiter.turnAway(new NestedAcquireError(this.config.max))
+    if (waiter.blocks !== undefined && this.#connections.size >= max && this.#connections.isDeadlocked) {
+      waiter.turnAway(new NestedAcquireError(max))
     }
   }
 
@@ -193,11 +189,15 @@ export class Pool {
   /** Takes a connection back: cleaned where it needs it, replaced where its time is over. Ignores one that is dead. */
   release (connection: Connection, now = performance.now()): void {
     if (connection.state !== 'busy') return
+    this.#upkeep.returned(connection, now)
     if (connection.recovering !== undefined) {
       connection.recovering.then(() => this.release(connection))
     } else if ((connection.tainted || connection.inTransaction) && this.#phase !== 'closing') {
       connection.holder = 'pool'
       connection.clean().then(() => this.release(connection))
+    } else if (connection.isDoubtful && this.#phase !== 'closing') {
+      connection.holder = 'pool'
+      connection.check().then(() => this.release(connection))
     } else {
       const reason = this.#reasonToReplace(connection, now)
       if (reason !== undefined) return connection.close(reason)
@@ -231,7 +231,7 @@ export class Pool {
     for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
       const { applicant } = waiter
       const joined = applicant instanceof Execution && waiter.blocks === undefined ? this.#pipeline.join(applicant, this.#hasSpare) : undefined
-      const connection = joined ?? this.#connections.take(now)
+      const connection = joined ?? this.#take(now)
       if (connection === undefined) break
       this.#counters.waitTime += (now - waiter.since) / 1000
       if (joined !== undefined) this.#counters.pipelined++
@@ -241,23 +241,42 @@ export class Pool {
       }
       waiter.serve(connection)
     }
+    for (let stale; this.#checking < this.#waiters.size && (stale = this.#connections.take(now)) !== undefined;) this.#check(stale, now)
     this.#dispatching = false
-    if (this.#connections.size >= Math.max(this.config.min, 1)) this.#startup?.resolve()
+    if (this.#connections.size >= Math.max(this.config.min, 1)) this.#startup.ready()
     this.#opener.start(this.#wanted())
   }
 
-  /** How many connects should be under way: one for each waiter, and what is missing to `min`. */
+  /** Asks a connection whether it is alive: it comes free again, or is replaced. */
+  #check (connection: Connection, now: number): void {
+    connection.lend('pool', now)
+    this.#checking++
+    connection.check().then(() => {
+      this.#checking--
+      if (connection.state === 'busy') this.release(connection)
+      else this.#dispatch()
+    })
+  }
+
+  /** A connection ended in a way that others may have ended too, without a word: all idle ones are asked, at once. */
+  #checkAllIdle (): void {
+    const now = performance.now()
+    for (let idle; this.isOpen && (idle = this.#connections.take(now)) !== undefined;) this.#check(idle, now)
+  }
+
+  /** How many connects should be under way: one for each waiter that no check may help, and what is missing to `min`. */
   #wanted (): number {
     if (!this.isOpen) return 0
     const { min, max } = this.config
     const least = this.#phase === 'starting' ? Math.max(min, 1) : min
     const { size, closing } = this.#connections
-    return Math.min(Math.max(this.#waiters.size, least - size), max - size - closing)
+    return Math.min(Math.max(this.#waiters.size - this.#checking, least - size), max - size - closing)
   }
 
   #opened (connection: Connection): void {
     connection.generation = this.#generation
     this.#counters.created++
+    if (this.#counters.created === 1 && connection.server !== undefined) warnIfOverBudget(this.config, connection.server, this.#log)
     // It may have died in the moment between its greeting and now.
     if (connection.state !== 'opening') return this.#dispatch()
     this.#connections.add(connection)
@@ -275,9 +294,9 @@ export class Pool {
     if (isPermanent(error) && this.#connections.size === 0) {
       const refused = new ConnectError(codeOf(error), { cause: error })
       this.#waiters.turnAllAway(refused)
-      this.#startFailed(refused)
+      this.#startup.failed(refused)
     } else if (!this.config.required) {
-      this.#startFailed(new ConnectError(codeOf(error), { cause: error }))
+      this.#startup.failed(new ConnectError(codeOf(error), { cause: error }))
     }
   }
 
@@ -285,8 +304,9 @@ export class Pool {
   #down (connection: Connection, reason: CloseReason, cause: unknown): void {
     if (!this.#connections.down(connection)) return
     this.#counters.closed[reason] = (this.#counters.closed[reason] ?? 0) + 1
-    if (reason === 'lost') this.#log.warn({ err: cause, size: this.#connections.size }, 'database connection lost')
+    if (reason === 'lost' || reason === 'check') this.#log.warn({ err: cause, size: this.#connections.size }, 'database connection lost')
     else this.#log.debug({ reason, size: this.#connections.size }, 'database connection closed')
+    if (reason === 'cancel' || reason === 'check' || (cause instanceof ServerError && cause.fatal)) this.#checkAllIdle()
     this.#checkEmpty()
     this.#dispatch()
   }
@@ -315,10 +335,10 @@ export class Pool {
 
   async #shutDown (): Promise<void> {
     this.#phase = 'closing'
-    clearInterval(this.#sweeper)
+    this.#upkeep.stop()
     const error = this.#closedError()
     this.#opener.stop(error)
-    this.#startup?.reject(error)
+    this.#startup.abandon(error)
     this.#waiters.turnAllAway(error)
     this.#connections.closeIdle('close')
     const force = setTimeout(() => this.#connections.destroyAll('forced'), this.config.closeTimeout * 1000)
@@ -372,10 +392,6 @@ export class Pool {
       ? 'release connections sooner, shorten statements, or raise max'
       : `connecting fails (${codeOf(cause)}), see the cause`
     return new AcquireTimeoutError(acquireTimeout, `${numbers}: ${advice}`, ...(cause === undefined ? [] : [{ cause }]))
-  }
-
-  #failureCode (): string {
-    return this.#opener.lastFailure === undefined ? 'none' : codeOf(this.#opener.lastFailure)
   }
 
   #closedError (): Error {

@@ -33,6 +33,8 @@ export interface RunnerOwner {
   cancel (): void
   /** The connection cannot go on. */
   broken (reason: 'lost' | 'copy', cause?: unknown): void
+  /** The server is read-only, at least in this transaction. */
+  refusedToWrite (): void
 }
 
 /** Runs calls on one driver: prepares, writes the arguments, reads the rows, translates the errors. */
@@ -338,6 +340,7 @@ export class Runner implements ExecutionOwner {
     // A script may have failed inside a transaction that it began itself.
     if (statement.mayLeaveState && internal !== true) this.tainted = true
     if (serverError.fatal) this.#owner.broken('lost', serverError)
+    if (error.code === '25006') this.#owner.refusedToWrite()
     if (error.code === '08P01' && !types.includes(0) && types.length !== args.length) return new ParameterCountError(rowName(execution.call), args.length, types.length)
     const limit = this.#limit.current ?? 0
     const timedOut = error.code === '57014' && limit > 0 && performance.now() - startedAt >= limit * 990

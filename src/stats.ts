@@ -10,6 +10,8 @@ export class Counters {
   waited = 0
   /** Seconds spent in the queue by callers that were served. */
   waitTime = 0
+  /** Callers that were refused because `maxWaiting` were waiting already. */
+  refused = 0
   acquireTimeouts = 0
   queryTimeouts = 0
   /** Connections opened. */
