@@ -11,7 +11,6 @@ import { Lag } from './lag.js'
 import { Opener, isPermanent } from './opener.js'
 import { Pipeline } from './pipeline.js'
 import type { Call, Read } from './query.js'
-import { ServerError } from './server-error.js'
 import { Startup } from './startup.js'
 import { Counters, type PoolStats } from './stats.js'
 import { pingServer } from './transport.js'
@@ -258,7 +257,7 @@ export class Pool {
     })
   }
 
-  /** A connection ended in a way that others may have ended too, without a word: all idle ones are asked, at once. */
+  /** A connection ended, and others may have ended too without a word: all idle ones are asked, at once. */
   #checkAllIdle (): void {
     const now = performance.now()
     for (let idle; this.isOpen && (idle = this.#connections.take(now)) !== undefined;) this.#check(idle, now)
@@ -304,9 +303,13 @@ export class Pool {
   #down (connection: Connection, reason: CloseReason, cause: unknown): void {
     if (!this.#connections.down(connection)) return
     this.#counters.closed[reason] = (this.#counters.closed[reason] ?? 0) + 1
-    if (reason === 'lost' || reason === 'check') this.#log.warn({ err: cause, size: this.#connections.size }, 'database connection lost')
-    else this.#log.debug({ reason, size: this.#connections.size }, 'database connection closed')
-    if (reason === 'cancel' || reason === 'check' || (cause instanceof ServerError && cause.fatal)) this.#checkAllIdle()
+    const isUnexpected = reason === 'lost' || reason === 'cancel' || reason === 'check'
+    if (isUnexpected) {
+      this.#log.warn({ err: cause, reason, size: this.#connections.size }, 'database connection lost')
+      this.#checkAllIdle()
+    } else {
+      this.#log.debug({ reason, size: this.#connections.size }, 'database connection closed')
+    }
     this.#checkEmpty()
     this.#dispatch()
   }

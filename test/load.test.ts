@@ -24,7 +24,7 @@ t.test('load', async (t) => {
     t.match(db.stats(), { size: 10, free: 10, errors: 0 })
   })
 
-  t.test('the numbers are exact: 64 callers, quick, slow, failing, transactions, kills', async (t) => {
+  t.test('the numbers are exact: 64 callers, quick, slow, failing, timed out, transactions, kills (case 39)', async (t) => {
     const db = await openDatabase(t, observer, { min: 4, max: 12 })
     const gate = new Gate()
     const end = new AbortController()

@@ -97,7 +97,7 @@ t.test('a retry storm: 16 workers on 8 connections, 20 kills, retried at once: e
   await observer.close()
 })
 
-t.test('too many connections for the server: callers wait and are served by those there are', async (t) => {
+t.test('too many connections for the server: callers wait and are served by those there are (case 49)', async (t) => {
   const server = await startEmbeddedPostgres({ settings: { max_connections: 6, superuser_reserved_connections: 0, reserved_connections: 0, max_wal_senders: 0 } })
   const db = createDatabase({ url: server.url, min: 2, max: 20, log: memoryLog() }, {})
   t.teardown(async () => {
@@ -107,6 +107,8 @@ t.test('too many connections for the server: callers wait and are served by thos
   const values = await Promise.all(Array.from({ length: 40 }, (_, i) => db.fetchVal('SELECT $1::int FROM pg_sleep(0.01)', i)))
   t.same(values, Array.from({ length: 40 }, (_, i) => i))
   t.ok(db.stats().size <= 6)
+  t.ok(db.stats().connectFailures > 0, 'the server refused some')
+  t.match(db.stats(), { errors: 0, acquireTimeouts: 0, waiting: 0 })
 })
 
 t.test('the pool needs more connections than the server has: the start says so', async (t) => {
