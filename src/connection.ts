@@ -183,10 +183,12 @@ export class Connection {
     return this.#runner.runMany(call, types, lists, firstRow, onSettled)
   }
 
+  get #isUsable (): boolean { return this.#state === 'busy' || this.#state === 'opening' }
+
   #ownerOfRunner () {
     const connection = this
     return {
-      get usable (): boolean { return connection.#state === 'busy' || connection.#state === 'opening' },
+      get usable (): boolean { return connection.#isUsable },
       idle (now: number): void { connection.#idle(now) },
       cancel (): void { connection.#recover() },
       broken (reason: CloseReason, cause: unknown): void { connection.destroy(reason, cause) },
@@ -201,6 +203,7 @@ export class Connection {
 
   /** Cancels what is running and sees to it that it has ended before anyone else gets the connection. */
   #recover (): void {
+    if (!this.#isUsable) return // it has ended itself, and what was in flight never will
     this.#recovering ??= this.#cancelRunning().finally(() => {
       this.#recovering = undefined
       const { oldest } = this.#runner

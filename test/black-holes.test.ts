@@ -69,4 +69,17 @@ t.test('a network that swallows everything', async (t) => {
     await proxy.set('forward')
     t.equal(await db.fetchVal('SHOW search_path'), '"$user", public')
   })
+
+  t.test('a batch in a transaction settles, also where its connection is ended while the statement is being described', async (t) => {
+    const proxy = await FaultProxy.start(t, observer.url)
+    const db = await openDatabase(t, observer, { url: proxy.url, min: 1, max: 1, closeTimeout: 0.1 })
+    await t.rejects(db.transaction(async (tx) => {
+      await tx.execute('CREATE TABLE rows (n int)')
+      await tx.executeMany('INSERT INTO rows VALUES ($1)', (function * () {
+        proxy.hold(true) // the lists are read before the statement is described
+        db.close()
+        yield [1]
+      })())
+    }), { code: 'FST_PG_CONNECTION_LOST' })
+  })
 })

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { subscribe } from 'node:diagnostics_channel'
+import type { Socket } from 'node:net'
 import pg from 'pg'
 import type { Test } from 'tap'
 import { createDatabase, type Database, type DatabaseOptions, type Log } from '../../src/index.js'
@@ -24,6 +26,8 @@ async function serverUrl (t: Test): Promise<string> {
 
 /** Looks at the server from outside, by another driver. */
 export class Observer {
+  /** How many are connected. */
+  static open = 0
   readonly url: string
   readonly #client: pg.Client
 
@@ -35,6 +39,7 @@ export class Observer {
 
   async open (): Promise<this> {
     await this.#client.connect()
+    Observer.open++
     return this
   }
 
@@ -54,7 +59,10 @@ export class Observer {
     await this.rows('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [victims])
   }
 
-  async close (): Promise<void> { await this.#client.end() }
+  async close (): Promise<void> {
+    await this.#client.end()
+    Observer.open--
+  }
 }
 
 /** Databases of this process that no test uses now: emptying one takes a tenth of the time of creating one. */
@@ -74,6 +82,7 @@ export async function freshDatabase (t: Test): Promise<Observer> {
   const observer = await new Observer(url).open()
   t.teardown(async () => {
     await observer.rows('ROLLBACK')
+    await nothingLeft(observer)
     await observer.kill()
     await observer.rows(`ALTER DATABASE ${new URL(url).pathname.slice(1)} RESET ALL`)
     const [schemas] = await observer.rows("SELECT string_agg(quote_ident(nspname), ', ') AS names FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$'")
@@ -83,6 +92,25 @@ export async function freshDatabase (t: Test): Promise<Observer> {
     if (process.env['TEST_DATABASE_URL'] !== undefined) spare.push(url) // a server of the test's own goes with it
   })
   return observer
+}
+
+/** The sockets that this process has opened, and that are not gone. */
+const sockets = new Set<Socket>()
+subscribe('net.client.socket', (message) => {
+  const { socket } = message as { socket: Socket }
+  sockets.add(socket)
+  socket.once('close', () => sockets.delete(socket))
+})
+
+/** A test must leave nothing behind: no session on the server, no socket to it, no timer. Whatever it leaves fails it here. */
+async function nothingLeft (observer: Observer): Promise<void> {
+  const port = Number(new URL(observer.url).port)
+  const held = (): string[] => [
+    ...[...sockets].filter(({ remotePort }) => remotePort === port).slice(Observer.open).map(() => 'a socket'),
+    ...process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout'),
+  ]
+  await until(async () => (await observer.backends()).length === 0).catch(() => { throw new Error('the test left sessions on the server') })
+  await until(() => held().length === 0).catch(() => { throw new Error(`the test left: ${held().join(', ')}`) })
 }
 
 /** A database under test: open, quiet, closed when the test ends. */
