@@ -16,8 +16,8 @@ export interface AppOptions {
 
 /** How the demo is put together. */
 export function buildApp ({ database = {}, logger = false }: AppOptions = {}): FastifyInstance {
-  // A misspelt field is an error and not dropped in silence.
-  const app = Fastify({ logger, ajv: { customOptions: { removeAdditional: false } } })
+  // A misspelt field is an error and not dropped in silence; what comes while it closes is still served (drain.ts).
+  const app = Fastify({ logger, return503OnClosing: false, ajv: { customOptions: { removeAdditional: false } } })
   app.setErrorHandler(handleError)
   app.register(drain)
 

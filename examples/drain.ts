@@ -1,10 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
+/** Milliseconds in which clients that are busy learn that their connections are about to go. */
+const NOTICE = 100
+
 /**
- * Closing waits for every connection. Those that are idle are closed at once; one whose answer is still to come would
- * then be kept alive for the client's next request, for over a minute.
+ * Closing without a request lost. An idle connection is closed at once, and a client that sends its next request on it
+ * at that very moment gets no answer. So every answer from here on says `connection: close`, and only after a moment,
+ * when those who send one request after the other have left their connections, nothing new is accepted. It also ends
+ * each connection with its answer; otherwise closing would wait until it was no longer kept alive, for over a minute.
+ *
+ * Requests that come meanwhile are to be served: that needs `return503OnClosing: false`.
  */
 export default fp(async (app: FastifyInstance) => {
-  app.addHook('preClose', async () => { app.server.keepAliveTimeout = 1 })
+  let closing = false
+  app.addHook('onSend', async (_request, reply) => { if (closing) reply.header('connection', 'close') })
+  app.addHook('preClose', async () => {
+    closing = true
+    if (app.server.listening) await sleep(NOTICE)
+    app.server.keepAliveTimeout = 1 // for an answer whose head was sent before
+  })
 }, { name: 'drain' })

@@ -23,7 +23,8 @@ const OPTION_NAMES = [...POOL_OPTION_NAMES, 'name', 'health', 'prefix', 'logLeve
 
 /**
  * Decorates the instance with `db` at once, opens the pool on `onReady` (or at the first call before that), closes it
- * on `onClose`, and serves `GET /api/health`.
+ * on `onClose`, when the requests that are under way have been answered or `closeTimeout` is over, and serves
+ * `GET /api/health`.
  *
  * Raises `FST_PG_OPTION` for a bad option or environment variable and `FST_PG_ALREADY_REGISTERED` for a second
  * registration under one name; `ready()` rejects with `FST_PG_STARTUP` or `FST_PG_CONNECT` without the database.
@@ -57,6 +58,8 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   }
 
   fastify.addHook('onReady', () => db.open())
+  // Fastify runs the first before it waits for the requests that are under way, and the second afterwards.
+  fastify.addHook('preClose', async () => db.drain())
   fastify.addHook('onClose', () => db.close())
 }
 

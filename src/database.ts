@@ -34,7 +34,10 @@ export class Database extends Queryable {
   /** Opens the pool; resolves when `min` connections are open. The first call of a helper does it too. */
   open (): Promise<void> { return this.#pool.open() }
 
-  /** Ends the pool: no new work, `closeTimeout` seconds for what is running. */
+  /** Goes on serving, for `closeTimeout` seconds at most; then everything is ended. For before `close()`, while requests are being answered. */
+  drain (): void { this.#pool.drain() }
+
+  /** Ends the pool: no new work, `closeTimeout` seconds (since `drain()`, if that was called) for what is running. */
   close (): Promise<void> { return this.#pool.close() }
 
   /** A connection for the caller alone; give it back with `release()`. */
@@ -72,7 +75,7 @@ export class Database extends Queryable {
   }
 
   protected override async batch (batch: Batch): Promise<void> {
-    const channel = await this.#channel('transaction', batch.call.options.signal)
+    const channel = await this.#channel('transaction', batch.call.options.signal, this.#pool.config.notesTakers ? callsTo(this.batch) : undefined)
     try {
       await batchInTransaction(channel, this.statements, batch)
     } finally {

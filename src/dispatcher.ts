@@ -129,7 +129,8 @@ export class Dispatcher {
     const refusal = this.#pool.admit()
     if (refusal !== undefined) return applicant.refused(refusal)
     const { max, maxWaiting } = this.#config
-    if (maxWaiting > 0 && this.#waiters.size >= maxWaiting && applicant.holder !== 'pool') {
+    // Whoever waits only until an idle connection has shown that it is alive is not in the way of others.
+    if (maxWaiting > 0 && this.#waiters.size - this.#checks.underWay >= maxWaiting && applicant.holder !== 'pool') {
       this.#counters.refused++
       return applicant.refused(new QueueFullError(maxWaiting))
     }

@@ -35,6 +35,9 @@ export class Pool {
   #start: Promise<void> | undefined
   #end: Promise<void> | undefined
   #onEmpty: (() => void) | undefined
+  /** When everything is ended at the latest, in the clock of `performance.now()`, once closing has begun. */
+  #closeBy: number | undefined
+  #drained: NodeJS.Timeout | undefined
 
   constructor ({ config, log, onConnect }: PoolParts) {
     this.config = config
@@ -131,8 +134,19 @@ export class Pool {
   expire (): void { this.#dispatcher.expire() }
 
   /**
-   * No new work, waiters turned away at once, `closeTimeout` seconds for running work, then everything is destroyed.
-   * Closing again returns the same promise.
+   * The grace of `closeTimeout` begins now, and the pool goes on serving meanwhile: for an application that still has
+   * to answer. Unless it is closed before, everything is ended when the grace is over.
+   */
+  drain (): void {
+    if (this.#closeBy !== undefined) return
+    const { closeTimeout } = this.config
+    this.#closeBy = performance.now() + closeTimeout * 1000
+    this.#drained = setTimeout(() => this.close(), closeTimeout * 1000)
+  }
+
+  /**
+   * No new work, waiters turned away at once, what is left of the `closeTimeout` seconds for running work, then
+   * everything is destroyed. Closing again returns the same promise.
    */
   close (): Promise<void> {
     this.#end ??= this.#shutDown()
@@ -148,7 +162,10 @@ export class Pool {
     this.#startup.abandon(error)
     this.#dispatcher.turnAllAway(error)
     connections.closeIdle('close')
-    const force = setTimeout(() => connections.destroyAll('forced'), this.config.closeTimeout * 1000)
+    clearTimeout(this.#drained)
+    const now = performance.now()
+    this.#closeBy ??= now + this.config.closeTimeout * 1000
+    const force = setTimeout(() => connections.destroyAll('forced'), Math.max(0, this.#closeBy - now))
     if (!connections.isEmpty) await new Promise<void>((resolve) => { this.#onEmpty = resolve })
     clearTimeout(force)
     this.#phase = 'closed'

@@ -38,6 +38,10 @@ const defaults: Array<[name: keyof Config, value: unknown]> = [
   ['required', true],
   ['maxQueries', 50_000],
   ['idleTimeout', 300],
+  ['checkIdle', 30],
+  ['maxWaiting', 0],
+  ['leakWarning', 30],
+  ['instances', 1],
   ['maxLifetime', 1800],
   ['closeTimeout', 10],
   ['prepare', true],
@@ -49,7 +53,7 @@ t.test('without options and environment, everything has its default', async (t) 
   const config = readConfig({}, {})
   for (const [name, value] of defaults) t.same(config[name], value, name)
   t.equal(config.password(), '')
-  t.same(Object.keys(config).sort(), [...defaults.map(([name]) => name), 'parameters', 'password'].sort(), 'no option is untested')
+  t.same(Object.keys(config).sort(), [...defaults.map(([name]) => name), 'notesTakers', 'parameters', 'password'].sort(), 'no option is untested')
 })
 
 t.test('each option is taken over', async (t) => {
@@ -57,10 +61,14 @@ t.test('each option is taken over', async (t) => {
   const given: Array<[name: Setting & keyof Config, value: unknown]> = [
     ['user', 'ann'], ['database', 'shop'], ['ssl', 'require'], ['ssl', { rejectUnauthorized: false }], ['applicationName', 'shop-api'],
     ['targetSessionAttrs', 'prefer-standby'], ['min', 0], ['max', 10_000], ['acquireTimeout', 0.5], ['commandTimeout', 0], ['connectTimeout', 0.25],
-    ['startupTimeout', 60], ['required', false], ['maxQueries', 0], ['idleTimeout', 1.5], ['maxLifetime', 0], ['closeTimeout', 0],
+    ['startupTimeout', 60], ['required', false], ['maxQueries', 0], ['idleTimeout', 1.5], ['checkIdle', 0], ['maxWaiting', 100], ['leakWarning', 0.5], ['instances', 4], ['maxLifetime', 0], ['closeTimeout', 0],
     ['prepare', false], ['pipeline', false], ['onConnect', onConnect],
   ]
   for (const [name, value] of given) t.same(readConfig({ [name]: value }, {})[name], value, name)
+})
+
+t.test('who takes a connection is noted for transactions where leakWarning is given', async (t) => {
+  t.same([{}, { leakWarning: 0 }, { leakWarning: 30 }].map((options) => readConfig(options, {}).notesTakers), [false, false, true])
 })
 
 t.test('undefined is as good as leaving an option out', async (t) => {
@@ -105,11 +113,12 @@ t.test('each bad option is one error that names it, and what it takes, and not t
   const notFlags = ['true', '', 0, 1, null, NaN, [], {}]
   const notText = ['', 5, null, true, {}, [], 'a\0b']
   const bad: Array<[names: Array<keyof PoolOptions>, takes: string, values: unknown[]]> = [
-    [['acquireTimeout', 'commandTimeout', 'connectTimeout', 'startupTimeout', 'idleTimeout', 'maxLifetime', 'closeTimeout'], seconds, notSeconds],
+    [['acquireTimeout', 'commandTimeout', 'connectTimeout', 'startupTimeout', 'idleTimeout', 'checkIdle', 'leakWarning', 'maxLifetime', 'closeTimeout'], seconds, notSeconds],
     [['min'], 'a whole number from 0 to 10000', [...notCounts, 10_001]],
     [['max'], 'a whole number from 1 to 10000', [...notCounts, 0, 10_001]],
     [['port'], 'a whole number from 1 to 65535', [...notCounts, 0, 65_536]],
-    [['maxQueries'], 'a whole number from 0 to', notCounts],
+    [['maxQueries', 'maxWaiting'], 'a whole number from 0 to', notCounts],
+    [['instances'], 'a whole number from 1 to 10000', [...notCounts, 0, 10_001]],
     [['required', 'prepare', 'pipeline'], flag, notFlags],
     [['url'], 'a postgres:// URL', notText],
     [['database'], 'the name of a database', notText],

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { freshDatabase, Observer, until } from './support/database.js'
+import { load } from './support/load.js'
 import { UNTRACKED } from './support/untracked.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -190,6 +191,23 @@ t.test('a request that is under way is answered before it ends', bounded, async 
   t.match(await (await response).json(), [{ id: 1 }, { id: 2 }, { id: 3 }])
   t.same(await demo.exit, [0, null])
   t.same(await observer.backends(), [], 'no connection is left')
+})
+
+t.test('SIGTERM under load: every request that the server has received is answered in full', bounded, async (t) => {
+  const demo = await start(t, { env: { LOG_LEVEL: 'info' } })
+  const outcomes = load(`${await demo.address()}/users`, 50)
+  const received = (): number => demo.stdout.match(/"msg":"incoming request"/g)?.length ?? 0
+  await until(() => received() > 500)
+
+  demo.kill('SIGTERM')
+  t.same(await demo.exit, [0, null])
+  const { answered, cut, unanswered } = await outcomes
+  t.same([...answered.keys()], [200])
+  t.equal(answered.get(200), received(), 'as many answers as it has received requests')
+  t.equal(cut, 0)
+  // A new connection that the system had taken, and the server had not, is none that it accepted.
+  t.equal(unanswered.filter(({ reused }) => reused).length, 0, 'no connection was closed under a request')
+  await leavesNothing(t, demo)
 })
 
 t.test('a second signal does not wait for a request that never ends', bounded, async (t) => {
