@@ -64,7 +64,7 @@ export interface PoolOptions {
   maxLifetime?: number | undefined
   /** Grace for running work when the pool closes; 0 ends it at once. Default 10. */
   closeTimeout?: number | undefined
-  /** Prepare statements that are used repeatedly. Turn off behind an old PgBouncer. Default true. */
+  /** Prepare statements that are used repeatedly. Turn off behind PgBouncer in transaction mode, unless it tracks them. Default true. */
   prepare?: boolean | undefined
   /** Send quick statements together: those of one turn of the event loop, and those that wait for a connection. Default true. */
   pipeline?: boolean | undefined
@@ -85,6 +85,8 @@ export interface Config {
   readonly applicationName: string
   readonly targetSessionAttrs: TargetSessionAttrs
   readonly parameters: Readonly<Record<string, string>>
+  /** Those of the parameters that a pooler may refuse: nobody asked for them, and there is a substitute. */
+  readonly dispensable: readonly string[]
   readonly min: number
   readonly max: number
   readonly acquireTimeout: number
@@ -186,6 +188,7 @@ export function readConfig (options: PoolOptions = {}, env: NodeJS.ProcessEnv = 
       ...parameters,
       application_name: applicationName,
     }),
+    dispensable: Object.freeze(Object.hasOwn(parameters, 'statement_timeout') ? [] : ['statement_timeout']),
     min,
     max,
     acquireTimeout: checked.acquireTimeout ?? 30,

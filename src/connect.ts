@@ -4,6 +4,7 @@ import { Driver } from './driver.js'
 import { OptionError } from './errors.js'
 import { orAborted } from './or-aborted.js'
 import { checkServer } from './server-role.js'
+import type { StartupParameters } from './startup-parameters.js'
 import { connectSocket, type Host } from './transport.js'
 
 /** A connect took longer than `connectTimeout`. */
@@ -12,6 +13,8 @@ class ConnectTimeoutError extends Error {
 }
 
 export type ConnectParts = Omit<ConnectionParts, 'socket' | 'driver' | 'host'> & {
+  /** One for all connections of a pool. */
+  startupParameters: StartupParameters
   /** Runs on the new connection before anyone else gets it. */
   onConnect: ((connection: Connection) => unknown) | undefined
 }
@@ -28,7 +31,8 @@ export async function connect (parts: ConnectParts, signal: AbortSignal): Promis
     for (const host of hosts) {
       signal.throwIfAborted()
       try {
-        return await within(parts.config.connectTimeout, signal, (limit) => connectTo(host, wanted, parts, limit))
+        return await within(parts.config.connectTimeout, signal, (limit) =>
+          parts.startupParameters.connect(host, (parameters) => connectTo(host, wanted, { ...parts, parameters }, limit)))
       } catch (error) {
         failure = error
       }
@@ -37,9 +41,11 @@ export async function connect (parts: ConnectParts, signal: AbortSignal): Promis
   throw failure
 }
 
-async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, limit: AbortSignal): Promise<Connection> {
+type Parameters = Readonly<Record<string, string>>
+
+async function connectTo (host: Host, wanted: TargetSessionAttrs, { parameters, ...parts }: ConnectParts & { parameters: Parameters }, limit: AbortSignal): Promise<Connection> {
   const { config, types } = parts
-  const { user, database, prepare, parameters } = config
+  const { user, database, prepare } = config
   // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.
   const password = await orAborted(limit, async () => config.password())
   if (typeof password !== 'string') throw new OptionError('option password: the function must return a string')

@@ -109,6 +109,8 @@ export class Connection {
 
   /** What its server said about itself when it was opened. */
   get server (): ServerFacts | undefined { return this.#server }
+  /** Whether a pooler is in between, which lends sessions of its own: the process that answers is not the one we were told of. */
+  get isPooled (): boolean { return this.#server !== undefined && this.#server.pid !== this.pid }
   /** Whether its server could be written to at first, and has refused to since: it may have been demoted. */
   get isDoubtful (): boolean { return this.#refusedToWrite && this.#server?.readOnly === false }
 
@@ -117,6 +119,7 @@ export class Connection {
     const result = await this.#runner.greet(SERVER_QUERY)
     this.#backend = result.state ?? undefined
     this.#server = readServerFacts(result)
+    if (this.isPooled) this.#runner.behindPooler()
     return this.#server
   }
 
@@ -244,7 +247,8 @@ export class Connection {
   async clean (): Promise<void> {
     const { onConnect, connectTimeout } = this.#parts.config
     // What onConnect set up would be reset too, and it runs only once on a connection.
-    if (onConnect !== undefined) return this.close('cleaning')
+    // And a pooler remembers settings as those of the client: after RESET ALL it would go on with the server's.
+    if (onConnect !== undefined || this.isPooled) return this.close('cleaning')
     try {
       await this.run(internalCall(RESET_SESSION, 'script', { timeout: connectTimeout }))
       this.#runner.wasReset()

@@ -10,6 +10,7 @@ import { Inventory } from './inventory.js'
 import { Lag } from './lag.js'
 import { Opener } from './opener.js'
 import { Pipeline } from './pipeline.js'
+import { StartupParameters } from './startup-parameters.js'
 import type { Counters } from './stats.js'
 import { Upkeep } from './upkeep.js'
 import { type Applicant, WaitingRoom } from './waiting-room.js'
@@ -76,6 +77,7 @@ export class Dispatcher {
       types: new DriverTypes(),
       deadlines,
       lag: new Lag(),
+      startupParameters: new StartupParameters(config),
       onConnect,
       onIdle: (connection: Connection, now: number) => this.release(connection, now),
       onDown: (connection: Connection, reason: CloseReason, cause: unknown) => this.#down(connection, reason, cause),

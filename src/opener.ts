@@ -1,6 +1,7 @@
 import { connect, type ConnectParts } from './connect.js'
 import type { Connection } from './connection.js'
 import { ServerError } from './server-error.js'
+import { RefusedParameterError } from './startup-parameters.js'
 import { TlsRefusedError } from './transport.js'
 
 /** Connects at once, so that a server that comes back is not met by a stampede; fewer while connecting fails. */
@@ -77,7 +78,7 @@ export class Opener {
 /** Whether trying again is of no use: credentials, an unknown database, a refused setting, a certificate. */
 export function isPermanent (error: unknown): boolean {
   if (error instanceof ServerError) return /^(28|3D|42|22|0A)/.test(error.code)
-  if (error instanceof TlsRefusedError) return true
+  if (error instanceof TlsRefusedError || error instanceof RefusedParameterError) return true
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return /^ERR_(TLS|SSL|OSSL)|CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)
 }

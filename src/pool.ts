@@ -61,7 +61,7 @@ export class Pool {
         return pool.isOpen ? undefined : pool.#closedError()
       },
       onComplete (): void { pool.#startup.ready() },
-      onFirst ({ server }): void { if (server !== undefined) warnIfOverBudget(pool.config, server, pool.#log) },
+      onFirst ({ server, isPooled }): void { if (server !== undefined && !isPooled) warnIfOverBudget(pool.config, server, pool.#log) },
       onConnectFailed (error): void { pool.#connectFailed(error) },
       onEmpty (): void { pool.#onEmpty?.() },
     }

@@ -50,6 +50,7 @@ export class Runner implements ExecutionOwner {
   readonly #inFlight: InFlight
   readonly #prepared: PreparedStatements
   readonly #limit: StatementLimit
+  #pooled = false
 
   constructor (driver: Driver, types: DriverTypes, config: Config, deadlines: Deadlines, lag: Lag, owner: RunnerOwner) {
     this.#driver = driver
@@ -78,7 +79,12 @@ export class Runner implements ExecutionOwner {
   expose (cancelling: boolean): void { this.#inFlight.expose(cancelling) }
 
   /** Whether the call can be sent behind others at once: nothing has to be asked of the server before. */
-  canPipeline ({ statement, options }: Call): boolean {
+  canPipeline (call: Call): boolean {
+    // A pooler takes a session back when all that it was told to sync is answered: the answers to a description behind that, which is only flushed, are lost.
+    return !this.#pooled && this.#canSendAtOnce(call)
+  }
+
+  #canSendAtOnce ({ statement, options }: Call): boolean {
     return !this.#inFlight.isCancelling && options.prepare !== false && this.#limit.suits(options.timeout) && this.#prepared.has(statement.text)
   }
 
@@ -106,7 +112,7 @@ export class Runner implements ExecutionOwner {
   runWith (text: string, execution: Execution): boolean {
     const { call } = execution
     const types = this.#prepared.typesOf(call.statement.text)
-    if (types === undefined || isSimple(call) || !this.#owner.usable || call.options.signal?.aborted === true || !this.canPipeline(call)) return false
+    if (types === undefined || isSimple(call) || !this.#owner.usable || call.options.signal?.aborted === true || !this.#canSendAtOnce(call)) return false
     try {
       execution.args = toArguments(call.args, call.statement)
       if (writeArguments(execution.args, types, this.#types.registry).length > 0) return false
@@ -151,7 +157,7 @@ export class Runner implements ExecutionOwner {
           return writeTexts(lists[index] ?? [], statement, types, this.#types.registry, firstRow + index)
         },
         onProgress: () => execution.progress(),
-        oneByOne: timeout !== undefined && timeout !== this.#limit.neededFor(timeout),
+        oneByOne: this.#limit.isLeftToClock(timeout),
         onRefused: (index: number) => { row += index },
       }
       this.#withLimit(execution, () => this.#driver.execute(executions).then(
@@ -360,6 +366,12 @@ export class Runner implements ExecutionOwner {
     else this.#cancelAbandoned()
     if (result !== undefined) execution.succeed(result)
     else execution.fail(error)
+  }
+
+  /** A pooler is in between. The session may be another one for each transaction: nothing is set in it. */
+  behindPooler (): void {
+    this.#pooled = true
+    this.#limit.leaveToClock()
   }
 
   /** The session was reset to what it was after connecting. */

@@ -84,6 +84,10 @@ const OWN_WORDS = /^(P0|[6-9I-WYZ]|5[^34578])/
 const RAISES = /^(exec_stmt_|PLy_|plperl_|pltcl_)/
 /** Servers that speak other languages quote otherwise. */
 const QUOTED = /["«»„“”][^]*["«»„“”]/
+/** Where the server finds that a prepared statement is gone, or is there already. */
+const PREPARED = /^(Fetch|Store)PreparedStatement$/
+const POOLER_ADVICE = ": a pooler that gives each transaction another session loses prepared statements. Behind PgBouncer in transaction mode set the pool's option " +
+  '{ prepare: false }, or from PgBouncer 1.21 on its max_prepared_statements'
 
 function safeMessage ({ message, code, position, severity, routine = '' }: ServerErrorFields): string {
   if (OWN_WORDS.test(code) || RAISES.test(routine)) return `the server raised an error (${code}): its words are in error.serverMessage`
@@ -91,5 +95,6 @@ function safeMessage ({ message, code, position, severity, routine = '' }: Serve
   // a column, a function. Only a syntax error quotes whatever stands there.
   // What is fatal is about the connection: the names of its user and database.
   const isName = severity === 'FATAL' || (code.startsWith('42') && code !== '42601' && position !== undefined)
-  return QUOTES.test(code) && !isName ? `${message.replace(QUOTED, '"…"')} (${code})` : `${message} (${code})`
+  const words = QUOTES.test(code) && !isName ? message.replace(QUOTED, '"…"') : message
+  return `${words} (${code})${PREPARED.test(routine) ? POOLER_ADVICE : ''}`
 }

@@ -8,6 +8,8 @@ export class StatementLimit {
   readonly #usual: number
   /** Undefined when a rollback may have changed it. */
   #current: number | undefined
+  /** Whether nothing is set in the session, so that only our own clock limits statements. */
+  #clockOnly = false
 
   constructor (usual: number) {
     this.#usual = usual
@@ -18,18 +20,30 @@ export class StatementLimit {
 
   /** What the session needs for a call with this timeout. */
   neededFor (timeout = this.#usual): number {
+    if (this.#clockOnly) return 0
     const isLonger = timeout === 0 || (this.#usual !== 0 && timeout > this.#usual)
     return isLonger ? timeout : this.#usual
   }
 
   /** Whether a call with this timeout can be sent as the session is, and leaves it as it was. */
   suits (timeout: number | undefined): boolean {
-    return this.#current === this.#usual && this.neededFor(timeout) === this.#usual
+    return this.#clockOnly || (this.#current === this.#usual && this.neededFor(timeout) === this.#usual)
   }
 
   /** After how many seconds our own clock goes off for a call. */
   clockFor (timeout = this.#usual): number {
     return timeout === this.neededFor(timeout) && timeout !== 0 ? timeout + CLOCK_GRACE : timeout
+  }
+
+  /** Whether only our own clock limits a call, which otherwise is there for networks that swallow all. */
+  isLeftToClock (timeout?: number): boolean {
+    return this.#clockOnly ? (timeout ?? this.#usual) !== 0 : timeout !== undefined && timeout !== this.neededFor(timeout)
+  }
+
+  /** From now on. */
+  leaveToClock (): void {
+    this.#clockOnly = true
+    this.#current = 0
   }
 
   textToSet (seconds: number): string {
@@ -40,9 +54,9 @@ export class StatementLimit {
 
   /** A rollback undoes a SET, also one that a COMMIT turned into, and so may the session's user. */
   hasRun (text: string, command: string | null | undefined): void {
-    if (this.#current !== this.#usual && (UNDOES_SET.test(text) || command === 'ROLLBACK')) this.#current = undefined
+    if (!this.#clockOnly && this.#current !== this.#usual && (UNDOES_SET.test(text) || command === 'ROLLBACK')) this.#current = undefined
   }
 
   /** The session is as it was after connecting. */
-  reset (): void { this.#current = this.#usual }
+  reset (): void { this.#current = this.#clockOnly ? 0 : this.#usual }
 }

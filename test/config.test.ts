@@ -53,7 +53,7 @@ t.test('without options and environment, everything has its default', async (t) 
   const config = readConfig({}, {})
   for (const [name, value] of defaults) t.same(config[name], value, name)
   t.equal(config.password(), '')
-  t.same(Object.keys(config).sort(), [...defaults.map(([name]) => name), 'notesTakers', 'parameters', 'password'].sort(), 'no option is untested')
+  t.same(Object.keys(config).sort(), [...defaults.map(([name]) => name), 'notesTakers', 'parameters', 'dispensable', 'password'].sort(), 'no option is untested')
 })
 
 t.test('each option is taken over', async (t) => {
