@@ -2,13 +2,17 @@ import type { TargetSessionAttrs } from './config.js'
 import { Connection, type ConnectionParts } from './connection.js'
 import { Driver } from './driver.js'
 import { OptionError } from './errors.js'
+import type { HostOrder } from './host-order.js'
 import { orAborted } from './or-aborted.js'
 import { checkServer } from './server-role.js'
 import type { StartupParameters } from './startup-parameters.js'
 import { connectSocket, type Host } from './transport.js'
 
-/** A connect took longer than `connectTimeout`. */
-class ConnectTimeoutError extends Error {
+/** Seconds without a word from a server after which it counts as silent. */
+export const SILENCE = 1
+
+/** A connect took longer than it may. */
+export class ConnectTimeoutError extends Error {
   readonly code = 'CONNECT_TIMEOUT'
 }
 
@@ -19,31 +23,55 @@ export type ConnectParts = Omit<ConnectionParts, 'socket' | 'driver' | 'host'> &
   onConnect: ((connection: Connection) => unknown) | undefined
 }
 
+export interface ConnectLimits {
+  hosts: HostOrder
+  /** What each host may take at most; 0 is no limit. */
+  seconds: number
+  signal: AbortSignal
+  /** Told when a host has not said a word for `SILENCE`. */
+  onSilent: () => void
+}
+
 /**
  * Opens one connection: to the first host that answers and is of the wanted kind. Rejects with the true cause (of the
  * last host), or with the reason of `signal`; nothing is left open then.
  */
-export async function connect (parts: ConnectParts, signal: AbortSignal): Promise<Connection> {
-  const { hosts, targetSessionAttrs } = parts.config
+export async function connect (parts: ConnectParts, { hosts, seconds, signal, onSilent }: ConnectLimits): Promise<Connection> {
+  const { targetSessionAttrs } = parts.config
   const rounds: TargetSessionAttrs[] = targetSessionAttrs === 'prefer-standby' ? ['standby', 'any'] : [targetSessionAttrs]
   let failure: unknown
   for (const wanted of rounds) {
-    for (const host of hosts) {
+    for (const host of hosts.list()) {
       signal.throwIfAborted()
+      const silence = setTimeout(() => {
+        hosts.keptSilent(host)
+        onSilent()
+      }, SILENCE * 1000)
+      const onAnswered = (): void => {
+        clearTimeout(silence)
+        hosts.answered(host)
+      }
       try {
-        return await within(parts.config.connectTimeout, signal, (limit) =>
-          parts.startupParameters.connect(host, (parameters) => connectTo(host, wanted, { ...parts, parameters }, limit)))
+        return await within(seconds, signal, (limit) => parts.startupParameters.connect(host, (parameters) =>
+          connectTo(host, wanted, parts, { parameters, onAnswered, limit })))
       } catch (error) {
         failure = error
+        if (error instanceof ConnectTimeoutError) hosts.keptSilent(host)
+      } finally {
+        clearTimeout(silence)
       }
     }
   }
   throw failure
 }
 
-type Parameters = Readonly<Record<string, string>>
+interface Attempt {
+  parameters: Readonly<Record<string, string>>
+  onAnswered: () => void
+  limit: AbortSignal
+}
 
-async function connectTo (host: Host, wanted: TargetSessionAttrs, { parameters, ...parts }: ConnectParts & { parameters: Parameters }, limit: AbortSignal): Promise<Connection> {
+async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, { parameters, onAnswered, limit }: Attempt): Promise<Connection> {
   const { config, types } = parts
   const { user, database, prepare } = config
   // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.
@@ -53,7 +81,9 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, { parameters, 
   const driver = new Driver({ socket, user, password, database, prepare, parameters, types })
   const connection = new Connection({ ...parts, socket, driver, host })
   try {
-    checkServer(await orAborted(limit, () => connection.greet()), wanted)
+    const server = await orAborted(limit, () => connection.greet())
+    onAnswered()
+    checkServer(server, wanted)
     await orAborted(limit, async () => parts.onConnect?.(connection))
     // A statement that it gave up may still be running: nobody gets the connection before it has ended.
     while (connection.recovering !== undefined) await orAborted(limit, async () => connection.recovering)

@@ -25,8 +25,12 @@ export type Holder = 'statement' | 'transaction' | 'lease' | 'pool'
 /** Why a connection was closed; counted in `stats().closed`. */
 export type CloseReason = 'lost' | 'idle' | 'age' | 'uses' | 'expired' | 'cancel' | 'check' | 'cleaning' | 'copy' | 'transaction' | 'forced' | 'close'
 
-/** Seconds for a CancelRequest to work before the connection is given up. */
+/**
+ * Seconds for a CancelRequest to work before the connection is given up. Fewer where the server has let its own limit pass:
+ * with `CLOCK_GRACE` it is less than a second until the connection is given up, and all that is waiting for it answered.
+ */
 const CANCEL_TIMEOUT = 1
+const LATE_CANCEL_TIMEOUT = 0.4
 /** Seconds after which it is sent again. */
 const CANCEL_AGAIN = 0.1
 /** Seconds for an idle connection to show that it is alive. */
@@ -193,7 +197,7 @@ export class Connection {
     return {
       get usable (): boolean { return connection.#isUsable },
       idle (now: number): void { connection.#idle(now) },
-      cancel (): void { connection.#recover() },
+      cancel (late: boolean): void { connection.#recover(late) },
       broken (reason: CloseReason, cause: unknown): void { connection.destroy(reason, cause) },
       refusedToWrite (): void { connection.#refusedToWrite = true },
     }
@@ -205,18 +209,19 @@ export class Connection {
   }
 
   /** Cancels what is running and sees to it that it has ended before anyone else gets the connection. */
-  #recover (): void {
-    if (!this.#isUsable) return // it has ended itself, and what was in flight never will
-    this.#recovering ??= this.#cancelRunning().finally(() => {
+  #recover (late: boolean): void {
+    // Of one that has ended nothing is left to cancel, and whoever waits for it must not wait again.
+    if (!this.#isUsable) return
+    this.#recovering ??= this.#cancelRunning(late).finally(() => {
       this.#recovering = undefined
       const { oldest } = this.#runner
       if (oldest === undefined) this.#idle(performance.now())
-      else if (oldest.settled) this.#recover()
+      else if (oldest.settled) this.#recover(false)
     })
   }
 
-  async #cancelRunning (): Promise<void> {
-    const limit = AbortSignal.timeout(CANCEL_TIMEOUT * 1000)
+  async #cancelRunning (late: boolean): Promise<void> {
+    const limit = AbortSignal.timeout((late ? LATE_CANCEL_TIMEOUT : CANCEL_TIMEOUT) * 1000)
     this.#runner.expose(true)
     try {
       await orAborted(limit, () => this.#cancelUntilEnded(limit))

@@ -209,15 +209,17 @@ export class Dispatcher {
     this.#checks.checkStale(this.#waiters.size, now)
     this.#dispatching = false
     if (this.connections.size >= this.#pool.least) this.#pool.onComplete()
-    this.opener.start(this.#wanted())
+    this.opener.start(this.#wanted(), this.#room)
   }
 
   /** How many connects should be under way: one for each waiter that no check may help, and what is missing to the least. */
   #wanted (): number {
     if (!this.#pool.isOpen) return 0
-    const { size, closing } = this.connections
-    return Math.min(Math.max(this.#waiters.size - this.#checks.underWay, this.#pool.least - size), this.#config.max - size - closing)
+    return Math.min(Math.max(this.#waiters.size - this.#checks.underWay, this.#pool.least - this.connections.size), this.#room)
   }
+
+  /** How many connections there may be beyond those that are. */
+  get #room (): number { return this.#config.max - this.connections.size - this.connections.closing }
 
   #opened (connection: Connection): void {
     connection.generation = this.#generation

@@ -40,6 +40,7 @@ export class Execution<in T = DriverResult> implements Expiring, Sender {
   #timeout = 0
   #seconds = 0
   #deadline: Deadline | undefined
+  #expired = false
   #settled = false
   #finished = false
   #onFinished: (() => void) | undefined
@@ -78,8 +79,14 @@ export class Execution<in T = DriverResult> implements Expiring, Sender {
     this.#deadline = this.#deadlines?.set(this.#seconds, this)
   }
 
+  /** Whether the server's own limit has passed before our clock went off. */
+  get isLate (): boolean { return this.#expired && this.#seconds > this.#timeout }
+
   /** Its time is up. */
-  expire (): void { this.#abandon(new QueryTimeoutError(this.#timeout)) }
+  expire (): void {
+    this.#expired = true
+    this.#abandon(new QueryTimeoutError(this.#timeout))
+  }
 
   /** Its signal was aborted. */
   handleEvent (): void { this.#abandon(new AbortedError({ cause: this.signal?.reason })) }

@@ -1,5 +1,6 @@
-import { connect, type ConnectParts } from './connect.js'
+import { connect, type ConnectParts, ConnectTimeoutError, SILENCE } from './connect.js'
 import type { Connection } from './connection.js'
+import { HostOrder } from './host-order.js'
 import { ServerError } from './server-error.js'
 import { RefusedParameterError } from './startup-parameters.js'
 import { TlsRefusedError } from './transport.js'
@@ -11,57 +12,108 @@ const MOST_WHILE_FAILING = 2
 const FIRST_BACKOFF = 0.05
 const LONGEST_BACKOFF = 0.8
 
-/** Starts connects, a few at a time, and waits a little longer after each failure in a row. */
+/** A connect that is under way. */
+interface Attempt {
+  /** Whether it has only `SILENCE` for each host. */
+  readonly brief: boolean
+  readonly abort: AbortController
+  /** Whether a server has kept it waiting without a word for `SILENCE`. */
+  silent: boolean
+}
+
+/**
+ * Starts connects, a few at a time, and waits a little longer after each failure in a row.
+ *
+ * While the network swallows everything, connects hang until `connectTimeout`, and TCP repeats what was lost at ever
+ * longer intervals: they may learn late that the network is back. So as long as all are silent there is a brief one among
+ * them, begun anew every second. The others wait, for a server that is merely slow; once one of those has succeeded, there
+ * are no brief ones until a connect fails or is quick.
+ */
 export class Opener {
   readonly #parts: ConnectParts
+  readonly #hosts: HostOrder
   readonly #onOpened: (connection: Connection) => void
   readonly #onFailed: (error: unknown, failures: number) => void
   readonly #onReady: () => void
-  readonly #abort = new AbortController()
-  #underWay = 0
+  /** In the order in which they were begun. */
+  readonly #attempts = new Set<Attempt>()
+  /** Whether the last connect that succeeded had to wait for long. */
+  #isSlow = false
+  #stopped = false
   #failures = 0
   #lastFailure: unknown
   #retry: NodeJS.Timeout | undefined
 
-  /** `onReady`: the time to wait after a failure is over. */
+  /** `onReady`: more may be started, because the time to wait after a failure is over, or connects hang. */
   constructor (parts: ConnectParts, onOpened: (connection: Connection) => void, onFailed: (error: unknown, failures: number) => void, onReady: () => void) {
     this.#parts = parts
+    this.#hosts = new HostOrder(parts.config.hosts)
     this.#onOpened = onOpened
     this.#onFailed = onFailed
     this.#onReady = onReady
   }
 
-  get underWay (): number { return this.#underWay }
+  get underWay (): number { return this.#attempts.size }
   /** Why the last connect failed; undefined once one succeeded. */
   get lastFailure (): unknown { return this.#lastFailure }
 
-  /** Starts connects until `wanted` are under way, or as many as are allowed now. */
-  start (wanted: number): void {
-    if (this.#retry !== undefined || this.#abort.signal.aborted) return
-    const most = this.#failures === 0 ? MOST_AT_ONCE : MOST_WHILE_FAILING
-    while (this.#underWay < Math.min(wanted, most)) this.#connect()
+  /** Starts connects until `wanted` are under way, or as many as are allowed now; never more than there is `room` for. */
+  start (wanted: number, room: number): void {
+    if (this.#retry !== undefined || this.#stopped || wanted === 0) return
+    const places = Math.min(room, MOST_AT_ONCE)
+    const patient = [...this.#attempts].filter(({ brief }) => !brief)
+    if (!this.#isSlow && patient.length > 0 && patient.length === this.#attempts.size && patient.every(({ silent, abort }) => silent && !abort.signal.aborted)) this.#startBrief(patient, places)
+    const most = Math.min(wanted, this.#failures === 0 ? MOST_AT_ONCE : MOST_WHILE_FAILING)
+    for (let count = patient.length; count < most && this.#attempts.size < places; count++) this.#connect(false)
+  }
+
+  #startBrief (patient: Attempt[], places: number): void {
+    if (patient.length < places) this.#connect(true)
+    // It makes way, and when it is gone there is a place.
+    else if (patient.length > 1) patient.at(-1)?.abort.abort()
   }
 
   stop (reason: Error): void {
+    this.#stopped = true
     clearTimeout(this.#retry)
-    this.#abort.abort(reason)
+    for (const { abort } of this.#attempts) abort.abort(reason)
   }
 
-  #connect (): void {
-    this.#underWay++
-    connect(this.#parts, this.#abort.signal).then((connection) => {
-      this.#underWay--
+  #connect (brief: boolean): void {
+    const attempt: Attempt = { brief, abort: new AbortController(), silent: false }
+    const { signal } = attempt.abort
+    const { connectTimeout } = this.#parts.config
+    const onSilent = (): void => {
+      attempt.silent = true
+      this.#onReady()
+    }
+    this.#attempts.add(attempt)
+    connect(this.#parts, { hosts: this.#hosts, seconds: brief ? SILENCE : connectTimeout, signal, onSilent }).then((connection) => {
+      this.#giveUpOlder(attempt)
+      this.#attempts.delete(attempt)
+      this.#isSlow = attempt.silent
       this.#failures = 0
       this.#lastFailure = undefined
       this.#onOpened(connection)
     }, (error) => {
-      this.#underWay--
-      if (this.#abort.signal.aborted) return
+      this.#attempts.delete(attempt)
+      if (this.#stopped) return
+      // It says nothing that those which wait for longer will not say.
+      if (signal.aborted || (brief && error instanceof ConnectTimeoutError)) return this.#onReady()
+      this.#isSlow = false
       this.#failures++
       this.#lastFailure = error
       this.#backOff()
       this.#onFailed(error, this.#failures)
     })
+  }
+
+  /** A server has answered a connect, so those that hang since before are of no use: others take their places. */
+  #giveUpOlder (attempt: Attempt): void {
+    for (const other of this.#attempts) {
+      if (other === attempt) return
+      if (other.silent) other.abort.abort()
+    }
   }
 
   #backOff (): void {

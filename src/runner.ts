@@ -29,8 +29,8 @@ export interface RunnerOwner {
   readonly usable: boolean
   /** Nothing is in flight any more. Called before the last caller is answered, so that his next call finds it free. */
   idle (now: number): void
-  /** Nobody waits for the statement that the server is running. */
-  cancel (): void
+  /** Nobody waits for the statement that the server is running. `late`: it should have ended by a limit of its own. */
+  cancel (late: boolean): void
   /** The connection cannot go on. */
   broken (reason: 'lost' | 'copy', cause?: unknown): void
   /** The server is read-only, at least in this transaction. */
@@ -209,12 +209,12 @@ export class Runner implements ExecutionOwner {
 
   #cancelAbandoned (unless?: Execution<never>): void {
     const { oldest } = this.#inFlight
-    if (oldest?.settled === true && oldest !== unless) this.#owner.cancel()
+    if (oldest?.settled === true && oldest !== unless) this.#owner.cancel(false)
   }
 
   /** Nobody waits for it any more. If it is not its turn yet, it is cancelled when it is. */
   abandoned (execution: Execution<never>): void {
-    if (this.#inFlight.oldest === execution) this.#owner.cancel()
+    if (this.#inFlight.oldest === execution) this.#owner.cancel(execution.isLate)
   }
 
   #send (execution: Execution): void {

@@ -12,12 +12,17 @@ import type { Test } from 'tap'
  */
 export type Fault = 'forward' | 'black-hole' | 'refuse' | 'hang-up'
 
+/** ReadyForQuery, which ends the server's greeting. */
+const READY = Buffer.from('Z\0\0\0\x05I', 'latin1')
+
 /** A TCP proxy in front of a server, to break the network between it and the code under test. */
 export class FaultProxy {
   /** The given URL, by way of the proxy. */
   readonly url: string
   /** Connections accepted since the start. */
   accepted = 0
+  /** The most connects at a time that the server had not greeted yet. */
+  mostConnecting = 0
   readonly #target: { host: string, port: number }
   readonly #port: number
   readonly #links = new Set<Link>()
@@ -47,6 +52,9 @@ export class FaultProxy {
 
   /** Connections that are open on the side of the code under test, as far as the proxy knows. */
   get size (): number { return [...this.#links].filter((link) => link.isOpen).length }
+
+  /** Connects that the server has not greeted yet. */
+  get connecting (): number { return [...this.#links].filter((link) => link.isOpen && !link.isGreeted).length }
 
   async set (fault: Fault): Promise<void> {
     const listening = this.#server.listening
@@ -90,6 +98,7 @@ export class FaultProxy {
       }
       const link = new Link(socket, this.#target, () => this.#links.delete(link))
       this.#links.add(link)
+      this.mostConnecting = Math.max(this.mostConnecting, this.connecting)
       if (this.#delay === 0) return link.flow(this.#fault !== 'black-hole')
       const timer = setTimeout(() => {
         this.#timers.delete(timer)
@@ -107,6 +116,8 @@ class Link {
   readonly #onGone: () => void
   #far: Socket | undefined
   #flowing = false
+  /** Whether the server has let it in. */
+  isGreeted = false
   /** What one side has to be told of the other one, while nothing flows. */
   #news: Array<() => void> = []
 
@@ -124,6 +135,7 @@ class Link {
     this.#flowing = flowing
     if (flowing && this.#far === undefined && !this.#near.destroyed) {
       this.#far = net.connect({ ...this.#target, noDelay: true, allowHalfOpen: true })
+      this.#far.on('data', (bytes) => { this.isGreeted ||= bytes.includes(READY) })
       this.#forward(this.#far, () => this.#near)
     }
     for (const socket of [this.#near, this.#far]) flowing ? socket?.resume() : socket?.pause()
