@@ -33,10 +33,14 @@ export class FaultProxy {
 
   /** A proxy in front of the server of `url`, closed when the test ends. */
   static async start (t: Test, url: string): Promise<FaultProxy> {
-    const server = await listen()
-    const proxy = new FaultProxy(url, server)
+    const proxy = await FaultProxy.open(url)
     t.teardown(() => proxy.close())
     return proxy
+  }
+
+  /** The same for whoever closes it himself. */
+  static async open (url: string): Promise<FaultProxy> {
+    return new FaultProxy(url, await listen())
   }
 
   private constructor (url: string, server: net.Server) {
