@@ -17,6 +17,9 @@ const SSL_MODES: Readonly<Record<string, Ssl>> = {
   disable: false, prefer: 'prefer', allow: 'prefer', require: 'require', 'verify-ca': true, 'verify-full': true, true: true, false: false
 }
 
+/** libpq's settings that name files. As session settings the server would refuse them, and get to know a password. */
+const FILES = /^ssl(?:rootcert|cert|key|password|crl|crldir)$/
+
 /** libpq's settings that a URL may carry and that mean nothing here. */
 const IGNORED = new Set(['channel_binding', 'connect_timeout', 'client_encoding', 'sslnegotiation', 'gssencmode'])
 
@@ -58,6 +61,8 @@ function readSetting (parts: UrlParts, name: string, value: string, source: stri
     const ssl = Object.hasOwn(SSL_MODES, value) ? SSL_MODES[value] : undefined
     if (ssl === undefined) throw new OptionError(`${source}: ${name} takes one of ${Object.keys(SSL_MODES).join(', ')}`)
     parts.ssl = ssl
+  } else if (FILES.test(name)) {
+    throw new OptionError(`${source}: ${name} is not read from a URL: pass the option ssl, as in { ca: readFileSync('root.crt') }`)
   } else if (name === 'application_name') parts.applicationName = value
   else if (name === 'target_session_attrs') parts.targetSessionAttrs = value
   else if (name === 'host') parts.hosts = value.split(',').map((host) => parseHost(host, 5432, source))

@@ -127,10 +127,10 @@ export class Opener {
   }
 }
 
-/** Whether trying again is of no use: credentials, an unknown database, a refused setting, a certificate. */
+/** Whether trying again is of no use: credentials, an unknown database, a refused setting, a certificate, an option of TLS. */
 export function isPermanent (error: unknown): boolean {
   if (error instanceof ServerError) return /^(28|3D|42|22|0A)/.test(error.code)
   if (error instanceof TlsRefusedError || error instanceof RefusedParameterError) return true
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return /^ERR_(TLS|SSL|OSSL)|CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)
+  return /^ERR_(TLS|SSL|OSSL|INVALID_ARG)|CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)
 }

@@ -93,8 +93,9 @@ function safeMessage ({ message, code, position, severity, routine = '' }: Serve
   if (OWN_WORDS.test(code) || RAISES.test(routine)) return `the server raised an error (${code}): its words are in error.serverMessage`
   // With a position it is about the statement itself, found before any value was there: it quotes the name of a table,
   // a column, a function. Only a syntax error quotes whatever stands there.
-  // What is fatal is about the connection: the names of its user and database.
-  const isName = severity === 'FATAL' || (code.startsWith('42') && code !== '42601' && position !== undefined)
+  // What is fatal is about the connection: the names of its user and database, or the value of a session setting.
+  if (severity === 'FATAL' && code === '42601') return `the server does not understand the session's options (${code}): its words are in error.serverMessage`
+  const isName = (severity === 'FATAL' && !code.startsWith('22')) || (code.startsWith('42') && code !== '42601' && position !== undefined)
   const words = QUOTES.test(code) && !isName ? message.replace(QUOTED, '"…"') : message
   return `${words} (${code})${PREPARED.test(routine) ? POOLER_ADVICE : ''}`
 }

@@ -60,6 +60,13 @@ t.test('sslmode in all its values', async (t) => {
   t.throws(() => parse('postgres://h/d?target_session_attrs=master'), { code: 'FST_PG_OPTION', message: /target_session_attrs takes one of any, read-write/ })
 })
 
+t.test('what libpq reads from files is refused, and does not go to the server', async (t) => {
+  for (const name of ['sslrootcert', 'sslcert', 'sslkey', 'sslpassword', 'sslcrl']) {
+    const error = t.throws(() => parse(`postgres://h/d?sslmode=verify-full&${name}=${SECRET}`), { code: 'FST_PG_OPTION', message: `option url: ${name} is not read from a URL: pass the option ssl` }, name)
+    t.notMatch(error, SECRET)
+  }
+})
+
 t.test('other settings become session settings', async (t) => {
   const { parameters } = parse('postgres://h/d?search_path=app%2Cpublic&work_mem=8MB&options=-c%20jit%3Doff&connect_timeout=5')
   t.match(parameters, { search_path: 'app,public', work_mem: '8MB', options: '-c jit=off' })

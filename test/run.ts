@@ -17,12 +17,13 @@ const tap = spawn(process.execPath, [
   'node_modules/tap/dist/esm/run.mjs',
   `--output-file=${join(output, 'tap')}`,
   ...(everything ? ['--coverage-report=text', '--coverage-report=json-summary'] : process.argv.slice(2)),
-], { stdio: 'inherit', env: { ...process.env, TEST_DATABASE_URL: server.url } })
+], { stdio: 'inherit', env: { ...process.env, TEST_DATABASE_URL: server.url, SECRETS_REPORT: join(output, 'secrets') } })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tap.kill(signal))
 
 let failed = await new Promise<number | null>((resolve) => tap.once('exit', resolve)) !== 0
 await server.close()
 if (everything) failed = !await coverageHolds() || failed
+console.log(await secretsReport())
 console.log(await report())
 await rm(output, { recursive: true })
 process.exitCode = failed ? 1 : 0
@@ -32,6 +33,14 @@ async function coverageHolds (): Promise<boolean> {
   const { lines: { pct: lines }, branches: { pct: branches } } = total
   console.log(`\ncoverage of src, plugins and routes: ${lines} % of lines, ${branches} % of branches (at least ${LEAST_COVERAGE} % each)`)
   return lines >= LEAST_COVERAGE && branches >= LEAST_COVERAGE
+}
+
+/** How much was searched for secrets (support/disclosure.ts); a file that shows one has failed. */
+async function secretsReport (): Promise<string> {
+  const text = await readFile(join(output, 'secrets'), 'utf8').catch(() => '')
+  const counts = text.split('\n').filter(Boolean).map((line): Record<string, number> => JSON.parse(line))
+  const sum = (name: string): number => counts.reduce((total, each) => total + (each[name] ?? 0), 0)
+  return `searched for secrets: ${sum('lines')} log lines, ${sum('errors')} errors, ${sum('bodies')} health reports of ${counts.length} processes`
 }
 
 /** What failed, as tap wrote it down (its reporters say little without a terminal), and `N passed, N failed` of assertions. */

@@ -1,6 +1,9 @@
 import t, { type Test } from 'tap'
 import type { Database, Queryable } from '../src/index.js'
 import { freshDatabase, openDatabase, type Observer } from './support/database.js'
+import { unwatchCalls } from './support/disclosure.js'
+
+unwatchCalls() // 65,534 arguments fill the stack
 
 /** Statements with arguments that are not as many as their parameters, and with arguments that are. */
 const WRONG: ReadonlyArray<readonly [name: string, text: string, bad: unknown[], good: unknown[]]> = [

@@ -5,13 +5,17 @@ import pg from 'pg'
 import type { Test } from 'tap'
 import { createDatabase, type Database, type DatabaseOptions, type Log } from '../../src/index.js'
 import { startEmbeddedPostgres } from '../../examples/embedded/postgres.js'
+import { lookAtLine } from './disclosure.js'
 
 /** A logger that keeps what it is told. */
 export interface MemoryLog extends Log { lines: Array<{ level: string, object: object, message: string }> }
 
 export function memoryLog (): MemoryLog {
   const lines: MemoryLog['lines'] = []
-  const at = (level: string) => (object: object, message: string) => { lines.push({ level, object, message }) }
+  const at = (level: string) => (object: object, message: string) => {
+    lines.push({ level, object, message })
+    lookAtLine(level, object, message)
+  }
   return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
