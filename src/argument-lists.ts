@@ -103,14 +103,14 @@ function sizeOf (value: unknown, depth = 0): number {
   // Deeper than values usually are, so that a circular one comes to an end.
   if (depth > 4) return 64
   let size = 2
-  if (Array.isArray(value)) {
-    for (const item of value) size += 4 + sizeOf(item, depth + 1)
-    return size
-  }
   try {
+    if (Array.isArray(value)) {
+      for (const item of value) size += 4 + sizeOf(item, depth + 1)
+      return size
+    }
     for (const name in value) size += name.length + 4 + sizeOf(Reflect.get(value, name), depth + 1)
   } catch {
-    // A getter that throws: whoever writes the value says so, with its row.
+    // A getter or a Proxy that throws: whoever writes the value says so, with its row.
   }
   return size
 }

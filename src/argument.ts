@@ -23,7 +23,7 @@ export class Argument {
   /** The text form, written once for each type that asks. */
   textAs (type: PgType): string {
     if (this.#oid !== type.oid) {
-      this.#text = type.encode(this.value)
+      this.#text = textAs(type, this.value)
       this.#oid = type.oid
     }
     return this.#text
@@ -31,6 +31,18 @@ export class Argument {
 
   /** What the driver does with a type that it has no serialiser for: one that the pool has not learned yet. */
   toString (): never { throw new BindAborted() }
+}
+
+/** The text form of a value. Raises nothing but a `Refusal`, whatever the value does when it is read. */
+function textAs (type: PgType, value: unknown): string {
+  try {
+    const text = type.encode(value)
+    // Written as UTF-8, it would silently be another character.
+    if (!text.isWellFormed()) throw new Refusal('it holds one half of a surrogate pair without the other')
+    return text
+  } catch (error) {
+    throw error instanceof Refusal ? error : new Refusal('reading it fails, or it is too long for a string')
+  }
 }
 
 /** Only for an error: a `$7` inside a string counts too. */
@@ -107,7 +119,7 @@ export function writeTexts (values: readonly unknown[], statement: Pick<Statemen
     const type = registry.get(types[index] ?? 0)
     if (type === undefined) throw new Error(`type ${types[index]} should have been learned`)
     try {
-      texts.push(type.encode(value))
+      texts.push(textAs(type, value))
     } catch (error) {
       if (error instanceof Refusal) throw new ValueError(`row ${row}, parameter $${index + 1}`, error.message)
       throw error

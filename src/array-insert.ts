@@ -91,7 +91,7 @@ select names from target, arrays
          or (refclassid = 'pg_catalog.pg_type'::regclass and refobjid not in (select oid from types)
              and refobjid in (select oid from pg_catalog.pg_type where typtype not in ('b', 'e'))))
    and not exists (
-     select from parts, pg_catalog.regexp_matches(expression, '([a-z_][a-z_0-9]*)"?\\(', 'g') as called (name)
+     select from parts, pg_catalog.regexp_matches(expression, '([a-z_][a-z_0-9]*)"?[(]', 'g') as called (name)
        join pg_catalog.pg_proc on proname = name[1] and pronamespace = 'pg_catalog'::regnamespace
       where (provolatile = 'v' and proname not in (${EACH_ROW})) or (provolatile = 's' and proname ~ ${SEES_STATEMENT}))`
 

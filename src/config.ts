@@ -1,7 +1,7 @@
 import os from 'node:os'
 import { isSeconds, SECONDS } from './durations.js'
 import { OptionError } from './errors.js'
-import { parseConnectionUrl, parseHost } from './connection-url.js'
+import { isSettingName, parseConnectionUrl, parseHost } from './connection-url.js'
 import { rejectUnknown } from './unknown-option.js'
 import type { Host, Ssl } from './transport.js'
 
@@ -114,7 +114,9 @@ interface Rule { readonly takes: string, readonly valid: Kind, readonly env?: st
 
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value)
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== '' && !value.includes('\0')
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '' && isClean(value)
+/** A NUL would end the text in what is sent, and half of a surrogate pair would become another character. */
+const isClean = (value: string): boolean => !value.includes('\0') && value.isWellFormed()
 const number = (text: string): number => text.trim() === '' ? NaN : Number(text)
 
 const text = (takes: string, env?: string): Rule => ({ takes, valid: isText, ...(env !== undefined && { env }) })
@@ -174,10 +176,15 @@ export function readConfig (options: PoolOptions = {}, env: NodeJS.ProcessEnv = 
   if (min > max) throw new OptionError(`min (${min}) is greater than max (${max}): DB_MIN_POOL_SIZE must not exceed DB_MAX_POOL_SIZE`)
   const { parameters, ...target } = readTarget(checked, options)
   for (const [name, value] of Object.entries(parameters)) {
-    // The driver leaves out what is empty, and a NUL would end the value and begin another setting.
-    if (value === '' || `${name}${value}`.includes('\0')) throw new OptionError(`option parameters: ${name.replaceAll('\0', '')} takes a value that is not empty and holds no NUL`)
+    if (!isSettingName(name)) throw new OptionError(`option parameters: ${name.replaceAll('\0', '')} is not the name of a session setting`)
+    // The driver leaves out what is empty.
+    if (!isText(value)) throw new OptionError(`option parameters: ${name} takes a value that is not empty and holds no NUL`)
+    if (/^client_encoding$/i.test(name) && !/^utf-?8$/i.test(value)) throw new OptionError('option parameters: client_encoding is always UTF8')
   }
   const applicationName = checked.applicationName ?? target.applicationName ?? 'fastify-postgres-js'
+  for (const [name, value] of Object.entries({ user: target.user, database: target.database, applicationName })) {
+    if (!isClean(value)) throw new OptionError(`${name} takes a text that holds no NUL`)
+  }
   const commandTimeout = checked.commandTimeout ?? 60
   const config: Config = {
     ...target,

@@ -23,6 +23,14 @@ const FILES = /^ssl(?:rootcert|cert|key|password|crl|crldir)$/
 /** libpq's settings that a URL may carry and that mean nothing here. */
 const IGNORED = new Set(['channel_binding', 'connect_timeout', 'client_encoding', 'sslnegotiation', 'gssencmode'])
 
+/** Startup parameters that are no settings: the options name the first two, and the third makes another kind of session. */
+const NO_SETTINGS = new Set(['user', 'database', 'replication', '__proto__'])
+
+/** Whether it may be the name of a session setting. */
+export function isSettingName (name: string): boolean {
+  return /^[a-z_][\w.$]*$/i.test(name) && !NO_SETTINGS.has(name)
+}
+
 /**
  * Reads `postgres://user:password@host1:5432,host2/database?sslmode=require`. Other settings of the query are session
  * settings, as in postgres.js. The URL is never quoted in an error: it holds the password.
@@ -31,7 +39,7 @@ export function parseConnectionUrl (url: string, source: string): UrlParts {
   // Unescaped, a / ? or @ of the password would make hosts, settings or a database of the rest of it.
   const match = /^postgres(?:ql)?:\/\/(?:([^@/?#]*)@)?([^@/?#]*)(?:\/([^@/?#]*))?(?:\?([^#]*))?$/.exec(url)
   const settings = [...new URLSearchParams(match?.[4])]
-  if (match === null || !settings.every(([name]) => /^[a-z_][\w.$]*$/i.test(name))) {
+  if (match === null || !settings.every(([name]) => ['user', 'database'].includes(name) || isSettingName(name))) {
     throw new OptionError(`${source} is not a Postgres URL: it takes postgres://user:password@host:5432/database ` +
       '(with / ? # @ in the password written as %2F %3F %23 %40)')
   }
@@ -67,7 +75,7 @@ function readSetting (parts: UrlParts, name: string, value: string, source: stri
   else if (name === 'target_session_attrs') parts.targetSessionAttrs = value
   else if (name === 'host') parts.hosts = value.split(',').map((host) => parseHost(host, 5432, source))
   else if (name === 'user' || name === 'password') parts[name] = value
-  else if (name === 'dbname') parts.database = value
+  else if (name === 'dbname' || name === 'database') parts.database = value
   else if (!IGNORED.has(name)) parts.parameters[name] = value
 }
 

@@ -38,6 +38,11 @@ const CHECK_TIMEOUT = 1
 /** Seconds for the server to take its leave. */
 const GOODBYE_TIMEOUT = 1
 
+/** The session was given an encoding in which texts would be read and written wrongly. */
+class ForeignEncodingError extends Error {
+  readonly code = 'CLIENT_ENCODING'
+}
+
 export interface ConnectionParts {
   socket: Socket
   driver: Driver
@@ -89,6 +94,7 @@ export class Connection {
     this.host = host
     this.expiresAt = config.maxLifetime === 0 ? Infinity : this.since + config.maxLifetime * 1000 * (0.75 + Math.random() * 0.15)
     this.#runner = new Runner(driver, types, config, deadlines, lag, this.#ownerOfRunner())
+    driver.onForeignEncoding = () => this.destroy('lost', new ForeignEncodingError('client_encoding has to stay UTF8'))
     // Between a socket's 'error' and 'close' the driver still takes queries, and loses them.
     socket.on('error', (error) => this.destroy('lost', error))
     socket.on('end', () => this.destroy('lost', new Error('the server closed the connection')))

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import postgres from 'postgres'
 import { Argument, BindAborted } from './argument.js'
+import { assignableName, isStandIn } from './column-names.js'
 import { RefusedExecutionError, runExecutions, type Executions, type ExecutionsResult } from './executions.js'
 import { Request, type RequestKind } from './request.js'
 import type { DriverAnswer } from './result.js'
@@ -83,6 +84,10 @@ export class Driver {
   /** When it did last, in the clock of `performance.now()`. */
   writtenAt = 0
   #prefix: Buffer | undefined
+  /** Whether it met columns whose names something else stands for. */
+  hasStandIns = false
+  /** Told when the session no longer speaks UTF-8, which is all that the driver reads and writes. */
+  onForeignEncoding: (() => void) | undefined
 
   constructor ({ socket, user, password, database, prepare, parameters, types }: DriverOptions) {
     this.#socket = socket
@@ -116,6 +121,9 @@ export class Driver {
       sslnegotiation: null,
       no_subscribe: true,
       onnotice: () => {},
+      onparameter: (name: string, value: string) => { if (name === 'client_encoding' && value !== 'UTF8') this.onForeignEncoding?.() },
+      // Asked for each column whenever a statement is described.
+      transform: { undefined, column: { from: (name: string) => this.#assignable(name) } },
     } as postgres.Options<Record<string, never>>) as unknown as DriverClient)
     this.#handle = this.#client.unsafe('').handler // that query is never sent
     const { options } = this.#client
@@ -130,6 +138,12 @@ export class Driver {
    * turn of the event loop leaves in one write. The sender may hear of a failure before this returns.
    */
   send (request: Request): void { this.#handle(request) }
+
+  #assignable (column: string): string {
+    const name = assignableName(column)
+    if (isStandIn(name)) this.hasStandIns = true
+    return name
+  }
 
   /** What goes to the server right before the request that the driver is about to write. */
   prefix (bytes: Buffer): void { this.#prefix = bytes }

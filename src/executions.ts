@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { assignableName, restoreNames } from './column-names.js'
 import type { ServerErrorFields } from './server-error.js'
 import { MessageReader, MessageWriter, readColumns, readCount, readError, readParameterTypes, type WireColumn } from './wire.js'
 
@@ -198,6 +199,7 @@ class Run {
         return
       case 0x5a: // ReadyForQuery
         this.failure ??= this.#refusal
+        restoreNames(this.#rows, this.#columns)
         this.#state = 'over'
         return
       default:
@@ -212,7 +214,7 @@ class Run {
         if (this.#pipeline.types !== undefined && !isSame(this.#types, this.#pipeline.types)) this.failure ??= { error: new ChangedTypesError() }
         return
       case 'T': // RowDescription
-        this.#columns = readColumns(message).map((column) => ({ ...column, parse: this.#pipeline.parserOf(column.type) }))
+        this.#columns = readColumns(message).map((column) => ({ ...column, name: assignableName(column.name), parse: this.#pipeline.parserOf(column.type) }))
         return
       case 'E': { // ErrorResponse
         const fields = readError(message)

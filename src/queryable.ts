@@ -57,7 +57,7 @@ export abstract class Queryable {
   /** The row that a statement with RETURNING gives, or `null`.
    * @example const user = await db.executeWithReturning<User>('INSERT INTO users (name) VALUES ($1) RETURNING *', 'Ada') */
   executeWithReturning<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
-    return this.fetchOne<T>(query, ...args)
+    return this.#run(query, args, 'rows', firstRow<T>)
   }
 
   /**

@@ -1,4 +1,5 @@
 import { BindAborted, toArguments, writeArguments, writeTexts } from './argument.js'
+import { restoreNames } from './column-names.js'
 import type { Config } from './config.js'
 import type { Deadlines } from './deadlines.js'
 import { type Driver, DriverServerError, type DriverTypes } from './driver.js'
@@ -256,14 +257,19 @@ export class Runner implements ExecutionOwner {
     this.#limit.hasRun(statement.text, result?.command)
     if (result === undefined) return this.#end(execution, new QueryError('the server answered nothing'))
     const { registry } = this.#types
-    if (!needsReading(result, registry)) return this.#end(execution, undefined, result)
+    if (!needsReading(result, registry)) return this.#deliver(execution, result)
     const unknown = unknownColumns(result, registry)
     const read = (): void => {
       readUnread(result, registry)
-      this.#end(execution, undefined, result)
+      this.#deliver(execution, result)
     }
     if (unknown.length === 0) read()
     else this.#learn(execution, unknown, read)
+  }
+
+  #deliver (execution: Execution, result: DriverResult): void {
+    if (this.#driver.hasStandIns) restoreNames(result, result.columns ?? [])
+    this.#end(execution, undefined, result)
   }
 
   #learn<T> (execution: Execution<T>, oids: number[], then: () => void): void {

@@ -53,6 +53,7 @@ function countParameters (text: string, [statement = '', ...others]: readonly st
 
 function describe (text: string): Statement {
   if (text.includes('\0')) throw new QueryError('the text of the query holds a NUL character: remove it')
+  if (!text.isWellFormed()) throw new QueryError('the text of the query holds one half of a surrogate pair without the other: remove it')
   const parts = splitScript(text)
   if (parts.some((part) => COPY_STREAM.test(part))) throw new QueryError('COPY FROM STDIN and TO STDOUT are not supported: use executeMany, or COPY on a connection of postgres.js of your own')
   const controls = parts.filter((part) => BEGINS.test(part) || ENDS.test(part))
@@ -60,7 +61,8 @@ function describe (text: string): Statement {
   const isPlanned = parts.length === 1 && PLANNED.test(parts[0] ?? '')
   return {
     text,
-    strings: [text],
+    // The driver looks a text up in a plain object, where such as `constructor` are found.
+    strings: [text in Object.prototype ? `${text} ` : text],
     parameters: countParameters(text, parts),
     uses: 0,
     pace: new Pace(),
