@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
 /** Milliseconds in which clients that are busy learn that their connections are about to go. */
-const NOTICE = 100
+export const NOTICE = 100
 
 /**
  * Closing without a request lost. An idle connection is closed at once, and a client that sends its next request on it
@@ -18,7 +18,10 @@ export default fp(async (app: FastifyInstance) => {
   app.addHook('onSend', async (_request, reply) => { if (closing) reply.header('connection', 'close') })
   app.addHook('preClose', async () => {
     closing = true
-    if (app.server.listening) await sleep(NOTICE)
+    if (app.server.listening) {
+      await sleep(NOTICE)
+      await turn() // what has arrived meanwhile is read before idle connections are closed, also by a busy process
+    }
     app.server.keepAliveTimeout = 1 // for an answer whose head was sent before
   })
 }, { name: 'drain' })

@@ -6,8 +6,8 @@ export interface Outcomes {
   answered: Map<number, number>
   /** No connection: the server never had the request. */
   refused: number
-  /** The connection broke before the first byte of an answer came; for each, whether it had served a request before. */
-  unanswered: Array<{ reused: boolean, code: string }>
+  /** The connection broke before the first byte of an answer came; for each, for how many milliseconds it had been idle before; undefined: it was new. */
+  unanswered: Array<{ idle: number | undefined, code: string }>
   /** The connection broke in the middle of an answer. */
   cut: number
 }
@@ -35,14 +35,26 @@ export async function load (url: string, clients: number): Promise<Outcomes> {
   return outcomes
 }
 
-function ask (agent: Agent, url: string): Promise<number | 'cut' | { reused: boolean, code: string }> {
+/** When a connection had its last answer. */
+const answeredAt = new WeakMap<object, number>()
+
+function ask (agent: Agent, url: string): Promise<number | 'cut' | { idle: number | undefined, code: string }> {
   return new Promise((resolve) => {
     const asked = request(url, { agent }, (response) => {
+      const { socket } = response // which it loses at its end
       response.on('error', () => resolve('cut'))
-      response.on('end', () => resolve(response.complete ? response.statusCode ?? 0 : 'cut'))
+      response.on('end', () => {
+        answeredAt.set(socket, performance.now())
+        resolve(response.complete ? response.statusCode ?? 0 : 'cut')
+      })
       response.resume()
     })
-    asked.on('error', (error) => resolve({ reused: asked.reusedSocket, code: 'code' in error ? String(error.code) : error.message }))
+    let idle: number | undefined
+    asked.on('socket', (socket) => {
+      const since = answeredAt.get(socket)
+      if (since !== undefined) idle = performance.now() - since
+    })
+    asked.on('error', (error) => resolve({ idle, code: 'code' in error ? String(error.code) : error.message }))
     asked.end()
   })
 }
