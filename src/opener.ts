@@ -10,7 +10,7 @@ const MOST_AT_ONCE = 4
 const MOST_WHILE_FAILING = 2
 /** Seconds until the first repeated attempt, and at most. postgres.js's own backoff grows to 20 s (driver-traps.md). */
 const FIRST_BACKOFF = 0.05
-const LONGEST_BACKOFF = 0.8
+const LONGEST_BACKOFF = 0.5
 
 /** A connect that is under way. */
 interface Attempt {

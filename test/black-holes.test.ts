@@ -82,4 +82,22 @@ t.test('a network that swallows everything', async (t) => {
       })())
     }), { code: 'FST_PG_CONNECTION_LOST' })
   })
+
+  t.test('one direction only: a write whose answer is swallowed is there, once; one that is swallowed itself may arrive late, once', async (t) => {
+    const proxy = await FaultProxy.start(t, observer.url)
+    const db = await openDatabase(t, observer, { url: proxy.url, min: 1, max: 1, ...LIMITS, acquireTimeout: 20 })
+    await db.execute('CREATE TABLE ways (held text)')
+    const write = (held: string) => db.execute('INSERT INTO ways VALUES ($1)', held)
+    for (const [index, held] of (['requests', 'answers'] as const).entries()) {
+      for (let i = 0; i < 3; i++) await write('nothing') // prepared: from then on it is one message
+      proxy.hold(held)
+      await t.rejects(write(held), { code: 'FST_PG_QUERY_TIMEOUT' })
+      await until(() => db.stats().closed.cancel === index + 1)
+      proxy.hold(false)
+      await until(() => db.stats().free === 1)
+    }
+    await until(async () => (await observer.backends()).length === 1)
+    const rows = await db.fetchAll<{ held: string }>("SELECT held FROM ways WHERE held <> 'nothing' ORDER BY held")
+    t.ok(['answers', 'answers,requests'].includes(rows.map(({ held }) => held).join()), JSON.stringify(rows))
+  })
 })

@@ -75,9 +75,9 @@ export class FaultProxy {
   /** New connections get through to the server only after so many milliseconds. */
   delay (milliseconds: number): void { this.#delay = milliseconds }
 
-  /** Holds up what is sent on the connections that exist; new ones are treated as before. */
-  hold (held: boolean): void {
-    for (const link of this.#links) link.flow(!held)
+  /** Holds up what is sent on the connections that exist, or one direction of it; new ones are treated as before. */
+  hold (held: boolean | 'requests' | 'answers'): void {
+    for (const link of this.#links) link.flow(held === false, held === true || held === false ? undefined : held)
   }
 
   /** Resets every connection; new ones are treated as before. */
@@ -135,14 +135,18 @@ class Link {
 
   get isOpen (): boolean { return !this.#near.destroyed }
 
-  flow (flowing: boolean): void {
+  /** Lets things through or not; `only` one direction is held up. */
+  flow (flowing: boolean, only?: 'requests' | 'answers'): void {
     this.#flowing = flowing
     if (flowing && this.#far === undefined && !this.#near.destroyed) {
       this.#far = net.connect({ ...this.#target, noDelay: true, allowHalfOpen: true })
       this.#far.on('data', (bytes) => { this.isGreeted ||= bytes.includes(READY) })
       this.#forward(this.#far, () => this.#near)
     }
-    for (const socket of [this.#near, this.#far]) flowing ? socket?.resume() : socket?.pause()
+    for (const socket of [this.#near, this.#far]) {
+      const held = !flowing && only !== (socket === this.#near ? 'answers' : 'requests')
+      held ? socket?.pause() : socket?.resume()
+    }
     if (flowing) for (const tell of this.#news.splice(0)) tell()
   }
 
