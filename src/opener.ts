@@ -89,7 +89,7 @@ export class Opener {
     }
     this.#attempts.add(attempt)
     connect(this.#parts, { hosts: this.#hosts, seconds: brief ? SILENCE : connectTimeout, signal, onSilent }).then((connection) => {
-      this.#giveUpOlder(attempt)
+      if (!attempt.silent) this.#giveUpOlder(attempt)
       this.#attempts.delete(attempt)
       this.#isSlow = attempt.silent
       this.#failures = 0
@@ -108,7 +108,7 @@ export class Opener {
     })
   }
 
-  /** A server has answered a connect, so those that hang since before are of no use: others take their places. */
+  /** A server has answered a connect at once, so those that hang since before are of no use: others take their places. */
   #giveUpOlder (attempt: Attempt): void {
     for (const other of this.#attempts) {
       if (other === attempt) return
