@@ -1,5 +1,4 @@
 import type { Config } from './config.js'
-import { OptionError } from './errors.js'
 import { ServerError } from './server-error.js'
 import type { Host } from './transport.js'
 
@@ -7,7 +6,9 @@ import type { Host } from './transport.js'
 const REFUSAL = /^unsupported startup parameter( in options)?: ([^\s=]+)/
 
 /** A pooler takes no such setting, although the user asked for it. */
-export class RefusedParameterError extends OptionError {}
+export class RefusedParameterError extends Error {
+  readonly code = 'REFUSED_PARAMETER'
+}
 
 /** The settings that are sent when connecting: less those of ours that a pooler in front of the server refused before. */
 export class StartupParameters {
@@ -37,8 +38,6 @@ function refusedName (error: unknown): string | undefined {
 }
 
 function refusal (name: string, cause: unknown): RefusedParameterError {
-  const error = new RefusedParameterError(`option parameters: the pooler in front of the database takes no ${name} when connecting: ` +
-    'set it in the database, by ALTER ROLE … SET or ALTER DATABASE … SET, or have PgBouncer track it (track_extra_parameters, from version 1.20)')
-  error.cause = cause
-  return error
+  return new RefusedParameterError(`option parameters: the pooler in front of the database takes no ${name} when connecting: ` +
+    'set it in the database, by ALTER ROLE … SET or ALTER DATABASE … SET, or have PgBouncer track it (track_extra_parameters, from version 1.20)', { cause })
 }

@@ -8,7 +8,7 @@ async function testedCases (): Promise<Map<number, Set<string>>> {
   for (const file of await readdir('test', { recursive: true })) {
     if (!file.endsWith('.ts')) continue
     const text = await readFile(`test/${file}`, 'utf8')
-    for (const [, numbers = ''] of text.matchAll(/test\('[^\n]*\(cases? ([\d, ]+)\)'/g)) {
+    for (const [, numbers = ''] of text.matchAll(/test\(['`][^\n]*\(cases? ([\d, ]+)\)['`]/g)) {
       for (const number of numbers.split(',').map(Number)) tested.set(number, (tested.get(number) ?? new Set()).add(`test/${file}`))
     }
   }
