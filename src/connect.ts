@@ -5,11 +5,9 @@ import { OptionError } from './errors.js'
 import type { HostOrder } from './host-order.js'
 import { orAborted } from './or-aborted.js'
 import { checkServer } from './server-role.js'
+import { Silence } from './silence.js'
 import type { StartupParameters } from './startup-parameters.js'
 import { connectSocket, type Host } from './transport.js'
-
-/** Seconds without a word from a server after which it counts as silent. */
-export const SILENCE = 1
 
 /** A connect took longer than it may. */
 export class ConnectTimeoutError extends Error {
@@ -28,37 +26,32 @@ export interface ConnectLimits {
   /** What each host may take at most; 0 is no limit. */
   seconds: number
   signal: AbortSignal
-  /** Told when a host has not said a word for `SILENCE`. */
-  onSilent: () => void
+  /** Told when a host has not said a word for `SILENCE`, and when another one is tried. */
+  onSilence: (silent: boolean) => void
 }
 
 /**
  * Opens one connection: to the first host that answers and is of the wanted kind. Rejects with the true cause (of the
  * last host), or with the reason of `signal`; nothing is left open then.
  */
-export async function connect (parts: ConnectParts, { hosts, seconds, signal, onSilent }: ConnectLimits): Promise<Connection> {
+export async function connect (parts: ConnectParts, { hosts, seconds, signal, onSilence }: ConnectLimits): Promise<Connection> {
   const { targetSessionAttrs } = parts.config
   const rounds: TargetSessionAttrs[] = targetSessionAttrs === 'prefer-standby' ? ['standby', 'any'] : [targetSessionAttrs]
   let failure: unknown
   for (const wanted of rounds) {
-    for (const host of hosts.list()) {
+    // What is only preferred does not wait for hosts that keep silent.
+    for (const host of rounds.length > 1 && wanted === 'standby' ? hosts.lively() : hosts.list()) {
       signal.throwIfAborted()
-      const silence = setTimeout(() => {
-        hosts.keptSilent(host)
-        onSilent()
-      }, SILENCE * 1000)
-      const onAnswered = (): void => {
-        clearTimeout(silence)
-        hosts.answered(host)
-      }
+      onSilence(false)
+      const silence = new Silence(host, hosts, () => onSilence(true))
       try {
         return await within(seconds, signal, (limit) => parts.startupParameters.connect(host, (parameters) =>
-          connectTo(host, wanted, parts, { parameters, onAnswered, limit })))
+          connectTo(host, wanted, parts, { parameters, silence, limit })))
       } catch (error) {
         failure = error
-        if (error instanceof ConnectTimeoutError) hosts.keptSilent(host)
+        if (error instanceof ConnectTimeoutError) silence.timedOut()
       } finally {
-        clearTimeout(silence)
+        silence.stop()
       }
     }
   }
@@ -67,26 +60,28 @@ export async function connect (parts: ConnectParts, { hosts, seconds, signal, on
 
 interface Attempt {
   parameters: Readonly<Record<string, string>>
-  onAnswered: () => void
+  silence: Silence
   limit: AbortSignal
 }
 
-async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, { parameters, onAnswered, limit }: Attempt): Promise<Connection> {
+async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, { parameters, silence, limit }: Attempt): Promise<Connection> {
   const { config, types } = parts
   const { user, database, prepare } = config
   // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.
   const password = await orAborted(limit, async () => config.password())
   if (typeof password !== 'string') throw new OptionError('option password: the function must return a string')
+  silence.start()
   const socket = await connectSocket(host, config.ssl, limit)
   const driver = new Driver({ socket, user, password, database, prepare, parameters, types })
   const connection = new Connection({ ...parts, socket, driver, host })
   try {
     const server = await orAborted(limit, () => connection.greet())
-    onAnswered()
+    silence.answered()
     checkServer(server, wanted)
     await orAborted(limit, async () => parts.onConnect?.(connection))
     // A statement that it gave up may still be running: nobody gets the connection before it has ended.
     while (connection.recovering !== undefined) await orAborted(limit, async () => connection.recovering)
+    if (parts.onConnect !== undefined) await orAborted(limit, () => connection.look()) // it may have made the session read-only
     connection.settleIn()
     return connection
   } catch (error) {

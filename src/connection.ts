@@ -4,7 +4,7 @@ import type { Config } from './config.js'
 import type { Deadlines } from './deadlines.js'
 import type { Driver, DriverResult, DriverTypes } from './driver.js'
 import { codeOf } from './error-code.js'
-import { ConnectionLostError } from './errors.js'
+import { ConnectionLostError, QueryTimeoutError } from './errors.js'
 import { Execution } from './execution.js'
 import type { Lag } from './lag.js'
 import { orAborted } from './or-aborted.js'
@@ -35,6 +35,8 @@ const LATE_CANCEL_TIMEOUT = 0.4
 const CANCEL_AGAIN = 0.1
 /** Seconds for an idle connection to show that it is alive. */
 const CHECK_TIMEOUT = 1
+/** Milliseconds by which a clock is late only where the process was busy. */
+const BUSY = 100
 /** Seconds for the server to take its leave. */
 const GOODBYE_TIMEOUT = 1
 
@@ -50,6 +52,8 @@ export interface ConnectionParts {
   host: Host
   config: Config
   deadlines: Deadlines
+  /** How often the pool has been told to replace all. */
+  generation: () => number
   /** One for all connections of a pool. */
   lag: Lag
   /** Called when the single statements that it was lent for are done. */
@@ -66,7 +70,7 @@ export class Connection {
   /** When it is too old, in the clock of `performance.now()`: with jitter, so that connections do not expire in step. */
   readonly expiresAt: number
   /** How often the pool had been told to replace all when it was born. */
-  generation = 0
+  readonly generation: number
   /** When the state changed last. */
   since = performance.now()
   holder: Holder = 'pool'
@@ -92,6 +96,7 @@ export class Connection {
     const { host, socket, driver, types, config, deadlines, lag } = parts
     this.#parts = parts
     this.host = host
+    this.generation = parts.generation()
     this.expiresAt = config.maxLifetime === 0 ? Infinity : this.since + config.maxLifetime * 1000 * (0.75 + Math.random() * 0.15)
     this.#runner = new Runner(driver, types, config, deadlines, lag, this.#ownerOfRunner())
     driver.onForeignEncoding = () => this.destroy('lost', new ForeignEncodingError('client_encoding has to stay UTF8'))
@@ -133,13 +138,25 @@ export class Connection {
     return this.#server
   }
 
+  /** Notes what the session is by now: what it is compared with when it is checked. */
+  async look (timeout?: number): Promise<void> { this.#server = await this.#ask(timeout) }
+
+  async #ask (timeout: number | undefined): Promise<ServerFacts> {
+    return readServerFacts(await this.run(internalCall(SERVER_QUERY, 'script', { timeout })))
+  }
+
   /** Asks the server whether it is alive, and still as it was when the connection was opened. Otherwise that ends here. */
   async check (): Promise<void> {
     this.#refusedToWrite = false
+    const due = performance.now() + CHECK_TIMEOUT * 1000
     try {
-      const { readOnly } = readServerFacts(await this.run(internalCall(SERVER_QUERY, 'script', { timeout: CHECK_TIMEOUT })))
+      const { readOnly } = await this.#ask(CHECK_TIMEOUT)
       if (readOnly && this.#server?.readOnly === false) throw new WrongServerError('the server has become read-only')
     } catch (error) {
+      // The clock of a process that was busy goes off before it has read the answer. Not on a connection that is given up meanwhile.
+      const wasBusy = error instanceof QueryTimeoutError && performance.now() - due > BUSY
+      if (wasBusy) await this.#recovering
+      if (wasBusy && this.#isUsable) return await this.check()
       this.destroy('check', error)
     }
   }

@@ -9,7 +9,7 @@ import { Execution } from './execution.js'
 import { Inventory } from './inventory.js'
 import { Lag } from './lag.js'
 import { Opener } from './opener.js'
-import { Pipeline } from './pipeline.js'
+import { MOST_TOGETHER, Pipeline } from './pipeline.js'
 import { StartupParameters } from './startup-parameters.js'
 import type { Counters } from './stats.js'
 import { Upkeep } from './upkeep.js'
@@ -77,6 +77,7 @@ export class Dispatcher {
       types: new DriverTypes(),
       deadlines,
       lag: new Lag(),
+      generation: () => this.#generation,
       startupParameters: new StartupParameters(config),
       onConnect,
       onIdle: (connection: Connection, now: number) => this.release(connection, now),
@@ -131,8 +132,8 @@ export class Dispatcher {
     const refusal = this.#pool.admit()
     if (refusal !== undefined) return applicant.refused(refusal)
     const { max, maxWaiting } = this.#config
-    // Whoever waits only until an idle connection has shown that it is alive is not in the way of others.
-    if (maxWaiting > 0 && this.#waiters.size - this.#checks.underWay >= maxWaiting && applicant.holder !== 'pool') {
+    // Whoever waits only until an idle connection has shown that it is alive is not in the way of others: as many as may be sent together on it.
+    if (maxWaiting > 0 && this.#waiters.size - this.#checks.underWay * MOST_TOGETHER >= maxWaiting && applicant.holder !== 'pool') {
       this.#counters.refused++
       return applicant.refused(new QueueFullError(maxWaiting))
     }
@@ -156,6 +157,7 @@ export class Dispatcher {
     if (connection.state !== 'busy') return
     this.upkeep.returned(connection, now)
     if (connection.recovering !== undefined) {
+      connection.holder = 'pool'
       connection.recovering.then(() => this.release(connection))
     } else if ((connection.tainted || connection.inTransaction) && !this.#pool.isClosing) {
       connection.holder = 'pool'
@@ -222,13 +224,13 @@ export class Dispatcher {
   get #room (): number { return this.#config.max - this.connections.size - this.connections.closing }
 
   #opened (connection: Connection): void {
-    connection.generation = this.#generation
     this.#counters.created++
     if (this.#counters.created === 1) this.#pool.onFirst(connection)
     // It may have died in the moment between its greeting and now.
     if (connection.state !== 'opening') return this.dispatch()
     this.connections.add(connection)
-    if (!this.#pool.isOpen) return connection.close('close')
+    const reason = this.#reasonToReplace(connection, connection.since)
+    if (reason !== undefined) return connection.close(reason)
     this.connections.rest(connection)
     this.answeredAt = connection.since
     this.#log.debug({ size: this.connections.size, pid: connection.pid }, 'database connection opened')

@@ -15,13 +15,18 @@ export class HostOrder {
 
   /** The order of now. Of several that kept silent, the one that was not tried for longest comes first. */
   list (now = performance.now()): Host[] {
-    const forgotten = now - SILENT_FOR * 1000
-    const silence = (host: Host): number => {
-      const at = this.#silentAt.get(host) ?? -Infinity
-      return at > forgotten ? at : -Infinity
-    }
+    const silence = (host: Host): number => this.#isSilent(host, now) ? this.#silentAt.get(host) ?? -Infinity : -Infinity
     return [...this.#hosts].sort((a, b) => silence(a) === silence(b) ? 0 : silence(a) - silence(b))
   }
+
+  /** Those that did not keep silent of late, if there are any. */
+  lively (now = performance.now()): Host[] {
+    const hosts = this.list(now)
+    const lively = hosts.filter((host) => !this.#isSilent(host, now))
+    return lively.length > 0 ? lively : hosts
+  }
+
+  #isSilent (host: Host, now: number): boolean { return (this.#silentAt.get(host) ?? -Infinity) > now - SILENT_FOR * 1000 }
 
   keptSilent (host: Host, now = performance.now()): void { this.#silentAt.set(host, now) }
 

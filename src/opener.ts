@@ -1,7 +1,8 @@
-import { connect, type ConnectParts, ConnectTimeoutError, SILENCE } from './connect.js'
+import { connect, type ConnectParts, ConnectTimeoutError } from './connect.js'
 import type { Connection } from './connection.js'
 import { HostOrder } from './host-order.js'
 import { ServerError } from './server-error.js'
+import { SILENCE } from './silence.js'
 import { RefusedParameterError } from './startup-parameters.js'
 import { TlsRefusedError } from './transport.js'
 
@@ -38,7 +39,7 @@ export class Opener {
   /** In the order in which they were begun. */
   readonly #attempts = new Set<Attempt>()
   /** Whether the last connect that succeeded had to wait for long. */
-  #isSlow = false
+  #isSlow: boolean
   #stopped = false
   #failures = 0
   #lastFailure: unknown
@@ -48,6 +49,8 @@ export class Opener {
   constructor (parts: ConnectParts, onOpened: (connection: Connection) => void, onFailed: (error: unknown, failures: number) => void, onReady: () => void) {
     this.#parts = parts
     this.#hosts = new HostOrder(parts.config.hosts)
+    // A single one that has never let anyone in may need long for it: there is no network that comes back.
+    this.#isSlow = parts.config.hosts.length === 1
     this.#onOpened = onOpened
     this.#onFailed = onFailed
     this.#onReady = onReady
@@ -83,12 +86,12 @@ export class Opener {
     const attempt: Attempt = { brief, abort: new AbortController(), silent: false }
     const { signal } = attempt.abort
     const { connectTimeout } = this.#parts.config
-    const onSilent = (): void => {
-      attempt.silent = true
-      this.#onReady()
+    const onSilence = (silent: boolean): void => {
+      attempt.silent = silent
+      if (silent) this.#onReady()
     }
     this.#attempts.add(attempt)
-    connect(this.#parts, { hosts: this.#hosts, seconds: brief ? SILENCE : connectTimeout, signal, onSilent }).then((connection) => {
+    connect(this.#parts, { hosts: this.#hosts, seconds: brief ? SILENCE : connectTimeout, signal, onSilence }).then((connection) => {
       if (!attempt.silent) this.#giveUpOlder(attempt)
       this.#attempts.delete(attempt)
       this.#isSlow = attempt.silent

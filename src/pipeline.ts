@@ -2,7 +2,7 @@ import type { Connection } from './connection.js'
 import type { Execution } from './execution.js'
 
 /** How many calls may travel together. */
-const MOST_TOGETHER = 16
+export const MOST_TOGETHER = 16
 /** How many milliseconds they may take: few while there are connections to spare. */
 const BUDGET_WITH_SPARE = 1
 const BUDGET = 8

@@ -52,7 +52,7 @@ export class Pool {
     const { min } = this.config
     return {
       get isOpen (): boolean { return pool.isOpen },
-      get isClosing (): boolean { return pool.#phase === 'closing' },
+      get isClosing (): boolean { return pool.#phase === 'closing' || pool.#phase === 'closed' },
       // At the start at least one, to see that the server is there.
       get least (): number { return pool.#phase === 'starting' ? Math.max(min, 1) : min },
       admit (): Error | undefined {

@@ -63,6 +63,7 @@ function secondsSince ({ since }: Connection, now: number): number {
 }
 
 /** The calls that led to it, one in a line. */
-function framesOf ({ stack = '' }: { stack?: string }): string[] {
+function framesOf ({ stack }: { stack?: unknown }): string[] {
+  if (typeof stack !== 'string') return [] // an app may have an Error.prepareStackTrace of its own
   return stack.split('\n').slice(1).map((line) => line.trim())
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createDatabase } from '../src/index.js'
+import { createDatabase, type Queryable } from '../src/index.js'
 import { freshDatabase, memoryLog, openDatabase, until } from './support/database.js'
 import { FaultProxy } from './support/proxy.js'
 
@@ -135,5 +135,27 @@ t.test('connects that fail, hang or come late', async (t) => {
     await t.rejects(standby.open(), { code: 'FST_PG_STARTUP', cause: { code: 'WRONG_SERVER' } })
     const preferred = await openDatabase(t, observer, { url: both, targetSessionAttrs: 'prefer-standby' })
     t.equal(await preferred.fetchVal('SELECT 1'), 1)
+  })
+
+  t.test('a host that has answered is not silent because onConnect takes long, and one that is silent does not hold up what is only preferred', async (t) => {
+    const [first, second] = [await FaultProxy.start(t, observer.url), await FaultProxy.start(t, observer.url)]
+    const host = [first, second].map(({ url }) => new URL(url).host)
+    const { username, password, pathname } = new URL(observer.url)
+    const hosts = { url: undefined, host, user: username, password, database: pathname.slice(1) }
+    let connects = 0
+    const onConnect = async (connection: Queryable): Promise<unknown> => ++connects === 1 ? await connection.fetchVal('SELECT pg_sleep(1)') : undefined
+    const patient = await openDatabase(t, observer, { ...hosts, min: 3, max: 3, connectTimeout: 0.4, onConnect })
+    t.match(patient.stats(), { size: 3, created: 3 })
+    t.equal(second.accepted, 1, 'only for the connect whose onConnect took too long')
+
+    await first.set('black-hole')
+    const before = first.accepted
+    const preferring = await openDatabase(t, observer, { ...hosts, min: 1, max: 8, connectTimeout: 0.4, targetSessionAttrs: 'prefer-standby' })
+    const after = first.accepted
+    t.ok(after > before, 'it was asked')
+    const leases = await Promise.all([1, 2, 3, 4].map(() => preferring.acquire()))
+    t.equal(first.accepted, after, 'and is not for the next ones')
+    for (const lease of leases) await lease.release()
+    await first.set('forward')
   })
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { freshDatabase, openDatabase, until } from './support/database.js'
+import { createDatabase, type Database } from '../src/index.js'
+import { freshDatabase, memoryLog, openDatabase, until } from './support/database.js'
 import { FaultProxy } from './support/proxy.js'
 
 t.test('idle connections are asked whether they are alive', async (t) => {
@@ -79,6 +80,38 @@ t.test('idle connections are asked whether they are alive', async (t) => {
     await idle(1, 50)
     t.equal(await db.fetchVal("SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_is_in_recovery%' AND pid <> pg_backend_pid() AND application_name <> 'observer'"), 0)
   })
+})
+
+t.test('what a check must not take for the end of a connection', async (t) => {
+  const observer = await freshDatabase(t)
+
+  t.test('a session that onConnect has made read-only is as it should be', async (t) => {
+    const db = await openDatabase(t, observer, { min: 3, max: 3, checkIdle: 0.02, onConnect: (connection) => connection.execute('SET default_transaction_read_only = on') })
+    await t.rejects(db.execute('CREATE TABLE nope (a int)'), { code: '25006' })
+    await until(async () => (await observer.rows("SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND now() - state_change > interval '50 ms' AND application_name <> 'observer'"))[0]?.['n'] === 3)
+    t.equal(await db.fetchVal('SELECT 1'), 1)
+    t.match(db.stats(), { size: 3, created: 3, closed: {} })
+  })
+
+  t.test('answers that are late because this process was busy', async (t) => {
+    const db = await openDatabase(t, observer, { min: 4, max: 4, checkIdle: 0.01 })
+    await observer.rows('SELECT pg_sleep(0.05)')
+    const calls = Array.from({ length: 8 }, (_, i) => db.fetchVal('SELECT $1::int', i))
+    const end = performance.now() + 1300
+    while (performance.now() < end); // longer than a check may take
+    t.same(await Promise.all(calls), [0, 1, 2, 3, 4, 5, 6, 7])
+    await until(() => db.stats().free === 4)
+    t.match(db.stats(), { created: 4, closed: {} })
+  })
+})
+
+t.test('expire() also means connections that are just being opened', async (t) => {
+  const observer = await freshDatabase(t)
+  let connects = 0
+  const db: Database = createDatabase({ url: observer.url, min: 1, max: 1, log: memoryLog(), onConnect: () => { if (++connects === 1) db.expire() } }, {})
+  t.teardown(() => db.close())
+  await db.open()
+  t.match(db.stats(), { size: 1, created: 2, closed: { expired: 1 } })
 })
 
 t.test('a server that becomes read-only', async (t) => {

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { startEmbeddedPostgres } from '../examples/embedded/postgres.js'
 import { createDatabase, type Database } from '../src/index.js'
 import { freshDatabase, memoryLog, Observer, openDatabase, until, type MemoryLog } from './support/database.js'
+import { FaultProxy } from './support/proxy.js'
 
 const FULL = { code: 'FST_PG_QUEUE_FULL', statusCode: 503, headers: { 'retry-after': '1' }, message: /^\d callers wait for a connection already/ }
 
@@ -248,4 +249,23 @@ t.test('more connections than the server has', async (t) => {
     t.same(await warnings({ max: 15 }), [])
     t.same(await warnings({ max: 5, instances: 3 }), [])
   })
+})
+
+t.test('a lease that was returned is not reported again while its aborted statement is still ending', async (t) => {
+  const observer = await freshDatabase(t)
+  const proxy = await FaultProxy.start(t, observer.url)
+  const log = memoryLog()
+  const db = await openDatabase(t, observer, { url: proxy.url, min: 1, max: 1, leakWarning: 0.1, log })
+  const warnings = (): number => log.lines.filter(({ level, message }) => level === 'warn' && message.includes('leakWarning')).length
+  const lease = await db.acquire()
+  const controller = new AbortController()
+  const call = lease.fetchVal({ text: 'SELECT pg_sleep(30)', signal: controller.signal })
+  call.catch(() => {})
+  await until(() => warnings() === 1)
+  proxy.delay(500) // for the cancel
+  controller.abort()
+  await t.rejects(call, { code: 'FST_PG_ABORTED' })
+  await lease.release()
+  await until(() => db.stats().free === 1)
+  t.equal(warnings(), 1)
 })

@@ -1,0 +1,44 @@
+import type { HostOrder } from './host-order.js'
+import type { Host } from './transport.js'
+
+/** Seconds without a word from a server after which it counts as silent. */
+export const SILENCE = 1
+/** Milliseconds by which a timer is late only where this process was busy: it has not had time to listen. */
+const BUSY = 100
+
+/** Watches whether a server that is asked for a connection keeps silent. */
+export class Silence {
+  readonly #host: Host
+  readonly #hosts: HostOrder
+  readonly #onSilent: () => void
+  #timer: NodeJS.Timeout | undefined
+  #answered = false
+
+  constructor (host: Host, hosts: HostOrder, onSilent: () => void) {
+    this.#host = host
+    this.#hosts = hosts
+    this.#onSilent = onSilent
+  }
+
+  /** It is asked now. */
+  start (): void {
+    clearTimeout(this.#timer)
+    const due = performance.now() + SILENCE * 1000
+    this.#timer = setTimeout(() => {
+      if (performance.now() - due > BUSY) return this.start()
+      this.#hosts.keptSilent(this.#host)
+      this.#onSilent()
+    }, SILENCE * 1000)
+  }
+
+  answered (): void {
+    this.#answered = true
+    this.stop()
+    this.#hosts.answered(this.#host)
+  }
+
+  /** The connect took longer than it may: it may be something else that took so long after the server's answer. */
+  timedOut (): void { if (!this.#answered) this.#hosts.keptSilent(this.#host) }
+
+  stop (): void { clearTimeout(this.#timer) }
+}
