@@ -146,7 +146,8 @@ t.test('hosts that keep silent, and sessions that refuse to write', async (t) =>
     t.comment(`served by the second after ${(performance.now() - start).toFixed(0)} ms, with a commandTimeout of 0.3 s`)
     t.ok(performance.now() - start < 300 + 1000 + 3000)
     await until(() => db.stats().free === 4)
-    t.match(db.stats().closed, { cancel: 1, check: 3 }, 'the other connections were asked, and replaced')
+    const { cancel = 0, check = 0 } = db.stats().closed
+    t.equal(cancel + check, 4, 'the other connections were asked, and replaced')
   })
 
   t.test('a transaction that its user declared read-only costs no connection when it is used to write', async (t) => {

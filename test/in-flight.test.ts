@@ -22,9 +22,9 @@ const kinds: Readonly<Record<string, (db: Database) => Array<Promise<unknown>>>>
 interface Scene { proxy: FaultProxy, db: Database, observer: Observer }
 
 /** A pool behind a proxy, in which all kinds of calls hang at a lock. */
-async function hanging (t: Test, observer: Observer, kind: (db: Database) => Array<Promise<unknown>>): Promise<Scene & { calls: Array<Promise<unknown>> }> {
+async function hanging (t: Test, observer: Observer, kind: (db: Database) => Array<Promise<unknown>>, commandTimeout = COMMAND_TIMEOUT): Promise<Scene & { calls: Array<Promise<unknown>> }> {
   const proxy = await FaultProxy.start(t, observer.url)
-  const db = await openDatabase(t, observer, { url: proxy.url, min: 2, max: 2, commandTimeout: COMMAND_TIMEOUT, connectTimeout: 1, acquireTimeout: 20 })
+  const db = await openDatabase(t, observer, { url: proxy.url, min: 2, max: 2, commandTimeout, connectTimeout: 1, acquireTimeout: 20 })
   await db.execute('CREATE TABLE IF NOT EXISTS locked (id int)')
   for (let warm = 0; warm < 20; warm++) await Promise.all([db.fetchVal(COUNT), db.fetchVal(COUNT)]) // known to be quick
   await observer.rows('BEGIN')
@@ -57,7 +57,7 @@ t.test('callers in flight when the socket dies learn of it within a second', asy
     const faults: Record<string, (scene: Scene) => unknown> = { 'the network resets': ({ proxy }) => proxy.cut(), 'the server ends it': ({ observer }) => observer.kill() }
     for (const [fault, strike] of Object.entries(faults)) {
       await t.test(`${name}, ${fault}`, async (t) => {
-        const { calls, ...scene } = await hanging(t, observer, kind)
+        const { calls, ...scene } = await hanging(t, observer, kind, 20)
         const outcome = rejected(calls)
         await strike(scene)
         const { seconds, codes } = await outcome
