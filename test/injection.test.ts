@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { createDatabase, type Database, type DatabaseOptions, type Queryable } from '../src/index.js'
 import { freshDatabase, memoryLog, openDatabase, type Observer } from './support/database.js'
+import { forgetArguments } from './support/disclosure.js'
 import { CANARIES, INJECTIONS, WITH_NUL } from './support/injections.js'
 import { PLACES } from './support/places.js'
 
@@ -206,6 +207,7 @@ t.test('injections as the name of the application, the search path and other set
 })
 
 t.test('injections as a user or a database are refused by the server under that name, and as anything else by the library', async (t) => {
+  forgetArguments()
   const { observer, db, untouched } = await open(t)
   for (const text of INJECTIONS.filter((text) => text !== '' && text.length < 60).filter((_, index) => index % 12 === 0)) {
     for (const option of ['user', 'database'] as const) {

@@ -49,5 +49,7 @@ async function report (): Promise<string> {
   // A line with a time is the sum of a subtest.
   const isOne = (line: string, start: string): boolean => line.trimStart().startsWith(start) && !line.includes('# time=')
   const failures = lines.flatMap((line, index) => isOne(line, 'not ok ') ? [lines.slice(index, index + 40).join('\n')] : [])
+  // A file may fail by its exit code alone.
+  if (failures.length === 0) failures.push(...lines.filter((line) => line.startsWith('not ok ')))
   return `${failures.slice(0, 20).join('\n\n')}\n${lines.filter((line) => isOne(line, 'ok ')).length} passed, ${failures.length} failed`
 }

@@ -28,6 +28,9 @@ export const found: string[] = []
 /** The last string arguments, for lines of the log, which belong to no call. */
 const recent: string[] = []
 
+/** For a test that goes on to use the same texts as names, which are not secret. */
+export function forgetArguments (): void { recent.length = 0 }
+
 /** What of `text` is secret: a kind of secret for each. */
 export function secretsIn (text: string, values: readonly string[] = []): string[] {
   const shown = text.replace(FRAMES, '')
