@@ -9,7 +9,7 @@ import { Database, Lease, Queryable, ServerError, Transaction } from '../../src/
  *
  * Exceptions, which are documented: the reason of an aborted signal and what a caller's own function throws are the
  * caller's words, so only errors of the library are looked at; names in them (a table, column, constraint, user,
- * database, type) are allowed; strings shorter than `SHORTEST` say nothing.
+ * database, type) are allowed; strings shorter than `SHORTEST` and mere words say nothing.
  */
 const SHORTEST = 8
 
@@ -17,6 +17,8 @@ const SHORTEST = 8
 const PASSWORD = /\b[0-9a-f]{32}\b/
 /** But for the one that an error names as an example. */
 const CREDENTIALS = /postgres(?:ql)?:\/\/(?!user:password@host)[^\s/"@]*:[^\s/"@]*@/
+/** A mere word, such as `undefined` or the name of the library, which its own messages may hold. */
+const WORD = /^[a-z][a-z-]*$/
 /** Where the code stands: the paths of tests, and names of their functions. */
 const FRAMES = /(?:\\n|\n) *at [^\n]*?(?=\\n|\n|"|$)/g
 
@@ -38,7 +40,7 @@ export function secretsIn (text: string, values: readonly string[] = []): string
   if (PASSWORD.test(shown)) kinds.push('a password')
   if (CREDENTIALS.test(shown)) kinds.push('a URL')
   for (const value of values) {
-    if (value.length >= SHORTEST && shown.includes(JSON.stringify(value).slice(1, -1))) kinds.push(`the value ${value.slice(0, 60)}`)
+    if (value.length >= SHORTEST && !WORD.test(value) && shown.includes(JSON.stringify(value).slice(1, -1))) kinds.push(`the value ${value.slice(0, 60)}`)
   }
   return kinds
 }
