@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Socket } from 'node:net'
+import { wasBusySince } from './busy.js'
 import type { Config } from './config.js'
 import type { Deadlines } from './deadlines.js'
 import type { Driver, DriverResult, DriverTypes } from './driver.js'
@@ -35,8 +36,6 @@ const LATE_CANCEL_TIMEOUT = 0.4
 const CANCEL_AGAIN = 0.1
 /** Seconds for an idle connection to show that it is alive. */
 const CHECK_TIMEOUT = 1
-/** Milliseconds by which a clock is late only where the process was busy. */
-const BUSY = 100
 /** Seconds for the server to take its leave. */
 const GOODBYE_TIMEOUT = 1
 
@@ -154,7 +153,7 @@ export class Connection {
       if (readOnly && this.#server?.readOnly === false) throw new WrongServerError('the server has become read-only')
     } catch (error) {
       // The clock of a process that was busy goes off before it has read the answer. Not on a connection that is given up meanwhile.
-      const wasBusy = error instanceof QueryTimeoutError && performance.now() - due > BUSY
+      const wasBusy = error instanceof QueryTimeoutError && wasBusySince(due)
       if (wasBusy) await this.#recovering
       if (wasBusy && this.#isUsable) return await this.check()
       this.destroy('check', error)

@@ -15,18 +15,22 @@ export class HostOrder {
 
   /** The order of now. Of several that kept silent, the one that was not tried for longest comes first. */
   list (now = performance.now()): Host[] {
-    const silence = (host: Host): number => this.#isSilent(host, now) ? this.#silentAt.get(host) ?? -Infinity : -Infinity
-    return [...this.#hosts].sort((a, b) => silence(a) === silence(b) ? 0 : silence(a) - silence(b))
+    const since = new Map(this.#hosts.map((host) => [host, this.#silentSince(host, now)]))
+    return [...this.#hosts].sort((a, b) => (since.get(a) ?? 0) - (since.get(b) ?? 0))
   }
 
   /** Those that did not keep silent of late, if there are any. */
   lively (now = performance.now()): Host[] {
     const hosts = this.list(now)
-    const lively = hosts.filter((host) => !this.#isSilent(host, now))
+    const lively = hosts.filter((host) => this.#silentSince(host, now) === 0)
     return lively.length > 0 ? lively : hosts
   }
 
-  #isSilent (host: Host, now: number): boolean { return (this.#silentAt.get(host) ?? -Infinity) > now - SILENT_FOR * 1000 }
+  /** When it last kept silent; 0 if it did not of late. */
+  #silentSince (host: Host, now: number): number {
+    const at = this.#silentAt.get(host) ?? 0
+    return at > now - SILENT_FOR * 1000 ? at : 0
+  }
 
   keptSilent (host: Host, now = performance.now()): void { this.#silentAt.set(host, now) }
 

@@ -65,9 +65,14 @@ export class Opener {
     if (this.#retry !== undefined || this.#stopped || wanted === 0) return
     const places = Math.min(room, MOST_AT_ONCE)
     const patient = [...this.#attempts].filter(({ brief }) => !brief)
-    if (!this.#isSlow && patient.length > 0 && patient.length === this.#attempts.size && patient.every(({ silent, abort }) => silent && !abort.signal.aborted)) this.#startBrief(patient, places)
+    if (!this.#isSlow && this.#allHang) this.#startBrief(patient, places)
     const most = Math.min(wanted, this.#failures === 0 ? MOST_AT_ONCE : MOST_WHILE_FAILING)
     for (let count = patient.length; count < most && this.#attempts.size < places; count++) this.#connect(false)
+  }
+
+  /** Whether there is nothing under way but patient connects that a server keeps waiting. */
+  get #allHang (): boolean {
+    return this.#attempts.size > 0 && [...this.#attempts].every(({ brief, silent, abort }) => !brief && silent && !abort.signal.aborted)
   }
 
   #startBrief (patient: Attempt[], places: number): void {

@@ -1,10 +1,9 @@
+import { wasBusySince } from './busy.js'
 import type { HostOrder } from './host-order.js'
 import type { Host } from './transport.js'
 
 /** Seconds without a word from a server after which it counts as silent. */
 export const SILENCE = 1
-/** Milliseconds by which a timer is late only where this process was busy: it has not had time to listen. */
-const BUSY = 100
 
 /** Watches whether a server that is asked for a connection keeps silent. */
 export class Silence {
@@ -25,7 +24,7 @@ export class Silence {
     clearTimeout(this.#timer)
     const due = performance.now() + SILENCE * 1000
     this.#timer = setTimeout(() => {
-      if (performance.now() - due > BUSY) return this.start()
+      if (wasBusySince(due)) return this.start()
       this.#hosts.keptSilent(this.#host)
       this.#onSilent()
     }, SILENCE * 1000)

@@ -1,17 +1,21 @@
 import t from 'tap'
 import { createDatabase, type Database } from '../src/index.js'
-import { freshDatabase, memoryLog, openDatabase, until } from './support/database.js'
+import { freshDatabase, memoryLog, type Observer, openDatabase, until } from './support/database.js'
 import { FaultProxy } from './support/proxy.js'
 
-t.test('idle connections are asked whether they are alive', async (t) => {
-  const observer = await freshDatabase(t)
-  const pids = async (): Promise<number[]> => (await observer.backends()).map(({ pid }) => pid)
-  /** Until so many connections have been idle for so long, by the server's clock. */
-  const idle = (count: number, milliseconds: number): Promise<void> => until(async () => {
+/** Until so many connections have been idle for so long, by the server's clock. */
+async function idleOn (observer: Observer, count: number, milliseconds: number): Promise<void> {
+  await until(async () => {
     const [row] = await observer.rows(`SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name <> 'observer' AND datname = current_database()
       AND state = 'idle' AND now() - state_change > $1 * interval '1 ms'`, [milliseconds])
     return row?.['n'] === count
   })
+}
+
+t.test('idle connections are asked whether they are alive', async (t) => {
+  const observer = await freshDatabase(t)
+  const pids = async (): Promise<number[]> => (await observer.backends()).map(({ pid }) => pid)
+  const idle = (count: number, milliseconds: number): Promise<void> => idleOn(observer, count, milliseconds)
   const checks = async (): Promise<number> => (await observer.backends()).filter(({ query }) => query.includes('pg_is_in_recovery')).length
 
   t.test('one that was idle for long and does not answer is replaced, and the caller is served (case 26)', async (t) => {
@@ -88,14 +92,14 @@ t.test('what a check must not take for the end of a connection', async (t) => {
   t.test('a session that onConnect has made read-only is as it should be', async (t) => {
     const db = await openDatabase(t, observer, { min: 3, max: 3, checkIdle: 0.02, onConnect: (connection) => connection.execute('SET default_transaction_read_only = on') })
     await t.rejects(db.execute('CREATE TABLE nope (a int)'), { code: '25006' })
-    await until(async () => (await observer.rows("SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND now() - state_change > interval '50 ms' AND application_name <> 'observer'"))[0]?.['n'] === 3)
+    await idleOn(observer, 3, 50)
     t.equal(await db.fetchVal('SELECT 1'), 1)
     t.match(db.stats(), { size: 3, created: 3, closed: {} })
   })
 
   t.test('answers that are late because this process was busy', async (t) => {
     const db = await openDatabase(t, observer, { min: 4, max: 4, checkIdle: 0.01 })
-    await observer.rows('SELECT pg_sleep(0.05)')
+    await idleOn(observer, 4, 50)
     const calls = Array.from({ length: 8 }, (_, i) => db.fetchVal('SELECT $1::int', i))
     const end = performance.now() + 1300
     while (performance.now() < end); // longer than a check may take
@@ -112,20 +116,4 @@ t.test('expire() also means connections that are just being opened', async (t) =
   t.teardown(() => db.close())
   await db.open()
   t.match(db.stats(), { size: 1, created: 2, closed: { expired: 1 } })
-})
-
-t.test('a server that becomes read-only', async (t) => {
-  const observer = await freshDatabase(t)
-  await observer.rows('CREATE TABLE writes (n int)')
-
-  t.test('a session in which writing was turned off by its user costs no connection, and is cleaned', async (t) => {
-    const db = await openDatabase(t, observer, { min: 1, max: 1 })
-    await t.rejects(db.transaction((tx) => tx.execute('INSERT INTO writes VALUES (1)'), { readOnly: true }), { code: '25006' })
-    const lease = await db.acquire()
-    await lease.execute('SET default_transaction_read_only = on')
-    await t.rejects(lease.execute('INSERT INTO writes VALUES (1)'), { code: '25006' })
-    await lease.release()
-    await db.execute('INSERT INTO writes VALUES (1)')
-    t.match(db.stats(), { created: 1, size: 1, closed: {} })
-  })
 })

@@ -1,9 +1,8 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../examples/embedded/free-port.js'
 import type { LoadGenerator } from '../http/generator.js'
 import type { Measured, Work } from '../work.js'
 import { environment, LIMIT, type Child } from './child.js'
@@ -49,14 +48,4 @@ function httpChild (name: string, port: number, child: ChildProcess, generate: L
   }
 
   return { open, measure, kill: () => { child.kill('SIGKILL') } }
-}
-
-async function freePort (): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port is free')
-  return address.port
 }

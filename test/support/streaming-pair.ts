@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdir, stat, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import pg from 'pg'
 import type { Test } from 'tap'
+import { freePort } from '../../examples/embedded/free-port.js'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../examples/embedded/postgres.js'
 import { until } from './database.js'
 
@@ -116,13 +116,4 @@ export class Standby {
 async function run (command: string, args: string[]): Promise<void> {
   const [code] = await once(spawn(command, args, { stdio: 'ignore' }), 'exit')
   if (code !== 0) throw new Error(`${command} failed`)
-}
-
-async function freePort (): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
