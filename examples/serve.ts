@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import dotenv from 'dotenv'
 import type { FastifyInstance, FastifyListenOptions } from 'fastify'
 import { buildApp } from './app.js'
-import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded/postgres.js'
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../tools/embedded-postgres/embedded-postgres.js'
 import { explain } from './explain.js'
 import { readSettings } from './settings.js'
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { EmbeddedPostgres } from '../examples/embedded/postgres.js'
+import type { EmbeddedPostgres } from '../tools/embedded-postgres/embedded-postgres.js'
 import type { Database } from '../src/index.js'
-import type { Fault, FaultProxy } from '../test/support/proxy.js'
+import type { Fault, FaultProxy } from '../tools/fault-proxy.js'
 import type { Random } from '../test/support/random.js'
 import { kill } from './server.js'
 

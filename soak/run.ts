@@ -1,9 +1,9 @@
 // npm run soak -- [--minutes N | --seconds N] [--writes N] [--callers N] [--seed TEXT] [--json FILE]
 import { setTimeout as sleep } from 'node:timers/promises'
-import { clearProgress, showProgress } from '../bench/report/progress.js'
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../examples/embedded/postgres.js'
+import { clearProgress, showProgress } from '../tools/progress.js'
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../tools/embedded-postgres/embedded-postgres.js'
 import { createDatabase, type Database } from '../src/index.js'
-import { FaultProxy } from '../test/support/proxy.js'
+import { FaultProxy } from '../tools/fault-proxy.js'
 import { seeded } from '../test/support/random.js'
 import { Calls } from './calls.js'
 import { checkClosed, checkMoney, checkPool, checkWrites } from './check.js'

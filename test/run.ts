@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startEmbeddedPostgres } from '../examples/embedded/postgres.js'
+import { startEmbeddedPostgres } from '../tools/embedded-postgres/embedded-postgres.js'
 
 /**
  * `npm test`: one PostgreSQL for all test files, each with a database of its own on it; then tap. A run of everything
- * also holds the coverage against what the project promises. Arguments go to tap: `npm test -- test/load.test.ts`.
+ * also holds the coverage against what the project promises. Arguments go to tap: `npm test -- test/pool/load.test.ts`.
  */
 const LEAST_COVERAGE = 95
 

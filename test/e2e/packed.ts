@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startEmbeddedPostgres } from '../../examples/embedded/postgres.js'
+import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { Observer, until } from '../support/database.js'
 
 /**

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import pg from 'pg'
 import type { Test } from 'tap'
 import { createDatabase, type Database, type DatabaseOptions, type Log } from '../../src/index.js'
-import { startEmbeddedPostgres } from '../../examples/embedded/postgres.js'
+import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { lookAtLine } from './disclosure.js'
 
 /** A logger that keeps what it is told. */

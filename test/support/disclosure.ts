@@ -13,7 +13,7 @@ import { Database, Lease, Queryable, ServerError, Transaction } from '../../src/
  */
 const SHORTEST = 8
 
-/** Every password of a test server has this form (examples/embedded/keeper.ts). */
+/** Every password of a test server has this form (tools/embedded-postgres/keeper.ts). */
 const PASSWORD = /\b[0-9a-f]{32}\b/
 /** But for the one that an error names as an example. */
 const CREDENTIALS = /postgres(?:ql)?:\/\/(?!user:password@host)[^\s/"@]*:[^\s/"@]*@/

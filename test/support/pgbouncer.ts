@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { Test } from 'tap'
-import { freePort } from '../../examples/embedded/free-port.js'
+import { freePort } from '../../tools/embedded-postgres/free-port.js'
 import { until } from './database.js'
 
 /** PgBouncer's settings beyond those that the tests always need. */

@@ -4,8 +4,8 @@ import { cp, mkdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import pg from 'pg'
 import type { Test } from 'tap'
-import { freePort } from '../../examples/embedded/free-port.js'
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../examples/embedded/postgres.js'
+import { freePort } from '../../tools/embedded-postgres/free-port.js'
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { until } from './database.js'
 
 /** A primary, and a standby that streams from it. Both go when the test ends. */

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import type { Database } from '../../src/index.js'
 import { until } from './database.js'
-import type { FaultProxy } from './proxy.js'
+import type { FaultProxy } from '../../tools/fault-proxy.js'
 
 /**
  * The network swallows a statement of a pool of one connection with a short `commandTimeout`: our own clock answers, and

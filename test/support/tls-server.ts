@@ -2,7 +2,7 @@ import { chown, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
 import type { Test } from 'tap'
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../examples/embedded/postgres.js'
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { Observer, until } from './database.js'
 
 /** A certificate and its key, in PEM. */

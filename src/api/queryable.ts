@@ -1,0 +1,138 @@
+import type { Read } from '../connection/execution.js'
+import type { ArgumentLists } from '../batch/argument-lists.js'
+import type { Batch } from '../batch/batch.js'
+import { type BatchQuery, type Call, type Mode, type Query, toBatchCall, toCall } from '../query/query.js'
+import type { DriverResult } from '../driver/result.js'
+import type { StatementCache } from '../query/statement.js'
+import type { TransactionOptions } from '../transaction/transaction-options.js'
+
+/** A row: its columns by name. */
+export type Row = Record<string, unknown>
+
+/** What the server said of a statement. */
+export interface ExecuteResult {
+  /** The command tag, such as `INSERT 0 1` or `CREATE TABLE`. */
+  status: string
+  command: string
+  /** Rows affected or returned. */
+  count: number
+}
+
+/**
+ * The query helpers: what `fastify.db`, a lease and a transaction have in common.
+ *
+ * Every helper takes the statement with `$1, $2, …` and one argument for each, or `{ text, timeout, signal, prepare }`.
+ * All reject with `ServerError` (SQLSTATE in `code`) for what the server refuses, and with coded errors (`FST_PG_…`)
+ * for values that cannot be sent, timeouts, lost connections and so on; docs/quick-reference.md lists them.
+ */
+export abstract class Queryable {
+  protected readonly statements: StatementCache
+
+  constructor (statements: StatementCache) { this.statements = statements }
+
+  /** The first row, or `null`.
+   * @example const user = await db.fetchOne<User>('SELECT * FROM users WHERE id = $1', 7) */
+  fetchOne<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
+    return this.#run(query, args, 'rows', firstRow<T>)
+  }
+
+  /** All rows, in a plain array.
+   * @example const users = await db.fetchAll<User>('SELECT * FROM users WHERE city = $1 ORDER BY name', 'Oslo') */
+  fetchAll<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T[]> {
+    return this.#run(query, args, 'rows', allRows<T>)
+  }
+
+  /** The first column of the first row, or `null`.
+   * @example const count = await db.fetchVal<number>('SELECT count(*) FROM users') */
+  fetchVal<T = unknown> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
+    return this.#run(query, args, 'values', firstValue<T>)
+  }
+
+  /** Runs a statement for its effect. Without arguments it may be a script of several statements, which run in one
+   * transaction unless they say otherwise; of a script only the last command is told, and `count` is 0.
+   * @example const { count } = await db.execute('DELETE FROM users WHERE id = $1', 7) */
+  execute (query: Query, ...args: readonly unknown[]): Promise<ExecuteResult> {
+    return this.#run(query, args, 'script', toExecuteResult)
+  }
+
+  /** The row that a statement with RETURNING gives, or `null`.
+   * @example const user = await db.executeWithReturning<User>('INSERT INTO users (name) VALUES ($1) RETURNING *', 'Ada') */
+  executeWithReturning<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
+    return this.#run(query, args, 'rows', firstRow<T>)
+  }
+
+  /**
+   * Runs one statement for each list of arguments, in one transaction (inside a transaction: a savepoint): all or none.
+   * The lists may come from any iterable or async iterable, which is read while the statements run, in bounded memory.
+   * Beside the other options `{ text, … }` takes `onProgress`, and `batch: 'pipeline'` for one execution for each list
+   * where an INSERT could travel as arrays. `timeout` seconds are for one execution.
+   *
+   * Rejects with the error of the first list that fails: a `ServerError` has its number in `row`, from 0; others name it.
+   * @example await db.executeMany('INSERT INTO logs (level, message) VALUES ($1, $2)', [['info', 'one'], ['warn', 'two']])
+   */
+  async executeMany (query: BatchQuery, argsList: ArgumentLists): Promise<{ count: number }> {
+    let count = 0
+    await this.#batch(query, argsList, (_, affected) => { count += affected ?? 0 })
+    return { count }
+  }
+
+  /** The same for a statement with RETURNING: the rows, in the order of the lists.
+   * @example const users = await db.executeManyWithReturning<User>('INSERT INTO users (name) VALUES ($1) RETURNING *', [['Ada'], ['Grace']]) */
+  async executeManyWithReturning<T extends object = Row> (query: BatchQuery, argsList: ArgumentLists): Promise<T[]> {
+    const rows: unknown[] = []
+    await this.#batch(query, argsList, (some) => { for (const row of some) rows.push(row) })
+    return rows as T[]
+  }
+
+  /**
+   * Runs `work` in a transaction: returning commits, throwing rolls back. Inside a transaction it is a savepoint.
+   * Rejects with the error of `work`; with `TransactionAbortedError` if a statement failed and `work` swallowed that.
+   * @example
+   * await db.transaction(async (tx) => {
+   *   await tx.execute('UPDATE accounts SET balance = balance - $1 WHERE id = $2', 10, from)
+   *   await tx.execute('UPDATE accounts SET balance = balance + $1 WHERE id = $2', 10, to)
+   * }, { isolation: 'serializable' })
+   */
+  abstract transaction<T> (work: (tx: Queryable) => Promise<T> | T, options?: TransactionOptions): Promise<T>
+
+  protected abstract run<T> (call: Call, read: Read<T>): Promise<T>
+  protected abstract batch (batch: Batch): Promise<void>
+
+  #batch (query: BatchQuery, argsList: ArgumentLists, onResult: Batch['onResult']): Promise<void> {
+    const { statements } = this
+    return this.batch({ call: toBatchCall(query, statements), argsList, statements, onResult })
+  }
+
+  #call (query: Query, args: readonly unknown[], mode: Mode): Call {
+    return toCall(query, args, mode, this.statements)
+  }
+
+  #run<T> (query: Query, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
+    try {
+      return this.run(this.#call(query, args, mode), read)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+}
+
+function firstRow<T> (rows: DriverResult): T | null {
+  return rows.length === 0 ? null : rows[0] as T
+}
+
+function allRows<T> (rows: DriverResult): T[] {
+  return Array.from(rows) as T[]
+}
+
+function firstValue<T> ([row]: DriverResult): T | null {
+  return Array.isArray(row) && row.length > 0 ? row[0] as T | null : null
+}
+
+function toExecuteResult ({ command, count }: DriverResult, { statement: { isScript } }: Call): ExecuteResult {
+  const name = command ?? ''
+  // Of several statements without rows the driver mixes the count of the first with the command of the last.
+  if (isScript) return { status: name, command: name, count: 0 }
+  // The driver drops the OID, which has been 0 since Postgres 12.
+  const status = count === null ? name : name === 'INSERT' ? `INSERT 0 ${count}` : `${name} ${count}`
+  return { status, command: name, count: count ?? 0 }
+}

@@ -1,0 +1,116 @@
+import { QueryError } from '../errors/errors.js'
+
+/** Lists of arguments, one for each execution. */
+export type ArgumentLists = Iterable<readonly unknown[]> | AsyncIterable<readonly unknown[]>
+
+/** Some of them. */
+export type Lists = ReadonlyArray<readonly unknown[]>
+
+/** Lists taken together: enough that the server's fixed part of a statement is small, few enough to bound memory. */
+const MOST_LISTS = 10_000
+/** The same of an async source, which may hang: the sooner a list is sent, the sooner it is known to be bad. */
+const MOST_LISTS_ASYNC = 5_000
+/** About as many characters at most, unless one list alone has more. */
+const MOST_CHARACTERS = 1_000_000
+
+/** Why an async source need not be waited for any longer: the call was aborted, its connection is gone, or a list failed. */
+export class Interruption {
+  #error: { cause: unknown } | undefined
+  /** Of whoever waits now. */
+  #reject: ((cause: unknown) => void) | undefined
+
+  get raised (): boolean { return this.#error !== undefined }
+
+  /** From now on whoever waits, waits in vain. */
+  raise (cause: unknown): void {
+    this.#error ??= { cause }
+    this.#reject?.(cause)
+  }
+
+  /** The outcome of `promise`, unless the interruption comes first. Only one can be waited for at a time. */
+  wait<T> (promise: PromiseLike<T>): Promise<T> {
+    // Not Promise.race, which would add a handler to one and the same promise for each of a million lists.
+    return new Promise((resolve, reject) => {
+      promise.then(resolve, reject)
+      this.#reject = reject
+      if (this.#error !== undefined) reject(this.#error.cause)
+    })
+  }
+}
+
+/** Reads the lists and gives them in chunks. Raises `QueryError` for what is no list of lists. */
+export async function * inChunks (argsList: ArgumentLists, interruption: Interruption): AsyncGenerator<Lists, void, undefined> {
+  if (typeof argsList !== 'object' || argsList === null || !(Symbol.iterator in argsList || Symbol.asyncIterator in argsList)) {
+    throw new QueryError('the argument lists are not iterable: pass an array of arrays, or any iterable or async iterable of arrays')
+  }
+  const mostLists = Symbol.asyncIterator in argsList ? MOST_LISTS_ASYNC : MOST_LISTS
+  let row = 0
+  let chunk: Array<readonly unknown[]> = []
+  let characters = 0
+  const isFull = (args: readonly unknown[]): boolean => {
+    if (!Array.isArray(args)) throw new QueryError(`row ${row} of the argument lists is not an array: pass one array of arguments for each execution`)
+    row++
+    chunk.push(args)
+    characters += sizeOf(args)
+    return chunk.length >= mostLists || characters >= MOST_CHARACTERS
+  }
+  const take = (): Lists => {
+    const lists = chunk
+    chunk = []
+    characters = 0
+    return lists
+  }
+  if (Symbol.asyncIterator in argsList) {
+    for await (const args of interruptible(argsList, interruption)) {
+      if (isFull(args)) yield take()
+    }
+  } else {
+    for (const args of argsList) {
+      if (isFull(args)) yield take()
+    }
+  }
+  if (chunk.length > 0) yield take()
+}
+
+/** The same lists, without waiting for them for ever. */
+async function * interruptible (argsList: AsyncIterable<readonly unknown[]>, interruption: Interruption): AsyncGenerator<readonly unknown[], void, undefined> {
+  const iterator = argsList[Symbol.asyncIterator]()
+  let running = true
+  try {
+    for (;;) {
+      const step = await interruption.wait(iterator.next())
+      if (step.done === true) {
+        running = false
+        return
+      }
+      yield step.value
+    }
+  } catch (error) {
+    running = false
+    // It hangs: it is told, but what it says to that is not waited for either.
+    if (interruption.raised) Promise.resolve().then(() => iterator.return?.()).catch(() => {})
+    throw error
+  } finally {
+    if (running) await interruption.wait(Promise.resolve(iterator.return?.()))
+  }
+}
+
+/** About how many characters the arguments are on the wire. */
+function sizeOf (value: unknown, depth = 0): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 8
+  if (value instanceof Uint8Array) return 2 * value.byteLength
+  // Deeper than values usually are, so that a circular one comes to an end.
+  if (depth > 4) return 64
+  let size = 2
+  try {
+    if (Array.isArray(value)) {
+      for (const item of value) size += 4 + sizeOf(item, depth + 1)
+      return size
+    }
+    for (const name in value) size += name.length + 4 + sizeOf(Reflect.get(value, name), depth + 1)
+  } catch {
+    // A getter or a Proxy that throws: whoever writes the value says so, with its row.
+  }
+  return size
+}

@@ -1,0 +1,12 @@
+import { closest, distance } from 'fastest-levenshtein'
+import { OptionError } from '../errors/errors.js'
+
+/** An option that is not known is an error that names the nearest known one: a typing error must not go unnoticed. */
+export function rejectUnknown (options: object, known: readonly string[], prefix = ''): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue
+    const nearest = closest(name, [...known])
+    const hint = distance(name, nearest) <= Math.max(2, name.length / 2) ? `did you mean ${prefix}${nearest}?` : `known are ${known.join(', ')}`
+    throw new OptionError(`unknown option ${prefix}${name}: ${hint}`)
+  }
+}

@@ -1,0 +1,67 @@
+import type { Execution } from './execution.js'
+import type { Lag } from '../query/lag.js'
+
+/** The calls that are in flight on one connection, in the order in which the driver will answer them. */
+export class InFlight {
+  readonly #executions: Array<Execution<never>> = []
+  readonly #lag: Lag
+  /** Whether a cancel is on its way to the server: it may hit any of them. */
+  #cancelling = false
+  #answeredAt = 0
+  /** When the first of those that travel together was sent, and how many of them are answered. */
+  #firstSentAt = 0
+  #answered = 0
+
+  constructor (lag: Lag) { this.#lag = lag }
+
+  get size (): number { return this.#executions.length }
+  /** What the server is running, as far as is known here. */
+  get oldest (): Execution<never> | undefined { return this.#executions[0] }
+  get isCancelling (): boolean { return this.#cancelling }
+
+  add (execution: Execution<never>): void {
+    execution.exposed = this.#cancelling
+    this.#executions.push(execution)
+  }
+
+  remove (execution: Execution<never>): void {
+    const index = this.#executions.indexOf(execution)
+    if (index === 0) this.#executions.shift()
+    else if (index !== -1) this.#executions.splice(index, 1)
+  }
+
+  /** What is sent for it now will be answered after all others. */
+  moveToEnd (execution: Execution<never>): void {
+    if (this.#executions.length === 1) return
+    this.remove(execution)
+    this.#executions.push(execution)
+  }
+
+  /** A cancel is on its way, or not any more. */
+  expose (cancelling: boolean): void {
+    this.#cancelling = cancelling
+    if (cancelling) for (const execution of this.#executions) execution.exposed = true
+  }
+
+  /** Answers all callers, because the connection is lost. */
+  failAll (error: unknown): void {
+    for (const execution of [...this.#executions]) execution.fail(error)
+  }
+
+  /** Tells the statement how long the server took: since it was written, or since it was done with the one before. */
+  measure ({ call: { statement }, startedAt }: Execution, writtenAt: number): void {
+    const now = performance.now()
+    if (startedAt >= this.#answeredAt) {
+      this.#firstSentAt = Math.max(startedAt, writtenAt)
+      this.#answered = 0
+    }
+    this.#answered++
+    statement.pace.took(now - Math.max(this.#firstSentAt, this.#answeredAt), (now - this.#firstSentAt) / this.#answered, this.#lag)
+    this.#answeredAt = now
+  }
+
+  /** The time, without asking the clock again if an answer has just been measured. */
+  now ({ startedAt }: Execution<never>): number {
+    return this.#answeredAt > startedAt ? this.#answeredAt : performance.now()
+  }
+}

@@ -1,0 +1,44 @@
+import { type Driver, DriverServerError } from '../driver/postgres-js.js'
+import type { Request } from '../driver/request.js'
+import type { Statement } from '../query/statement.js'
+
+/** Prepared statements at most: the server keeps about 12 KB for each, and the driver never drops one. */
+const MOST_PREPARED = 256
+
+/** What the driver holds prepared on one connection, with the types of the parameters. */
+export class PreparedStatements {
+  readonly #driver: Driver
+  readonly #types = new Map<string, readonly number[]>()
+  /** Those that are just being prepared anew. */
+  readonly #renewals = new Map<string, Promise<void>>()
+
+  constructor (driver: Driver) { this.#driver = driver }
+
+  get isFull (): boolean { return this.#types.size >= MOST_PREPARED }
+  has (text: string): boolean { return this.#types.has(text) }
+  typesOf (text: string): readonly number[] | undefined { return this.#types.get(text) }
+  isRenewing (text: string): boolean { return this.#renewals.has(text) }
+
+  /** The driver binds this statement at once from now on, so its types must be known here before it is sent again. */
+  remember ({ text }: Statement, { prepare, statement }: Request): void {
+    if (prepare && statement !== null && !this.#types.has(text) && !statement.types.includes(0)) this.#types.set(text, statement.types)
+  }
+
+  /** Has a stale statement prepared anew: once, however many calls have found out. If it fails, the statement is dropped. */
+  renew ({ text, strings }: Statement, parameters: number): Promise<void> {
+    const renewal = this.#renewals.get(text) ?? this.#driver.describe(strings, new Array<null>(parameters).fill(null), true)
+      .then((types) => { this.#types.set(text, types) })
+      .finally(() => this.#renewals.delete(text))
+    this.#types.delete(text)
+    this.#renewals.set(text, renewal)
+    return renewal
+  }
+}
+
+/** Where the server finds out that a prepared statement is gone, gives other columns than it did, or takes other types. */
+const STALE_ROUTINES = new Set<unknown>(['FetchPreparedStatement', 'RevalidateCachedQuery', 'transformAssignedExpr'])
+
+/** Whether the server refused a prepared statement as stale. A function that it calls may raise the same, with a context. */
+export function isStale (error: unknown): boolean {
+  return error instanceof DriverServerError && STALE_ROUTINES.has(error.routine) && (error.where === undefined || /^(unnamed )?portal /.test(error.where))
+}

@@ -1,0 +1,39 @@
+import type { TargetSessionAttrs } from '../config/config.js'
+import type { DriverResult } from '../driver/result.js'
+
+/** What is asked of a server on each new connection, and again where it may have changed. */
+export const SERVER_QUERY = `select pg_catalog.pg_is_in_recovery() as standby,
+  pg_catalog.current_setting('transaction_read_only') = 'on' as read_only,
+  pg_catalog.pg_backend_pid() as pid,
+  pg_catalog.current_setting('max_connections')::int as places,
+  pg_catalog.current_setting('superuser_reserved_connections')::int +
+    coalesce(pg_catalog.current_setting('reserved_connections', true)::int, 0) as reserved`
+
+/** What a server says about itself. */
+export interface ServerFacts {
+  readonly standby: boolean
+  readonly readOnly: boolean
+  /** The process that ran the query. With a pooler in between it is not the one that the connection was given. */
+  readonly pid: number
+  /** Its max_connections. */
+  readonly places: number
+  /** How many of those it keeps for others. */
+  readonly reserved: number
+}
+
+/** The server that answered is not of the kind that is asked for, or not any more. */
+export class WrongServerError extends Error {
+  readonly code = 'WRONG_SERVER'
+}
+
+/** The answer to `SERVER_QUERY`. */
+export function readServerFacts ([row]: DriverResult): ServerFacts {
+  const { standby, read_only: readOnly, pid, places, reserved } = row as Record<string, unknown>
+  return { standby: standby === true, readOnly: readOnly === true, pid: Number(pid), places: Number(places), reserved: Number(reserved) }
+}
+
+/** Raises `WrongServerError` unless the server is of the wanted kind. */
+export function checkServer ({ standby, readOnly }: ServerFacts, wanted: TargetSessionAttrs): void {
+  const fits = { any: true, 'prefer-standby': true, primary: !standby, standby, 'read-write': !readOnly, 'read-only': readOnly }
+  if (!fits[wanted]) throw new WrongServerError(`the server is not ${wanted}`)
+}

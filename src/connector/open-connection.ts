@@ -1,0 +1,108 @@
+import type { TargetSessionAttrs } from '../config/config.js'
+import { Connection, type ConnectionParts } from '../connection/connection.js'
+import { Driver } from '../driver/postgres-js.js'
+import { OptionError } from '../errors/errors.js'
+import type { HostOrder } from './host-order.js'
+import { orAborted } from '../timing/abortable.js'
+import { checkServer } from '../connection/server-info.js'
+import { Silence } from './response-watch.js'
+import type { StartupParameters } from './startup-parameters.js'
+import { connectSocket } from '../protocol/socket.js'
+import type { Host } from '../config/target.js'
+
+/** A connect took longer than it may. */
+export class ConnectTimeoutError extends Error {
+  readonly code = 'CONNECT_TIMEOUT'
+}
+
+export type ConnectParts = Omit<ConnectionParts, 'socket' | 'driver' | 'host'> & {
+  /** One for all connections of a pool. */
+  startupParameters: StartupParameters
+  /** Runs on the new connection before anyone else gets it. */
+  onConnect: ((connection: Connection) => unknown) | undefined
+}
+
+export interface ConnectLimits {
+  hosts: HostOrder
+  /** What each host may take at most; 0 is no limit. */
+  seconds: number
+  signal: AbortSignal
+  /** Told when a host has not said a word for `SILENCE`, and when another one is tried. */
+  onSilence: (silent: boolean) => void
+}
+
+/**
+ * Opens one connection: to the first host that answers and is of the wanted kind. Rejects with the true cause (of the
+ * last host), or with the reason of `signal`; nothing is left open then.
+ */
+export async function connect (parts: ConnectParts, { hosts, seconds, signal, onSilence }: ConnectLimits): Promise<Connection> {
+  const { targetSessionAttrs } = parts.config
+  const rounds: TargetSessionAttrs[] = targetSessionAttrs === 'prefer-standby' ? ['standby', 'any'] : [targetSessionAttrs]
+  let failure: unknown
+  for (const wanted of rounds) {
+    // What is only preferred does not wait for hosts that keep silent.
+    for (const host of rounds.length > 1 && wanted === 'standby' ? hosts.lively() : hosts.list()) {
+      signal.throwIfAborted()
+      onSilence(false)
+      const silence = new Silence(host, hosts, () => onSilence(true))
+      try {
+        return await within(seconds, signal, (limit) => parts.startupParameters.connect(host, (parameters) =>
+          connectTo(host, wanted, parts, { parameters, silence, limit })))
+      } catch (error) {
+        failure = error
+        if (error instanceof ConnectTimeoutError) silence.timedOut()
+      } finally {
+        silence.stop()
+      }
+    }
+  }
+  throw failure
+}
+
+interface Attempt {
+  parameters: Readonly<Record<string, string>>
+  silence: Silence
+  limit: AbortSignal
+}
+
+async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, { parameters, silence, limit }: Attempt): Promise<Connection> {
+  const { config, types } = parts
+  const { user, database, prepare } = config
+  // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.
+  const password = await orAborted(limit, async () => config.password())
+  if (typeof password !== 'string') throw new OptionError('option password: the function must return a string')
+  silence.start()
+  const socket = await connectSocket(host, config.ssl, limit)
+  const driver = new Driver({ socket, user, password, database, prepare, parameters, types })
+  const connection = new Connection({ ...parts, socket, driver, host })
+  try {
+    const server = await orAborted(limit, () => connection.greet())
+    silence.answered()
+    checkServer(server, wanted)
+    await orAborted(limit, async () => parts.onConnect?.(connection))
+    // A statement that it gave up may still be running: nobody gets the connection before it has ended.
+    while (connection.recovering !== undefined) await orAborted(limit, async () => connection.recovering)
+    if (parts.onConnect !== undefined) await orAborted(limit, () => connection.look()) // it may have made the session read-only
+    connection.settleIn()
+    return connection
+  } catch (error) {
+    connection.destroy('lost', error)
+    throw error
+  }
+}
+
+/** Runs `work` with a signal that fires after `seconds`, or with `parent`. */
+async function within<T> (seconds: number, parent: AbortSignal, work: (limit: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  const timer = seconds === 0
+    ? undefined
+    : setTimeout(() => controller.abort(new ConnectTimeoutError(`no connection within ${seconds} s`)), seconds * 1000)
+  const onAbort = (): void => controller.abort(parent.reason)
+  parent.addEventListener('abort', onAbort)
+  try {
+    return await work(controller.signal)
+  } finally {
+    clearTimeout(timer)
+    parent.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,129 @@
+import { ParameterCountError, ValueError } from '../errors/errors.js'
+import { Refusal } from '../codecs/encode.js'
+import type { Statement } from '../query/statement.js'
+import type { PgType, TypeRegistry } from '../codecs/type-registry.js'
+
+/** Thrown while the driver binds: the statement is not executed, and our side finds out why and what to do. */
+export class BindAborted extends Error {}
+
+/**
+ * One argument of a statement on its way through the driver.
+ *
+ * The driver asks for the text form when it binds: at once for a prepared statement, after the server named the types
+ * for a new one. A serialiser that throws there wedges the connection (driver-traps.md), unless the statement is just
+ * being described; so arguments of prepared statements are written before anything is given to the driver.
+ */
+export class Argument {
+  readonly value: unknown
+  #oid = 0
+  #text = ''
+
+  constructor (value: unknown) { this.value = value }
+
+  /** The text form, written once for each type that asks. */
+  textAs (type: PgType): string {
+    if (this.#oid !== type.oid) {
+      this.#text = textAs(type, this.value)
+      this.#oid = type.oid
+    }
+    return this.#text
+  }
+
+  /** What the driver does with a type that it has no serialiser for: one that the pool has not learned yet. */
+  toString (): never { throw new BindAborted() }
+}
+
+/** The text form of a value. Raises nothing but a `Refusal`, whatever the value does when it is read. */
+function textAs (type: PgType, value: unknown): string {
+  try {
+    const text = type.encode(value)
+    // Written as UTF-8, it would silently be another character.
+    if (!text.isWellFormed()) throw new Refusal('it holds one half of a surrogate pair without the other')
+    return text
+  } catch (error) {
+    throw error instanceof Refusal ? error : new Refusal('reading it fails, or it is too long for a string')
+  }
+}
+
+/** Only for an error: a `$7` inside a string counts too. */
+function highestPlaceholder (text: string): number {
+  return Math.max(0, ...[...text.matchAll(/\$(\d+)/g)].map(([, digits]) => Number(digits)))
+}
+
+/** The protocol counts to 65,535, but postgres.js 3.4.9 stops here. */
+const MOST_ARGUMENTS = 65_533
+
+/** Wraps the arguments of a call; null stays null. Checks what can be known without the types. `row` names them in an error. */
+export function toArguments (values: readonly unknown[], statement: Pick<Statement, 'text' | 'parameters'>, row = ''): Array<Argument | null> {
+  checkCount(values, statement, row)
+  return values.map((value, index) => {
+    if (value === null) return null
+    if (value === undefined) throw undefinedValue(row, index)
+    return new Argument(value)
+  })
+}
+
+function checkCount (values: readonly unknown[], { text, parameters }: Pick<Statement, 'text' | 'parameters'>, row: string): void {
+  if (values.length > MOST_ARGUMENTS) throw new ParameterCountError(row, values.length, `at most ${MOST_ARGUMENTS}`)
+  if (parameters !== undefined) {
+    if (values.length !== parameters) throw new ParameterCountError(row, values.length, parameters)
+  // A text without `$3` has no third parameter, wherever else it has dollars.
+  } else if (values.length > 0 && !text.includes(`$${values.length}`)) throw new ParameterCountError(row, values.length, highestPlaceholder(text))
+}
+
+const undefinedValue = (row: string, index: number): Error => new ValueError(`${row}parameter $${index + 1}`, 'it is undefined (use null for NULL)')
+
+/**
+ * Writes each argument as its type, so that nothing can throw later. Returns the types that the pool has yet to learn;
+ * throws the coded error for a wrong count or a value that cannot be sent.
+ */
+export function writeArguments (args: ReadonlyArray<Argument | null>, types: readonly number[], registry: TypeRegistry, row = ''): number[] {
+  if (args.length !== types.length) throw new ParameterCountError(row, args.length, types.length)
+  const unknown: number[] = []
+  for (let index = 0; index < args.length; index++) {
+    const argument = args[index]
+    const oid = types[index]
+    if (argument === null || argument === undefined || oid === undefined) continue
+    const type = registry.get(oid)
+    if (type === undefined) {
+      unknown.push(oid)
+      continue
+    }
+    try {
+      argument.textAs(type)
+    } catch (error) {
+      if (error instanceof Refusal) throw new ValueError(`${row}parameter $${index + 1}`, error.message)
+      throw error
+    }
+  }
+  return unknown
+}
+
+/**
+ * The text forms of one of many argument lists, whose types are all known, without an `Argument` for each. Refuses what
+ * `toArguments` and `writeArguments` refuse.
+ */
+export function writeTexts (values: readonly unknown[], statement: Pick<Statement, 'text' | 'parameters'>, types: readonly number[], registry: TypeRegistry, row: number): Array<string | null> {
+  if (values.length !== types.length || values.length > MOST_ARGUMENTS) {
+    checkCount(values, statement, `row ${row}, `)
+    throw new ParameterCountError(`row ${row}, `, values.length, types.length)
+  }
+  const texts: Array<string | null> = []
+  for (let index = 0; index < types.length; index++) {
+    const value = values[index]
+    if (value === null) {
+      texts.push(null)
+      continue
+    }
+    if (value === undefined) throw undefinedValue(`row ${row}, `, index)
+    const type = registry.get(types[index] ?? 0)
+    if (type === undefined) throw new Error(`type ${types[index]} should have been learned`)
+    try {
+      texts.push(textAs(type, value))
+    } catch (error) {
+      if (error instanceof Refusal) throw new ValueError(`row ${row}, parameter $${index + 1}`, error.message)
+      throw error
+    }
+  }
+  return texts
+}

@@ -1,0 +1,89 @@
+import net from 'node:net'
+import tls from 'node:tls'
+import { once } from 'node:events'
+import type { Host, Ssl } from '../config/target.js'
+
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
+const CANCEL_REQUEST_CODE = 80877102
+
+/** The server does not encrypt, although it was asked to. */
+export class TlsRefusedError extends Error {
+  readonly code = 'TLS_REFUSED'
+  constructor () { super('the server does not support TLS: set ssl to false, or turn it on there') }
+}
+
+/**
+ * A connected socket, encrypted where asked for. TLS is done here and not by the driver, because the driver strips the
+ * listeners off the raw socket and hangs when that is destroyed (driver-traps.md).
+ * Rejects with the system's or OpenSSL's error, or with the reason of `signal`.
+ */
+export async function connectSocket (target: Host, ssl: Ssl, signal: AbortSignal): Promise<net.Socket> {
+  signal.throwIfAborted()
+  const raw = target.host.startsWith('/')
+    ? net.connect({ path: `${target.host}/.s.PGSQL.${target.port}` })
+    : net.connect({ host: target.host, port: target.port, noDelay: true })
+  let socket = raw
+  try {
+    await once(raw, 'connect', { signal })
+    if (ssl === false || ssl === 'disable' || target.host.startsWith('/')) return raw
+    if (!await serverSpeaksTls(raw, signal)) {
+      if (ssl === 'prefer') return raw
+      throw new TlsRefusedError()
+    }
+    const encrypted = tls.connect({ socket: raw, ...tlsOptions(target.host, ssl) })
+    socket = encrypted
+    await once(encrypted, 'secureConnect', { signal })
+    return encrypted
+  } catch (error) {
+    socket.on('error', () => {})
+    socket.destroy()
+    raw.destroy()
+    throw signal.aborted ? signal.reason : error
+  }
+}
+
+async function serverSpeaksTls (socket: net.Socket, signal: AbortSignal): Promise<boolean> {
+  socket.write(SSL_REQUEST)
+  const closed = once(socket, 'close', { signal }).then(() => { throw new Error('the server closed the connection') })
+  const [answer]: Buffer[] = await Promise.race([once(socket, 'data', { signal }), closed])
+  // Anything behind the one byte was put there by somebody between us and the server (CVE-2021-23222).
+  if (answer === undefined || answer.length !== 1) throw new Error('unexpected answer to the request for TLS')
+  return answer[0] === 0x53 // S
+}
+
+function tlsOptions (host: string, ssl: Exclude<Ssl, false>): tls.ConnectionOptions {
+  const servername = net.isIP(host) === 0 ? { servername: host } : {}
+  if (typeof ssl === 'object') return { host, ...servername, ...ssl }
+  return { host, ...servername, rejectUnauthorized: ssl !== 'require' && ssl !== 'prefer' }
+}
+
+/**
+ * Asks the server, on a socket of its own, to cancel whatever the backend is running. Resolves when the server closed
+ * that socket, which it does after it signalled the backend: no statement sent later can be hit any more.
+ */
+export async function cancelRequest (target: Host, ssl: Ssl, backend: { pid: number, secret: number }, signal: AbortSignal): Promise<void> {
+  const socket = await connectSocket(target, ssl, signal)
+  socket.on('error', () => {})
+  const message = Buffer.alloc(16)
+  message.writeUInt32BE(16, 0)
+  message.writeUInt32BE(CANCEL_REQUEST_CODE, 4)
+  message.writeUInt32BE(backend.pid, 8)
+  message.writeUInt32BE(backend.secret, 12)
+  try {
+    socket.resume().write(message)
+    await once(socket, 'close', { signal })
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** Whether a server answers there at all. Takes no session: the server does not authenticate anyone for this. */
+export async function pingServer (target: Host, signal: AbortSignal): Promise<void> {
+  const socket = await connectSocket(target, false, signal)
+  try {
+    await serverSpeaksTls(socket, signal)
+  } finally {
+    socket.on('error', () => {})
+    socket.destroy()
+  }
+}
