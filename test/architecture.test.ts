@@ -81,7 +81,10 @@ t.test('no file imports itself by way of others', async (t) => {
   const done = new Set<string>()
   const cycles: string[] = []
   const visit = (file: string, trail: string[]): void => {
-    if (trail.includes(file)) return void cycles.push([...trail.slice(trail.indexOf(file)), file].join(' → '))
+    if (trail.includes(file)) {
+      cycles.push([...trail.slice(trail.indexOf(file)), file].join(' → '))
+      return
+    }
     if (done.has(file)) return
     for (const target of next.get(file) ?? []) visit(target, [...trail, file])
     done.add(file)
