@@ -1,4 +1,5 @@
-export { createDatabase, Database, type DatabaseOptions } from './api/database.js'
+export { createDatabase, type DatabaseOptions } from './api/create-database.js'
+export { Database } from './api/database.js'
 export { Lease } from './api/lease.js'
 export { Queryable, type ExecuteResult, type Row } from './api/queryable.js'
 export { Transaction } from './api/transaction.js'

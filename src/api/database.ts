@@ -1,25 +1,17 @@
-import type { Read } from '../connection/execution.js'
-import { pino } from 'pino'
-import type { Batch } from '../batch/batch.js'
-import { Channel } from '../transaction/checkout.js'
-import { readConfig, type Log, type PoolOptions } from '../config/config.js'
-import type { Connection, Holder } from '../connection/connection.js'
+import { type Batch, runBatch } from '../batch/batch.js'
+import { type Read, StatementExecution } from '../connection/execution.js'
 import { OptionError, QueryError } from '../errors/errors.js'
-import { Health, readHealthOptions, type HealthOptions, type HealthReport } from '../monitoring/health.js'
-import { Lease } from './lease.js'
-import { Pool } from '../pool/pool.js'
-import type { Call } from '../query/query.js'
-import { Queryable } from './queryable.js'
-import { StatementCache } from '../query/statement.js'
+import type { Health, HealthReport } from '../monitoring/health.js'
+import type { Holder } from '../pool/pool-entry.js'
+import type { Pool } from '../pool/pool.js'
 import type { PoolStats } from '../pool/stats.js'
-import { batchInTransaction, inTransaction, type Transaction } from './transaction.js'
+import type { Call } from '../query/query.js'
+import type { StatementCache } from '../query/statement.js'
+import { Checkout } from '../transaction/checkout.js'
 import { beginText, type TransactionOptions } from '../transaction/transaction-options.js'
-
-export interface DatabaseOptions extends Omit<PoolOptions, 'onConnect'> {
-  /** Runs once on each new connection, with its helpers; if it fails, the connection is discarded. */
-  onConnect?: ((connection: Queryable) => unknown) | undefined
-  health?: HealthOptions | undefined
-}
+import { Lease } from './lease.js'
+import { Queryable } from './queryable.js'
+import { runInTransaction, type Work } from './transaction.js'
 
 /** A pool of connections and the query helpers on it: what `fastify.db` is. */
 export class Database extends Queryable {
@@ -35,26 +27,22 @@ export class Database extends Queryable {
   /** Opens the pool; resolves when `min` connections are open. The first call of a helper does it too. */
   open (): Promise<void> { return this.#pool.open() }
 
-  /** Goes on serving, for `closeTimeout` seconds at most; then everything is ended. For before `close()`, while requests are being answered. */
+  /** Goes on serving for `closeTimeout` seconds at most, then ends everything: for the time before `close()` in which requests are being answered. */
   drain (): void { this.#pool.drain() }
 
   /** Ends the pool: no new work, `closeTimeout` seconds (since `drain()`, if that was called) for what is running. */
   close (): Promise<void> { return this.#pool.close() }
 
-  /** A connection for the caller alone; give it back with `release()`. */
+  /** A connection for the caller alone, until `release()` of the lease. */
   async acquire (options: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
     if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) throw new OptionError('acquire.signal takes an AbortSignal')
-    return new Lease(await this.#channel('lease', options.signal, callsTo(this.acquire)), this.statements)
+    return new Lease(await this.#checkOut('lease', options.signal, callsTo(this.acquire)), this.statements)
   }
 
-  override async transaction<T> (work: (tx: Transaction) => Promise<T> | T, options: TransactionOptions = {}): Promise<T> {
+  override async transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
     beginText(options) // a bad option must not cost a connection
-    const channel = await this.#channel('transaction', undefined, this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined)
-    try {
-      return await inTransaction(channel, this.statements, work, options)
-    } finally {
-      await channel.release()
-    }
+    const checkout = await this.#checkOut('transaction', undefined, this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined)
+    return await this.#inTransaction(checkout, options, work)
   }
 
   /** A snapshot of the pool's numbers. */
@@ -63,7 +51,7 @@ export class Database extends Queryable {
   /** Whether the database answers, with the pool's numbers; never rejects, and answers within its own deadline. */
   health (): Promise<HealthReport> { return this.#health.report() }
 
-  /** Replaces every connection: free ones now, busy ones when they come back. */
+  /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.#pool.expire() }
 
   protected override run<T> (call: Call, read: Read<T>): Promise<T> {
@@ -72,22 +60,29 @@ export class Database extends Queryable {
     if (controlsTransaction && (leavesTransactionOpen || !isScript)) {
       throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), or BEGIN on a lease from db.acquire()')
     }
-    return this.#pool.run(call, read)
+    return new Promise((resolve, reject) => {
+      this.#pool.run(new StatementExecution(call, (result) => resolve(read(result, call)), reject, this.#pool))
+    })
   }
 
   protected override async batch (batch: Batch): Promise<void> {
-    const channel = await this.#channel('transaction', batch.call.options.signal, this.#pool.config.notesTakers ? callsTo(this.batch) : undefined)
-    try {
-      await batchInTransaction(channel, this.statements, batch)
-    } finally {
-      await channel.release()
-    }
+    const { config } = this.#pool
+    const checkout = await this.#checkOut('transaction', batch.call.options.signal, config.notesTakers ? callsTo(this.batch) : undefined)
+    await this.#inTransaction(checkout, {}, () => runBatch(checkout, batch))
   }
 
-  async #channel (holder: Holder, signal?: AbortSignal, takenBy?: { stack?: string }): Promise<Channel> {
-    const connection = this.#pool.tryAcquire(holder, signal) ?? await this.#pool.acquire(holder, signal)
-    connection.takenBy = takenBy
-    return new Channel(this.#pool, connection, holder)
+  async #checkOut (holder: Holder, signal?: AbortSignal, takenBy?: { stack?: string }): Promise<Checkout> {
+    const entry = this.#pool.tryAcquire(holder, signal) ?? await this.#pool.acquire(holder, signal)
+    this.#pool.noteTaker(entry, takenBy)
+    return new Checkout(this.#pool, entry.connection, holder, entry)
+  }
+
+  async #inTransaction<T> (checkout: Checkout, options: TransactionOptions, work: Work<T>): Promise<T> {
+    try {
+      return await runInTransaction(checkout, this.statements, options, work)
+    } finally {
+      await checkout.release()
+    }
   }
 }
 
@@ -96,35 +91,4 @@ function callsTo (method: (...args: never[]) => unknown): { stack?: string } {
   const calls = {}
   Error.captureStackTrace(calls, method)
   return calls
-}
-
-/**
- * A database for a script, a worker or a test, without Fastify. Nothing is opened before `open()` or the first call.
- * Raises `OptionError` for a bad option or environment variable.
- *
- * @example
- * const db = createDatabase({ url: 'postgres://localhost/app', min: 1 })
- * console.log(await db.fetchVal('SELECT 1'))
- * await db.close()
- */
-export function createDatabase ({ health, ...options }: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
-  const config = readConfig(options, env)
-  const healthOptions = readHealthOptions(health)
-  const log: Log = options.log ?? pino({ name: 'fastify-postgres-js' })
-  const statements = new StatementCache()
-  const { onConnect } = options
-  const pool: Pool = new Pool({
-    config,
-    log,
-    onConnect: onConnect && (async (connection: Connection) => {
-      const lease = new Lease(new Channel(pool, connection, 'connection'), statements)
-      try {
-        await onConnect(lease)
-        if (lease.begun) throw new QueryError('onConnect left a transaction open')
-      } finally {
-        await lease.release() // whoever keeps it must not run anything on what is others' by then
-      }
-    })
-  })
-  return new Database(pool, new Health(pool, log, healthOptions), statements)
 }

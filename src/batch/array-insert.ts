@@ -1,6 +1,6 @@
 import type { Lists } from './argument-lists.js'
 import { writeTexts } from '../driver/argument.js'
-import type { Channel } from '../transaction/checkout.js'
+import type { Checkout } from '../transaction/checkout.js'
 import type { DriverResult } from '../driver/postgres-js.js'
 import { AbortedError } from '../errors/errors.js'
 import { overArrays, type InsertValues } from '../sql/insert-statement.js'
@@ -102,7 +102,7 @@ const UNDO = internalCall(`ROLLBACK TO fastify_postgres_js_arrays; ${RELEASE}`, 
 
 /** How the chunks of a batch are inserted over arrays, for as long as that works. */
 export class ArrayInsert {
-  readonly #channel: Channel
+  readonly #checkout: Checkout
   readonly #call: Call
   readonly #insert: InsertValues
   readonly #types: readonly number[]
@@ -110,22 +110,23 @@ export class ArrayInsert {
   #state: 'unproven' | 'proven' | 'impossible' = 'unproven'
   #text = ''
 
-  constructor (channel: Channel, call: Call, insert: InsertValues, types: readonly number[], statements: StatementCache) {
-    this.#channel = channel
+  /** `types`: those of the statement's parameters. */
+  constructor (checkout: Checkout, statements: StatementCache, { call, insert, types }: { call: Call, insert: InsertValues, types: readonly number[] }) {
+    this.#checkout = checkout
+    this.#statements = statements
     this.#call = call
     this.#insert = insert
     this.#types = types
-    this.#statements = statements
   }
 
   /** The texts of the arrays for a chunk; `undefined` where it has to be executed list by list. */
   write (lists: Lists, firstRow: number): string[] | undefined {
     if (this.#state === 'impossible' || (this.#state === 'unproven' && lists.length < LEAST_LISTS)) return undefined
-    const { types: registry } = this.#channel.connection
+    const { types: registry } = this.#checkout.connection
     const arrays = this.#types.map((): string[] => [])
     try {
       for (let index = 0; index < lists.length; index++) {
-        const texts = writeTexts(lists[index] ?? [], this.#call.statement, this.#types, registry, firstRow + index)
+        const texts = writeTexts(lists[index] ?? [], { statement: this.#call.statement, types: this.#types, registry, row: firstRow + index })
         for (let column = 0; column < texts.length; column++) arrays[column]?.push(quoteElement(texts[column] ?? null))
       }
     } catch {
@@ -140,21 +141,21 @@ export class ArrayInsert {
    */
   async run (arrays: readonly string[]): Promise<DriverResult | undefined> {
     if (this.#state === 'impossible') return undefined
-    await this.#channel.run(this.#state === 'proven' ? BEGIN_ANEW : internalCall(SAVEPOINT))
+    await this.#checkout.run(this.#state === 'proven' ? BEGIN_ANEW : internalCall(SAVEPOINT))
     try {
       if (this.#state === 'unproven') await this.#prove()
-      if (this.#state === 'proven') return await this.#channel.attempt(this.#over(this.#text, arrays))
-      await this.#channel.run(internalCall(RELEASE))
+      if (this.#state === 'proven') return await this.#checkout.attempt(this.#over(this.#text, arrays))
+      await this.#checkout.run(internalCall(RELEASE))
     } catch (error) {
-      if (error instanceof AbortedError || this.#channel.connection.state !== 'busy') throw error
+      if (error instanceof AbortedError || !this.#checkout.connection.isOpen) throw error
       this.#state = 'impossible'
-      await this.#channel.run(UNDO)
+      await this.#checkout.run(UNDO)
     }
     return undefined
   }
 
   async #prove (): Promise<void> {
-    const [row] = await this.#channel.attempt(this.#over(PROOF, [this.#insert.table, this.#types]))
+    const [row] = await this.#checkout.attempt(this.#over(PROOF, [this.#insert.table, this.#types]))
     const names = typeof row === 'object' && row !== null && 'names' in row ? row.names : undefined
     this.#state = Array.isArray(names) ? 'proven' : 'impossible'
     if (Array.isArray(names)) this.#text = overArrays(this.#insert, names.map(String))

@@ -1,6 +1,6 @@
 import { type ArgumentLists, inChunks, Interruption, type Lists } from './argument-lists.js'
 import { ArrayInsert } from './array-insert.js'
-import type { Channel } from '../transaction/checkout.js'
+import type { Checkout } from '../transaction/checkout.js'
 import { AbortedError, ConnectionLostError } from '../errors/errors.js'
 import { readInsertValues, type InsertValues } from '../sql/insert-statement.js'
 import type { BatchCall } from '../query/query.js'
@@ -25,13 +25,12 @@ export interface Batch {
  * current_query() and one statement_timestamp() for all; CREATE FUNCTION needs a privilege, sets off event triggers,
  * leaves dead rows in the catalog and forbids PREPARE TRANSACTION; monitoring shows the loop instead of the statement.
  */
-export async function runBatch (channel: Channel, { call, argsList, statements, onResult }: Batch): Promise<void> {
+export async function runBatch (checkout: Checkout, { call, argsList, statements, onResult }: Batch): Promise<void> {
   const { signal, batch, onProgress } = call.batchOptions
   const insert = batch === 'pipeline' ? undefined : insertOf(call.statement)
   const interruption = new Interruption()
   const onAbort = (): void => interruption.raise(new AbortedError({ cause: signal?.reason }))
-  const { connection } = channel
-  connection.onDown = (reason) => interruption.raise(new ConnectionLostError(reason))
+  const stopListening = checkout.connection.onDown((reason) => interruption.raise(new ConnectionLostError(reason)))
   signal?.addEventListener('abort', onAbort)
   if (signal?.aborted === true) onAbort()
   let row = 0
@@ -44,7 +43,7 @@ export async function runBatch (channel: Channel, { call, argsList, statements, 
     if (inserted !== undefined) {
       onResult(inserted, inserted.count)
     } else {
-      const { rows, count } = await channel.runMany(call, types, lists, firstRow)
+      const { rows, count } = await checkout.executeMany({ call, types, lists, firstRow })
       onResult(rows, count)
     }
     await onProgress?.(firstRow + lists.length)
@@ -52,8 +51,8 @@ export async function runBatch (channel: Channel, { call, argsList, statements, 
   try {
     for await (const lists of inChunks(argsList, interruption)) {
       if (row === 0) {
-        types = await channel.describe({ ...call, row })
-        if (insert !== undefined) arrays = new ArrayInsert(channel, call, insert, types, statements)
+        types = await checkout.describe({ ...call, row })
+        if (insert !== undefined) arrays = new ArrayInsert(checkout, statements, { call, insert, types })
       }
       const texts = arrays?.write(lists, row)
       await underWay
@@ -67,7 +66,7 @@ export async function runBatch (channel: Channel, { call, argsList, statements, 
     await underWay
     throw error
   } finally {
-    connection.onDown = undefined
+    stopListening()
     signal?.removeEventListener('abort', onAbort)
   }
 }

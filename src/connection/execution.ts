@@ -1,94 +1,77 @@
 import type { Argument } from '../driver/argument.js'
-import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
-import { AbortedError, QueryTimeoutError } from '../errors/errors.js'
-import type { Call } from '../query/query.js'
 import type { Request, Sender } from '../driver/request.js'
 import type { DriverAnswer, DriverResult } from '../driver/result.js'
+import { AbortedError, QueryTimeoutError } from '../errors/errors.js'
+import type { Call } from '../query/query.js'
+import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
 
 /** What a helper makes of the result. */
 export type Read<T> = (result: DriverResult, call: Call) => T
 
-/** Who runs executions: told of what the driver answers, and of a caller whose time is up while his statement may run. */
-export interface ExecutionOwner {
-  answered (execution: Execution, answer: DriverAnswer, request: Request): void
-  failed (execution: Execution, error: unknown, request: Request): void
-  abandoned (execution: Execution<never>): void
-}
+/** Is told, just before the caller is answered, that a call is over, and with which error. */
+export interface SettleListener { settled (error?: unknown): void }
 
-/** What runs executions. */
-interface Starting { start (execution: Execution): void }
+/** Is told of a caller whose time is up while its statement may still be running. */
+export interface AbandonListener { abandoned (execution: Execution): void }
+
+/** How long a call may take: the seconds that the caller gave, and those after which our clock goes off; 0 is never. */
+export interface Limit { readonly timeout: number, readonly clock: number }
 
 /**
- * One call, from its making to its end. The caller and the driver are done with it at different times: a caller whose
- * time is up is answered at once, while the connection waits for the driver before it serves anyone else.
+ * One call, from its making to its end. The caller and the server are done with it at different times: a caller whose
+ * time is up is answered at once, while the connection waits for the server before it serves another one.
  */
-export class Execution<in T = DriverResult> implements Expiring, Sender {
+export abstract class Execution implements Expiring {
   readonly call: Call
-  /** The wrapped arguments, kept for when the statement has to be sent again. */
-  args: Array<Argument | null> | undefined
-  /** What goes to the server right before it, as one group with it: if that fails, the server skips it. */
-  prefix: Buffer | undefined
+  /** How often it was sent. */
   sends = 0
-  /** How often its statement was described anew. */
-  renewals = 0
   /** Whether a cancel was on its way to the server while it was in flight: it may be hit by accident. */
   exposed = false
   startedAt = 0
-  readonly #resolve: (result: T) => void
   readonly #reject: (error: unknown) => void
-  readonly #onSettled: ((error?: unknown) => void) | undefined
-  #owner: ExecutionOwner | undefined
+  readonly #listener: SettleListener | undefined
+  #owner: AbandonListener | undefined
   #deadlines: Deadlines | undefined
-  /** The seconds that the caller gave, and those after which our clock goes off. */
-  #timeout = 0
-  #seconds = 0
+  #limit: Limit | undefined
   #deadline: Deadline | undefined
   #expired = false
   #settled = false
   #finished = false
   #onFinished: (() => void) | undefined
 
-  /** `onSettled` is called just before the caller is answered, with the error if it is one. */
-  constructor (call: Call, resolve: (result: T) => void, reject: (error: unknown) => void, onSettled?: (error?: unknown) => void) {
+  constructor (call: Call, reject: (error: unknown) => void, listener?: SettleListener) {
     this.call = call
-    this.#resolve = resolve
     this.#reject = reject
-    this.#onSettled = onSettled
+    this.#listener = listener
   }
 
-  /** Whether the caller has his answer. */
+  /** Whether the caller has its answer. */
   get settled (): boolean { return this.#settled }
-
-  // In the queue for a connection.
-  get holder (): 'statement' { return 'statement' }
   get signal (): AbortSignal | undefined { return this.call.options.signal }
-  served (this: Execution, connection: Starting): void { connection.start(this) }
-  refused (error: Error): void { this.fail(error) }
 
-  /** Gives the caller `timeout` seconds, by a clock that goes off after `seconds` (0: never), and his signal a voice. */
-  watch (timeout: number, seconds: number, owner: ExecutionOwner, deadlines: Deadlines): void {
-    this.#timeout = timeout
-    this.#seconds = seconds
+  /** Starts the caller's clock, and listens to its signal. */
+  watch (limit: Limit, owner: AbandonListener, deadlines: Deadlines): void {
+    this.#limit = limit
     this.#owner = owner
     this.#deadlines = deadlines
-    if (seconds > 0) this.#deadline = deadlines.set(seconds, this, this.startedAt)
-    this.signal?.addEventListener('abort', this, { once: true })
+    if (limit.clock > 0) this.#deadline = deadlines.set(limit.clock, this, this.startedAt)
+    this.call.options.signal?.addEventListener('abort', this, { once: true })
   }
 
-  /** Starts the clock anew: one of the statements of a batch is done. */
+  /** Starts the clock again: one of the statements of a batch is done. */
   progress (): void {
     if (this.#settled || this.#deadline === undefined) return
     this.#deadlines?.clear(this.#deadline)
-    this.#deadline = this.#deadlines?.set(this.#seconds, this)
+    this.#deadline = this.#deadlines?.set(this.#limit?.clock ?? 0, this)
   }
 
   /** Whether the server's own limit has passed before our clock went off. */
-  get isLate (): boolean { return this.#expired && this.#seconds > this.#timeout }
+  get isLate (): boolean { return this.#expired && this.#limit !== undefined && this.#limit.clock > this.#limit.timeout }
 
   /** Its time is up. */
   expire (): void {
     this.#expired = true
-    this.#abandon(new QueryTimeoutError(this.#timeout))
+    this.#abandon(new QueryTimeoutError(this.#limit?.timeout ?? 0))
   }
 
   /** Its signal was aborted. */
@@ -101,40 +84,84 @@ export class Execution<in T = DriverResult> implements Expiring, Sender {
   }
 
   /** Answers the caller; a second answer is ignored. */
-  succeed (result: T): void {
-    if (!this.#settle()) return
-    this.#onSettled?.()
-    this.#resolve(result)
-  }
-
-  /** Answers the caller; a second answer is ignored. */
   fail (error: unknown): void {
-    if (!this.#settle()) return
-    this.#onSettled?.(error)
-    this.#reject(error)
+    if (this.settle(error)) this.#reject(error)
   }
 
-  #settle (): boolean {
+  /** Whether this is the first answer, which the caller gets. */
+  protected settle (error?: unknown): boolean {
     if (this.#settled) return false
     this.#settled = true
     if (this.#deadline !== undefined) this.#deadlines?.clear(this.#deadline)
-    this.signal?.removeEventListener('abort', this)
+    this.call.options.signal?.removeEventListener('abort', this)
+    this.#listener?.settled(error)
     return true
   }
 
-  answered (this: Execution, answer: DriverAnswer, request: Request): void { this.#owner?.answered(this, answer, request) }
-
-  failed (this: Execution, error: unknown, request: Request): void { this.#owner?.failed(this, error, request) }
-
-  /** The driver is done with it. */
+  /** The server is done with it. */
   finish (): void {
     this.#finished = true
     this.#onFinished?.()
   }
 
-  /** Resolves when the driver is done with it. */
+  /** Resolves when the server is done with it. */
   whenFinished (): Promise<void> {
     if (this.#finished) return Promise.resolve()
     return new Promise((resolve) => { this.#onFinished = resolve })
+  }
+}
+
+/** Is told what the driver answers to a statement. */
+export interface StatementOwner extends AbandonListener {
+  answered (execution: StatementExecution, answer: DriverAnswer, request: Request): void
+  failed (execution: StatementExecution, error: unknown, request: Request): void
+}
+
+/** What runs statements. */
+interface StatementRunner { start (execution: StatementExecution): void }
+
+/** One statement, which the driver runs. It waits in the queue for a connection itself. */
+export class StatementExecution extends Execution implements Sender {
+  readonly holder = 'statement'
+  /** The wrapped arguments, kept for when the statement has to be sent again. */
+  args: Array<Argument | null> | undefined
+  /** What goes to the server right before it, as one group with it: if that fails, the server skips it. */
+  prefix: Buffer | undefined
+  /** How often its statement was described again. */
+  renewals = 0
+  /** What hears of the driver's answer: the executor that sends it. */
+  owner: StatementOwner | undefined
+  readonly #succeed: (result: DriverResult) => void
+
+  constructor (call: Call, succeed: (result: DriverResult) => void, reject: (error: unknown) => void, listener?: SettleListener) {
+    super(call, reject, listener)
+    this.#succeed = succeed
+  }
+
+  /** It has a connection. */
+  served ({ connection }: { readonly connection: StatementRunner }): void { connection.start(this) }
+
+  answered (answer: DriverAnswer, request: Request): void { this.owner?.answered(this, answer, request) }
+
+  failed (error: unknown, request: Request): void { this.owner?.failed(this, error, request) }
+
+  /** Answers the caller; a second answer is ignored. */
+  succeed (result: DriverResult): void {
+    if (this.settle()) this.#succeed(result)
+  }
+}
+
+/** Something else that takes the turn of a call: a description, or many executions of a statement. */
+export class TaskExecution<T> extends Execution {
+  readonly #succeed: (result: T) => void
+
+  constructor (call: Call, succeed: (result: T) => void, reject: (error: unknown) => void, listener?: SettleListener) {
+    super(call, reject, listener)
+    this.#succeed = succeed
+  }
+
+  /** Answers the caller; a second answer is ignored. */
+  succeed (result: T): void {
+    if (this.settle()) this.#succeed(result)
   }
 }

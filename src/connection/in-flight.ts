@@ -3,7 +3,7 @@ import type { Lag } from '../query/lag.js'
 
 /** The calls that are in flight on one connection, in the order in which the driver will answer them. */
 export class InFlight {
-  readonly #executions: Array<Execution<never>> = []
+  readonly #executions: Array<Execution> = []
   readonly #lag: Lag
   /** Whether a cancel is on its way to the server: it may hit any of them. */
   #cancelling = false
@@ -16,22 +16,22 @@ export class InFlight {
 
   get size (): number { return this.#executions.length }
   /** What the server is running, as far as is known here. */
-  get oldest (): Execution<never> | undefined { return this.#executions[0] }
+  get oldest (): Execution | undefined { return this.#executions[0] }
   get isCancelling (): boolean { return this.#cancelling }
 
-  add (execution: Execution<never>): void {
+  add (execution: Execution): void {
     execution.exposed = this.#cancelling
     this.#executions.push(execution)
   }
 
-  remove (execution: Execution<never>): void {
+  remove (execution: Execution): void {
     const index = this.#executions.indexOf(execution)
     if (index === 0) this.#executions.shift()
     else if (index !== -1) this.#executions.splice(index, 1)
   }
 
   /** What is sent for it now will be answered after all others. */
-  moveToEnd (execution: Execution<never>): void {
+  moveToEnd (execution: Execution): void {
     if (this.#executions.length === 1) return
     this.remove(execution)
     this.#executions.push(execution)
@@ -61,7 +61,7 @@ export class InFlight {
   }
 
   /** The time, without asking the clock again if an answer has just been measured. */
-  now ({ startedAt }: Execution<never>): number {
+  now ({ startedAt }: Execution): number {
     return this.#answeredAt > startedAt ? this.#answeredAt : performance.now()
   }
 }

@@ -1,4 +1,6 @@
 import type { TargetSessionAttrs } from '../config/config.js'
+import { type Driver, DriverServerError } from '../driver/postgres-js.js'
+import { ServerError } from '../errors/server-error.js'
 import type { DriverResult } from '../driver/result.js'
 
 /** What is asked of a server on each new connection, and again where it may have changed. */
@@ -10,7 +12,7 @@ export const SERVER_QUERY = `select pg_catalog.pg_is_in_recovery() as standby,
     coalesce(pg_catalog.current_setting('reserved_connections', true)::int, 0) as reserved`
 
 /** What a server says about itself. */
-export interface ServerFacts {
+export interface ServerInfo {
   readonly standby: boolean
   readonly readOnly: boolean
   /** The process that ran the query. With a pooler in between it is not the one that the connection was given. */
@@ -27,13 +29,24 @@ export class WrongServerError extends Error {
 }
 
 /** The answer to `SERVER_QUERY`. */
-export function readServerFacts ([row]: DriverResult): ServerFacts {
+export function readServerInfo ([row]: DriverResult): ServerInfo {
   const { standby, read_only: readOnly, pid, places, reserved } = row as Record<string, unknown>
   return { standby: standby === true, readOnly: readOnly === true, pid: Number(pid), places: Number(places), reserved: Number(reserved) }
 }
 
+/** The first exchange with a server. Rejects with `ServerError` or the driver's error. */
+export async function greet (driver: Driver): Promise<{ server: ServerInfo, backend: { pid: number, secret: number } }> {
+  try {
+    const result = await driver.ask(SERVER_QUERY, { simple: true })
+    if ('command' in result && result.state !== null) return { server: readServerInfo(result), backend: result.state }
+    throw new Error('the server did not identify its backend')
+  } catch (error) {
+    throw error instanceof DriverServerError ? new ServerError(error) : error
+  }
+}
+
 /** Raises `WrongServerError` unless the server is of the wanted kind. */
-export function checkServer ({ standby, readOnly }: ServerFacts, wanted: TargetSessionAttrs): void {
+export function checkServer ({ standby, readOnly }: ServerInfo, wanted: TargetSessionAttrs): void {
   const fits = { any: true, 'prefer-standby': true, primary: !standby, standby, 'read-write': !readOnly, 'read-only': readOnly }
   if (!fits[wanted]) throw new WrongServerError(`the server is not ${wanted}`)
 }

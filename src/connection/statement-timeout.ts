@@ -1,19 +1,24 @@
-/** How much later than the server's own statement_timeout our clock goes off: it is for networks that swallow all. */
+import type { Limit } from './execution.js'
+
+/** How much later than the server's own statement_timeout our clock goes off: it is for networks that swallow everything. */
 const CLOCK_GRACE = 0.5
 const LONGEST = 0x7fffffff
 const UNDOES_SET = /rollback|abort|reset|discard|statement_timeout/i
 
 /** The statement_timeout of one session, in seconds; 0 is none. Only a timeout longer than the usual one concerns it. */
-export class StatementLimit {
+export class StatementTimeout {
   readonly #usual: number
   /** Undefined when a rollback may have changed it. */
   #current: number | undefined
   /** Whether nothing is set in the session, so that only our own clock limits statements. */
   #clockOnly = false
+  /** Of a call without a timeout of its own. */
+  #usualLimit: Limit
 
   constructor (usual: number) {
     this.#usual = usual
     this.#current = usual
+    this.#usualLimit = this.#limit(usual)
   }
 
   get current (): number | undefined { return this.#current }
@@ -25,25 +30,36 @@ export class StatementLimit {
     return isLonger ? timeout : this.#usual
   }
 
+  /** Whether a call with this timeout can be sent as the session is. */
+  isSetFor (timeout: number | undefined): boolean {
+    if (timeout === undefined) return this.#current === (this.#clockOnly ? 0 : this.#usual)
+    return this.#current === this.neededFor(timeout)
+  }
+
   /** Whether a call with this timeout can be sent as the session is, and leaves it as it was. */
   suits (timeout: number | undefined): boolean {
-    return this.#clockOnly || (this.#current === this.#usual && this.neededFor(timeout) === this.#usual)
+    return this.#clockOnly || (this.#current === this.#usual && (timeout === undefined || this.neededFor(timeout) === this.#usual))
   }
 
-  /** After how many seconds our own clock goes off for a call. */
-  clockFor (timeout = this.#usual): number {
-    return timeout === this.neededFor(timeout) && timeout !== 0 ? timeout + CLOCK_GRACE : timeout
+  /** How long a call with this timeout may take, by the server's clock and by ours. */
+  limitFor (timeout: number | undefined): Limit {
+    return timeout === undefined ? this.#usualLimit : this.#limit(timeout)
   }
 
-  /** Whether only our own clock limits a call, which otherwise is there for networks that swallow all. */
+  #limit (timeout: number): Limit {
+    return { timeout, clock: timeout === this.neededFor(timeout) && timeout !== 0 ? timeout + CLOCK_GRACE : timeout }
+  }
+
+  /** Whether only our own clock limits a call, which otherwise is there for networks that swallow everything. */
   isLeftToClock (timeout?: number): boolean {
     return this.#clockOnly ? (timeout ?? this.#usual) !== 0 : timeout !== undefined && timeout !== this.neededFor(timeout)
   }
 
-  /** From now on. */
+  /** From now on nothing is set in the session. */
   leaveToClock (): void {
     this.#clockOnly = true
     this.#current = 0
+    this.#usualLimit = this.#limit(this.#usual)
   }
 
   textToSet (seconds: number): string {
@@ -54,7 +70,8 @@ export class StatementLimit {
 
   /** A rollback undoes a SET, also one that a COMMIT turned into, and so may the session's user. */
   hasRun (text: string, command: string | null | undefined): void {
-    if (!this.#clockOnly && this.#current !== this.#usual && (UNDOES_SET.test(text) || command === 'ROLLBACK')) this.#current = undefined
+    if (this.#current === this.#usual || this.#clockOnly) return
+    if (UNDOES_SET.test(text) || command === 'ROLLBACK') this.#current = undefined
   }
 
   /** The session is as it was after connecting. */

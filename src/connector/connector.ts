@@ -1,8 +1,8 @@
-import { connect, type ConnectParts, ConnectTimeoutError } from './open-connection.js'
+import { type ConnectParts, ConnectTimeoutError, openConnection } from './open-connection.js'
 import type { Connection } from '../connection/connection.js'
 import { HostOrder } from './host-order.js'
 import { ServerError } from '../errors/server-error.js'
-import { SILENCE } from './response-watch.js'
+import { RESPONSE_TIMEOUT } from './response-watch.js'
 import { RefusedParameterError } from './startup-parameters.js'
 import { TlsRefusedError } from '../protocol/socket.js'
 
@@ -15,28 +15,35 @@ const LONGEST_BACKOFF = 0.5
 
 /** A connect that is under way. */
 interface Attempt {
-  /** Whether it has only `SILENCE` for each host. */
-  readonly brief: boolean
+  /** Whether it has only `RESPONSE_TIMEOUT` for each host. */
+  readonly isBrief: boolean
   readonly abort: AbortController
-  /** Whether a server has kept it waiting without a word for `SILENCE`. */
-  silent: boolean
+  /** Whether a server has not responded to it for `RESPONSE_TIMEOUT`. */
+  isUnresponsive: boolean
+}
+
+/** What comes of connects. */
+export interface ConnectorEvents {
+  connected (connection: Connection): void
+  /** `failures`: how many connects in a row. */
+  connectFailed (error: unknown, failures: number): void
+  /** More connects may be started: the time to wait after a failure is over, or connects hang. */
+  mayConnect (): void
 }
 
 /**
  * Starts connects, a few at a time, and waits a little longer after each failure in a row.
  *
  * While the network swallows everything, connects hang until `connectTimeout`, and TCP repeats what was lost at ever
- * longer intervals: they may learn late that the network is back. So as long as all are silent there is a brief one among
- * them, begun anew every second. The others wait, for a server that is merely slow; once one of those has succeeded, there
- * are no brief ones until a connect fails or is quick.
+ * longer intervals: they may learn late that the network is back. So as long as all hang there is a brief one among
+ * them, which starts again every second. The others wait, for a server that is merely slow; once one of those has
+ * succeeded, there are no brief ones until a connect fails or is quick.
  */
-export class Opener {
+export class Connector {
   readonly #parts: ConnectParts
   readonly #hosts: HostOrder
-  readonly #onOpened: (connection: Connection) => void
-  readonly #onFailed: (error: unknown, failures: number) => void
-  readonly #onReady: () => void
-  /** In the order in which they were begun. */
+  readonly #events: ConnectorEvents
+  /** In the order in which they were started. */
   readonly #attempts = new Set<Attempt>()
   /** Whether the last connect that succeeded had to wait for long. */
   #isSlow: boolean
@@ -45,15 +52,12 @@ export class Opener {
   #lastFailure: unknown
   #retry: NodeJS.Timeout | undefined
 
-  /** `onReady`: more may be started, because the time to wait after a failure is over, or connects hang. */
-  constructor (parts: ConnectParts, onOpened: (connection: Connection) => void, onFailed: (error: unknown, failures: number) => void, onReady: () => void) {
+  constructor (parts: ConnectParts, events: ConnectorEvents) {
     this.#parts = parts
     this.#hosts = new HostOrder(parts.config.hosts)
     // A single one that has never let anyone in may need long for it: there is no network that comes back.
     this.#isSlow = parts.config.hosts.length === 1
-    this.#onOpened = onOpened
-    this.#onFailed = onFailed
-    this.#onReady = onReady
+    this.#events = events
   }
 
   get underWay (): number { return this.#attempts.size }
@@ -64,7 +68,7 @@ export class Opener {
   start (wanted: number, room: number): void {
     if (this.#retry !== undefined || this.#stopped || wanted === 0) return
     const places = Math.min(room, MOST_AT_ONCE)
-    const patient = [...this.#attempts].filter(({ brief }) => !brief)
+    const patient = [...this.#attempts].filter(({ isBrief }) => !isBrief)
     if (!this.#isSlow && this.#allHang) this.#startBrief(patient, places)
     const most = Math.min(wanted, this.#failures === 0 ? MOST_AT_ONCE : MOST_WHILE_FAILING)
     for (let count = patient.length; count < most && this.#attempts.size < places; count++) this.#connect(false)
@@ -72,12 +76,12 @@ export class Opener {
 
   /** Whether there is nothing under way but patient connects that a server keeps waiting. */
   get #allHang (): boolean {
-    return this.#attempts.size > 0 && [...this.#attempts].every(({ brief, silent, abort }) => !brief && silent && !abort.signal.aborted)
+    return this.#attempts.size > 0 && [...this.#attempts].every(({ isBrief, isUnresponsive, abort }) => !isBrief && isUnresponsive && !abort.signal.aborted)
   }
 
   #startBrief (patient: Attempt[], places: number): void {
     if (patient.length < places) this.#connect(true)
-    // It makes way, and when it is gone there is a place.
+    // One of them makes way, and when it is gone there is a place.
     else if (patient.length > 1) patient.at(-1)?.abort.abort()
   }
 
@@ -87,50 +91,55 @@ export class Opener {
     for (const { abort } of this.#attempts) abort.abort(reason)
   }
 
-  #connect (brief: boolean): void {
-    const attempt: Attempt = { brief, abort: new AbortController(), silent: false }
+  #connect (isBrief: boolean): void {
+    const attempt: Attempt = { isBrief, abort: new AbortController(), isUnresponsive: false }
     const { signal } = attempt.abort
-    const { connectTimeout } = this.#parts.config
-    const onSilence = (silent: boolean): void => {
-      attempt.silent = silent
-      if (silent) this.#onReady()
+    const seconds = isBrief ? RESPONSE_TIMEOUT : this.#parts.config.connectTimeout
+    const onResponsiveness = (isUnresponsive: boolean): void => {
+      attempt.isUnresponsive = isUnresponsive
+      if (isUnresponsive) this.#events.mayConnect()
     }
     this.#attempts.add(attempt)
-    connect(this.#parts, { hosts: this.#hosts, seconds: brief ? SILENCE : connectTimeout, signal, onSilence }).then((connection) => {
-      if (!attempt.silent) this.#giveUpOlder(attempt)
-      this.#attempts.delete(attempt)
-      this.#isSlow = attempt.silent
-      this.#failures = 0
-      this.#lastFailure = undefined
-      this.#onOpened(connection)
-    }, (error) => {
-      this.#attempts.delete(attempt)
-      if (this.#stopped) return
-      // It says nothing that those which wait for longer will not say.
-      if (signal.aborted || (brief && error instanceof ConnectTimeoutError)) return this.#onReady()
-      this.#isSlow = false
-      this.#failures++
-      this.#lastFailure = error
-      this.#backOff()
-      this.#onFailed(error, this.#failures)
-    })
+    openConnection(this.#parts, { hosts: this.#hosts, seconds, signal, onResponsiveness })
+      .then((connection) => this.#succeeded(attempt, connection), (error) => this.#failed(attempt, error))
   }
 
-  /** A server has answered a connect at once, so those that hang since before are of no use: others take their places. */
+  #succeeded (attempt: Attempt, connection: Connection): void {
+    if (!attempt.isUnresponsive) this.#giveUpOlder(attempt)
+    this.#attempts.delete(attempt)
+    this.#isSlow = attempt.isUnresponsive
+    this.#failures = 0
+    this.#lastFailure = undefined
+    this.#events.connected(connection)
+  }
+
+  #failed (attempt: Attempt, error: unknown): void {
+    this.#attempts.delete(attempt)
+    if (this.#stopped) return
+    // It says nothing that those which wait for longer will not say.
+    if (attempt.abort.signal.aborted || (attempt.isBrief && error instanceof ConnectTimeoutError)) return this.#events.mayConnect()
+    this.#isSlow = false
+    this.#failures++
+    this.#lastFailure = error
+    this.#backOff()
+    this.#events.connectFailed(error, this.#failures)
+  }
+
+  /** A server has answered a connect at once, so earlier ones that hang are of no use: others take their places. */
   #giveUpOlder (attempt: Attempt): void {
     for (const other of this.#attempts) {
       if (other === attempt) return
-      if (other.silent) other.abort.abort()
+      if (other.isUnresponsive) other.abort.abort()
     }
   }
 
   #backOff (): void {
     const seconds = Math.min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (this.#failures - 1)) * (0.75 + Math.random() / 4)
     clearTimeout(this.#retry)
-    // It holds the process: whoever waits for a connection may have nothing else that does.
+    // It holds the process: a caller that waits for a connection may have nothing else that does.
     this.#retry = setTimeout(() => {
       this.#retry = undefined
-      this.#onReady()
+      this.#events.mayConnect()
     }, seconds * 1000)
   }
 }

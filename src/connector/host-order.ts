@@ -1,38 +1,38 @@
 import type { Host } from '../config/target.js'
 
-/** Seconds for which a host that kept silent is tried after the others. */
-const SILENT_FOR = 10
+/** Seconds for which an unresponsive host is tried after the others. */
+const TRIED_LAST_FOR = 10
 
 /**
- * In which order the hosts are tried: as given, but those that kept silent of late come last, so that one whose network
- * swallows everything does not cost every connect its whole time. One that refuses costs nothing and keeps its place.
+ * In which order the hosts are tried: as given, but those that were unresponsive recently come last, so that one whose
+ * network swallows everything does not cost every connect its whole time. One that refuses costs nothing and keeps its place.
  */
 export class HostOrder {
   readonly #hosts: readonly Host[]
-  readonly #silentAt = new Map<Host, number>()
+  readonly #unresponsiveAt = new Map<Host, number>()
 
   constructor (hosts: readonly Host[]) { this.#hosts = hosts }
 
-  /** The order of now. Of several that kept silent, the one that was not tried for longest comes first. */
+  /** The order of now. Of several unresponsive hosts the one that was tried longest ago comes first. */
   list (now = performance.now()): Host[] {
-    const since = new Map(this.#hosts.map((host) => [host, this.#silentSince(host, now)]))
+    const since = new Map(this.#hosts.map((host) => [host, this.#unresponsiveSince(host, now)]))
     return [...this.#hosts].sort((a, b) => (since.get(a) ?? 0) - (since.get(b) ?? 0))
   }
 
-  /** Those that did not keep silent of late, if there are any. */
-  lively (now = performance.now()): Host[] {
+  /** Those that were not unresponsive recently, if there are any. */
+  responsive (now = performance.now()): Host[] {
     const hosts = this.list(now)
-    const lively = hosts.filter((host) => this.#silentSince(host, now) === 0)
-    return lively.length > 0 ? lively : hosts
+    const responsive = hosts.filter((host) => this.#unresponsiveSince(host, now) === 0)
+    return responsive.length > 0 ? responsive : hosts
   }
 
-  /** When it last kept silent; 0 if it did not of late. */
-  #silentSince (host: Host, now: number): number {
-    const at = this.#silentAt.get(host) ?? 0
-    return at > now - SILENT_FOR * 1000 ? at : 0
+  /** When it was unresponsive last; 0 if it was not recently. */
+  #unresponsiveSince (host: Host, now: number): number {
+    const at = this.#unresponsiveAt.get(host) ?? 0
+    return at > now - TRIED_LAST_FOR * 1000 ? at : 0
   }
 
-  keptSilent (host: Host, now = performance.now()): void { this.#silentAt.set(host, now) }
+  wasUnresponsive (host: Host, now = performance.now()): void { this.#unresponsiveAt.set(host, now) }
 
-  answered (host: Host): void { this.#silentAt.delete(host) }
+  answered (host: Host): void { this.#unresponsiveAt.delete(host) }
 }

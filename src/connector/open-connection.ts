@@ -5,7 +5,7 @@ import { OptionError } from '../errors/errors.js'
 import type { HostOrder } from './host-order.js'
 import { orAborted } from '../timing/abortable.js'
 import { checkServer } from '../connection/server-info.js'
-import { Silence } from './response-watch.js'
+import { ResponseWatch } from './response-watch.js'
 import type { StartupParameters } from './startup-parameters.js'
 import { connectSocket } from '../protocol/socket.js'
 import type { Host } from '../config/target.js'
@@ -15,10 +15,10 @@ export class ConnectTimeoutError extends Error {
   readonly code = 'CONNECT_TIMEOUT'
 }
 
+/** What all connections of a pool have in common. */
 export type ConnectParts = Omit<ConnectionParts, 'socket' | 'driver' | 'host'> & {
-  /** One for all connections of a pool. */
   startupParameters: StartupParameters
-  /** Runs on the new connection before anyone else gets it. */
+  /** Runs on the new connection before the pool gets it. */
   onConnect: ((connection: Connection) => unknown) | undefined
 }
 
@@ -27,32 +27,32 @@ export interface ConnectLimits {
   /** What each host may take at most; 0 is no limit. */
   seconds: number
   signal: AbortSignal
-  /** Told when a host has not said a word for `SILENCE`, and when another one is tried. */
-  onSilence: (silent: boolean) => void
+  /** Is told when a host has been unresponsive for `RESPONSE_TIMEOUT`, and when another one is tried. */
+  onResponsiveness: (isUnresponsive: boolean) => void
 }
 
 /**
  * Opens one connection: to the first host that answers and is of the wanted kind. Rejects with the true cause (of the
  * last host), or with the reason of `signal`; nothing is left open then.
  */
-export async function connect (parts: ConnectParts, { hosts, seconds, signal, onSilence }: ConnectLimits): Promise<Connection> {
+export async function openConnection (parts: ConnectParts, { hosts, seconds, signal, onResponsiveness }: ConnectLimits): Promise<Connection> {
   const { targetSessionAttrs } = parts.config
   const rounds: TargetSessionAttrs[] = targetSessionAttrs === 'prefer-standby' ? ['standby', 'any'] : [targetSessionAttrs]
   let failure: unknown
   for (const wanted of rounds) {
-    // What is only preferred does not wait for hosts that keep silent.
-    for (const host of rounds.length > 1 && wanted === 'standby' ? hosts.lively() : hosts.list()) {
+    // What is only preferred does not wait for unresponsive hosts.
+    for (const host of rounds.length > 1 && wanted === 'standby' ? hosts.responsive() : hosts.list()) {
       signal.throwIfAborted()
-      onSilence(false)
-      const silence = new Silence(host, hosts, () => onSilence(true))
+      onResponsiveness(false)
+      const watch = new ResponseWatch(host, hosts, () => onResponsiveness(true))
       try {
         return await within(seconds, signal, (limit) => parts.startupParameters.connect(host, (parameters) =>
-          connectTo(host, wanted, parts, { parameters, silence, limit })))
+          connectTo(host, wanted, parts, { parameters, watch, limit })))
       } catch (error) {
         failure = error
-        if (error instanceof ConnectTimeoutError) silence.timedOut()
+        if (error instanceof ConnectTimeoutError) watch.timedOut()
       } finally {
-        silence.stop()
+        watch.stop()
       }
     }
   }
@@ -61,34 +61,39 @@ export async function connect (parts: ConnectParts, { hosts, seconds, signal, on
 
 interface Attempt {
   parameters: Readonly<Record<string, string>>
-  silence: Silence
+  watch: ResponseWatch
   limit: AbortSignal
 }
 
-async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, { parameters, silence, limit }: Attempt): Promise<Connection> {
+async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, { parameters, watch, limit }: Attempt): Promise<Connection> {
   const { config, types } = parts
   const { user, database, prepare } = config
   // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.
   const password = await orAborted(limit, async () => config.password())
   if (typeof password !== 'string') throw new OptionError('option password: the function must return a string')
-  silence.start()
+  watch.start()
   const socket = await connectSocket(host, config.ssl, limit)
   const driver = new Driver({ socket, user, password, database, prepare, parameters, types })
   const connection = new Connection({ ...parts, socket, driver, host })
   try {
     const server = await orAborted(limit, () => connection.greet())
-    silence.answered()
+    watch.answered()
     checkServer(server, wanted)
-    await orAborted(limit, async () => parts.onConnect?.(connection))
-    // A statement that it gave up may still be running: nobody gets the connection before it has ended.
-    while (connection.recovering !== undefined) await orAborted(limit, async () => connection.recovering)
-    if (parts.onConnect !== undefined) await orAborted(limit, () => connection.look()) // it may have made the session read-only
-    connection.settleIn()
+    if (parts.onConnect !== undefined) await orAborted(limit, () => prepareSession(connection, parts.onConnect, limit))
     return connection
   } catch (error) {
     connection.destroy('lost', error)
     throw error
   }
+}
+
+/** Runs `onConnect`, whose effects then belong to the session. */
+async function prepareSession (connection: Connection, onConnect: ConnectParts['onConnect'], limit: AbortSignal): Promise<void> {
+  await onConnect?.(connection)
+  // A statement that it gave up may still be running: nobody gets the connection before it has ended.
+  while (connection.cancelling !== undefined) await orAborted(limit, async () => connection.cancelling)
+  await connection.look() // it may have made the session read-only
+  connection.session.begin()
 }
 
 /** Runs `work` with a signal that fires after `seconds`, or with `parent`. */

@@ -2,32 +2,32 @@ import { wasBusySince } from '../timing/late-timer.js'
 import type { HostOrder } from './host-order.js'
 import type { Host } from '../config/target.js'
 
-/** Seconds without a word from a server after which it counts as silent. */
-export const SILENCE = 1
+/** Seconds without an answer after which a server that is asked for a connection counts as unresponsive. */
+export const RESPONSE_TIMEOUT = 1
 
-/** Watches whether a server that is asked for a connection keeps silent. */
-export class Silence {
+/** Watches whether a server that is asked for a connection responds. */
+export class ResponseWatch {
   readonly #host: Host
   readonly #hosts: HostOrder
-  readonly #onSilent: () => void
+  readonly #onUnresponsive: () => void
   #timer: NodeJS.Timeout | undefined
   #answered = false
 
-  constructor (host: Host, hosts: HostOrder, onSilent: () => void) {
+  constructor (host: Host, hosts: HostOrder, onUnresponsive: () => void) {
     this.#host = host
     this.#hosts = hosts
-    this.#onSilent = onSilent
+    this.#onUnresponsive = onUnresponsive
   }
 
   /** It is asked now. */
   start (): void {
     clearTimeout(this.#timer)
-    const due = performance.now() + SILENCE * 1000
+    const due = performance.now() + RESPONSE_TIMEOUT * 1000
     this.#timer = setTimeout(() => {
       if (wasBusySince(due)) return this.start()
-      this.#hosts.keptSilent(this.#host)
-      this.#onSilent()
-    }, SILENCE * 1000)
+      this.#hosts.wasUnresponsive(this.#host)
+      this.#onUnresponsive()
+    }, RESPONSE_TIMEOUT * 1000)
   }
 
   answered (): void {
@@ -36,8 +36,8 @@ export class Silence {
     this.#hosts.answered(this.#host)
   }
 
-  /** The connect took longer than it may: it may be something else that took so long after the server's answer. */
-  timedOut (): void { if (!this.#answered) this.#hosts.keptSilent(this.#host) }
+  /** The connect took longer than it may. After the server's answer it is something else that took so long. */
+  timedOut (): void { if (!this.#answered) this.#hosts.wasUnresponsive(this.#host) }
 
   stop (): void { clearTimeout(this.#timer) }
 }

@@ -99,11 +99,16 @@ export function writeArguments (args: ReadonlyArray<Argument | null>, types: rea
   return unknown
 }
 
-/**
- * The text forms of one of many argument lists, whose types are all known, without an `Argument` for each. Refuses what
- * `toArguments` and `writeArguments` refuse.
- */
-export function writeTexts (values: readonly unknown[], statement: Pick<Statement, 'text' | 'parameters'>, types: readonly number[], registry: TypeRegistry, row: number): Array<string | null> {
+/** One of many argument lists, all of whose types are known: `row` is its number in an error. */
+export interface ArgumentList {
+  readonly statement: Pick<Statement, 'text' | 'parameters'>
+  readonly types: readonly number[]
+  readonly registry: TypeRegistry
+  readonly row: number
+}
+
+/** Its text forms, without an `Argument` for each. Refuses what `toArguments` and `writeArguments` refuse. */
+export function writeTexts (values: readonly unknown[], { statement, types, registry, row }: ArgumentList): Array<string | null> {
   if (values.length !== types.length || values.length > MOST_ARGUMENTS) {
     checkCount(values, statement, `row ${row}, `)
     throw new ParameterCountError(`row ${row}, `, values.length, types.length)

@@ -117,13 +117,13 @@ export class Health {
   /** Resolves with whether the database answered a query; with false where its answers to others are evidence enough. */
   async #ask (limit: AbortSignal): Promise<boolean> {
     const pool = this.#pool
-    const connection = pool.tryAcquire('pool')
-    if (connection !== undefined) {
+    const entry = pool.tryAcquire('pool')
+    if (entry !== undefined) {
       try {
-        await orAborted(limit, () => connection.run({ ...CHECK, options: { timeout: this.#timeout, signal: limit } }))
+        await orAborted(limit, () => entry.connection.run({ ...CHECK, options: { timeout: this.#timeout, signal: limit } }))
         return true
       } finally {
-        pool.release(connection)
+        pool.release(entry)
       }
     }
     const { size, waiting, config: { min } } = pool

@@ -1,8 +1,8 @@
 import type { Config, Log } from '../config/config.js'
-import type { ServerFacts } from '../connection/server-info.js'
+import type { ServerInfo } from '../connection/server-info.js'
 
 /** Warns, with the arithmetic, if all instances of the application together may open more connections than the server has. */
-export function warnIfOverBudget ({ max, instances }: Config, { places, reserved }: ServerFacts, log: Log): void {
+export function warnIfOverCapacity ({ max, instances }: Config, { places, reserved }: ServerInfo, log: Log): void {
   const wanted = max * instances
   const left = places - reserved
   if (!(wanted > left)) return // nor if the server did not say

@@ -1,25 +1,31 @@
-import type { Connection } from '../connection/connection.js'
-import type { Inventory } from './connection-set.js'
+import type { ConnectionSet } from './connection-set.js'
+import type { PoolEntry } from './pool-entry.js'
+
+/** What follows a check. */
+export interface IdleCheckEvents {
+  /** The connection has answered, and is to be released. */
+  alive (entry: PoolEntry): void
+  /** It has ended. */
+  dead (): void
+}
 
 /** Checks of idle connections that may be dead: after a loss of others, and after a long time without use. */
-export class Checks {
+export class IdleChecks {
   /** How many are being checked. */
   underWay = 0
   readonly #seconds: number
-  readonly #connections: Inventory
-  readonly #onAlive: (connection: Connection) => void
-  readonly #onDead: () => void
+  readonly #connections: ConnectionSet
+  readonly #events: IdleCheckEvents
 
-  /** After `seconds` without use a connection is not lent unchecked; 0: it always is. */
-  constructor (seconds: number, connections: Inventory, onAlive: (connection: Connection) => void, onDead: () => void) {
+  /** After `seconds` without use a connection is not handed out unchecked; 0: it always is. */
+  constructor (seconds: number, connections: ConnectionSet, events: IdleCheckEvents) {
     this.#seconds = seconds
     this.#connections = connections
-    this.#onAlive = onAlive
-    this.#onDead = onDead
+    this.#events = events
   }
 
   /** An idle connection that was alive not long ago. */
-  take (now: number): Connection | undefined {
+  take (now: number): PoolEntry | undefined {
     return this.#connections.take(now, this.#seconds === 0 ? undefined : now - this.#seconds * 1000)
   }
 
@@ -34,13 +40,13 @@ export class Checks {
     for (let idle; (idle = this.#connections.take(now)) !== undefined;) this.#check(idle, now)
   }
 
-  #check (connection: Connection, now: number): void {
-    connection.lend('pool', now)
+  #check (entry: PoolEntry, now: number): void {
+    entry.acquire('pool', now)
     this.underWay++
-    connection.check().then(() => {
+    entry.connection.check().then(() => {
       this.underWay--
-      if (connection.state === 'busy') this.#onAlive(connection)
-      else this.#onDead()
+      if (entry.connection.isOpen) this.#events.alive(entry)
+      else this.#events.dead()
     })
   }
 }

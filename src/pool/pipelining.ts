@@ -1,5 +1,6 @@
-import type { Connection } from '../connection/connection.js'
-import type { Execution } from '../connection/execution.js'
+import type { StatementExecution } from '../connection/execution.js'
+import type { Call } from '../query/query.js'
+import type { PoolEntry } from './pool-entry.js'
 
 /** How many calls may travel together. */
 export const MOST_TOGETHER = 16
@@ -8,15 +9,16 @@ const BUDGET_WITH_SPARE = 1
 const BUDGET = 8
 
 /**
- * Which calls travel together: those made in one turn of the event loop, or waiting when a connection comes free, as far
- * as they are known to be quick. They leave in one write and are answered in one read, and those two system calls are
+ * Which calls travel together: those made in one turn of the event loop, or waiting when a connection is released, as
+ * far as they are known to be quick. They leave in one write and are answered in one read, and those two system calls are
  * most of what a quick statement costs. A slow or unknown statement travels alone, so that nobody waits behind it; nor
  * is anything sent behind what left in an earlier turn, or behind a statement that may have to wait for a lock.
  */
-export class Pipeline {
+export class Pipelining {
   readonly #enabled: boolean
-  /** What was lent last, and can take more until it writes. */
-  #connection: Connection | undefined
+  /** What was acquired last, for which call, and can take more until it writes. */
+  #entry: PoolEntry | undefined
+  #first: Call | undefined
   #writes = 0
   #count = 0
   #cost = 0
@@ -24,29 +26,46 @@ export class Pipeline {
 
   constructor (enabled: boolean) { this.#enabled = enabled }
 
-  /** A connection was lent for a call, which is about to be sent. */
-  begin (connection: Connection, execution: Execution): void {
+  /** A connection was acquired for a call, which is about to be sent. Whether others may follow is found out by the next one. */
+  begin (entry: PoolEntry, { call }: StatementExecution): void {
     if (!this.#enabled) return
-    const { statement } = execution.call
-    const open = statement.mayBePipelined && statement.pace.isQuick && connection.canPipeline(execution.call)
-    this.#connection = open ? connection : undefined
-    if (!open) return
-    this.#count = 1
-    this.#cost = statement.pace.estimate
-    this.#mayLock = statement.mayLock
-    this.#writes = connection.writes
+    this.#entry = entry
+    this.#first = call
+    this.#writes = entry.connection.writes
   }
 
   /** The connection that a further call can be sent on, together with those before it. */
-  join ({ call }: Execution, hasSpare: boolean): Connection | undefined {
-    const connection = this.#connection
-    if (connection === undefined || connection.writes !== this.#writes || this.#count >= MOST_TOGETHER || this.#mayLock) return undefined
-    const { mayBePipelined, mayLock, pace } = call.statement
+  join ({ call }: StatementExecution, hasSpare: boolean): PoolEntry | undefined {
+    const entry = this.#entry
+    if (entry === undefined) return undefined
+    if (entry.connection.writes !== this.#writes || !this.#isOpen(entry)) {
+      this.#entry = undefined
+      return undefined
+    }
+    if (this.#count >= MOST_TOGETHER || this.#mayLock) return undefined
+    const { mayLock, pace } = call.statement
     const cost = this.#cost + pace.estimate
-    if (!mayBePipelined || !pace.isQuick || cost > (hasSpare ? BUDGET_WITH_SPARE : BUDGET) || !connection.canPipeline(call)) return undefined
+    if (cost > (hasSpare ? BUDGET_WITH_SPARE : BUDGET) || !canTravel(call, entry)) return undefined
     this.#count++
     this.#cost = cost
     this.#mayLock ||= mayLock
-    return connection
+    return entry
   }
+
+  /** Whether the connection is still in the hands of single statements, and the first of them lets others follow. */
+  #isOpen (entry: PoolEntry): boolean {
+    if (!entry.isBusy || entry.holder !== 'statement') return false
+    const first = this.#first
+    if (first === undefined) return true
+    this.#first = undefined
+    this.#count = 1
+    this.#cost = first.statement.pace.estimate
+    this.#mayLock = first.statement.mayLock
+    return canTravel(first, entry)
+  }
+}
+
+/** Whether a call may be sent together with others: it is quick, leaves nothing behind, and needs nothing asked before. */
+function canTravel (call: Call, { connection }: PoolEntry): boolean {
+  return call.statement.mayBePipelined && call.statement.pace.isQuick && connection.canPipeline(call)
 }

@@ -1,16 +1,16 @@
-import { warnIfOverBudget } from './capacity-check.js'
 import type { Config, Log } from '../config/config.js'
-import type { Connection, Holder } from '../connection/connection.js'
-import { Deadlines } from '../timing/deadlines.js'
-import { Dispatcher, type DispatcherOwner } from './dispatcher.js'
+import type { Connection } from '../connection/connection.js'
+import type { SettleListener, StatementExecution } from '../connection/execution.js'
+import { isPermanent } from '../connector/connector.js'
 import { codeOf } from '../errors/error-code.js'
 import { ClosedError, ConnectError, QueryTimeoutError } from '../errors/errors.js'
-import { Execution, type Read } from '../connection/execution.js'
-import { isPermanent } from '../connector/connector.js'
-import type { Call } from '../query/query.js'
+import { pingServer } from '../protocol/socket.js'
+import { Deadlines } from '../timing/deadlines.js'
+import { warnIfOverCapacity } from './capacity-check.js'
+import { Dispatcher, type DispatcherEvents } from './dispatcher.js'
+import type { Holder, PoolEntry } from './pool-entry.js'
 import { Startup } from './startup.js'
 import { Counters, type PoolStats } from './stats.js'
-import { pingServer } from '../protocol/socket.js'
 
 /** new → starting → open → closing → closed; a start that fails goes straight to closing. */
 type Phase = 'new' | 'starting' | 'open' | 'closing' | 'closed'
@@ -18,12 +18,12 @@ type Phase = 'new' | 'starting' | 'open' | 'closing' | 'closed'
 export interface PoolParts {
   config: Config
   log: Log
-  /** Runs on each new connection before anyone else gets it. */
+  /** Runs on each new connection before the pool gets it. */
   onConnect?: ((connection: Connection) => unknown) | undefined
 }
 
-/** A pool of connections from its start to its end. Who gets which connection is decided by its dispatcher. */
-export class Pool {
+/** A pool of connections through its life cycle. Who gets which connection is decided by its dispatcher. */
+export class Pool implements DispatcherEvents, SettleListener {
   readonly config: Config
   readonly #log: Log
   readonly #counters = new Counters()
@@ -44,28 +44,34 @@ export class Pool {
     this.#log = log
     const deadlines = new Deadlines()
     this.#startup = new Startup(config, log, deadlines, () => this.lastFailure)
-    this.#dispatcher = new Dispatcher({ config, log, deadlines, counters: this.#counters, onConnect, pool: this.#asOwner() })
+    this.#dispatcher = new Dispatcher({ config, log, deadlines, counters: this.#counters, onConnect, pool: this })
   }
 
-  #asOwner (): DispatcherOwner {
-    const pool = this
-    const { min } = this.config
-    return {
-      get isOpen (): boolean { return pool.isOpen },
-      get isClosing (): boolean { return pool.#phase === 'closing' || pool.#phase === 'closed' },
-      // At the start at least one, to see that the server is there.
-      get least (): number { return pool.#phase === 'starting' ? Math.max(min, 1) : min },
-      admit (): Error | undefined {
-        // Whoever opened the pool by calling early hears of a failed start through its own call.
-        if (pool.#phase === 'new') pool.open().catch(() => {})
-        return pool.isOpen ? undefined : pool.#closedError()
-      },
-      onComplete (): void { pool.#startup.ready() },
-      onFirst ({ server, isPooled }): void { if (server !== undefined && !isPooled) warnIfOverBudget(pool.config, server, pool.#log) },
-      onConnectFailed (error): void { pool.#connectFailed(error) },
-      onEmpty (): void { pool.#onEmpty?.() },
-    }
+  get isOpen (): boolean { return this.#phase === 'open' || this.#phase === 'starting' }
+  get isClosing (): boolean { return this.#phase === 'closing' || this.#phase === 'closed' }
+  /** During the start at least one connection, to see that the server is there. */
+  get least (): number { return this.#phase === 'starting' ? Math.max(this.config.min, 1) : this.config.min }
+
+  admit (): Error | undefined {
+    // The caller that opens the pool by calling early hears of a failed start through its own call.
+    if (this.#phase === 'new') this.open().catch(() => {})
+    return this.isOpen ? undefined : this.#closedError()
   }
+
+  filled (): void { this.#startup.ready() }
+
+  connected ({ session: { server, isPooled } }: Connection): void {
+    if (server !== undefined && !isPooled) warnIfOverCapacity(this.config, server, this.#log)
+  }
+
+  connectFailed (error: unknown): void {
+    const refused = new ConnectError(codeOf(error), { cause: error })
+    const isFinal = isPermanent(error) && this.size === 0
+    if (isFinal) this.#dispatcher.rejectAll(refused)
+    if (isFinal || !this.config.required) this.#startup.failed(refused)
+  }
+
+  emptied (): void { this.#onEmpty?.() }
 
   /**
    * Opens `min` connections, and at least one to see that the server is there. Resolves when all are open; with
@@ -81,7 +87,7 @@ export class Pool {
 
   async #startUp (): Promise<void> {
     this.#phase = 'starting'
-    this.#dispatcher.upkeep.start()
+    this.#dispatcher.housekeeper.start()
     await this.#startup.run(() => this.#dispatcher.dispatch(), (error) => {
       this.#failure = error
       return this.close()
@@ -91,51 +97,50 @@ export class Pool {
     if (required) this.#log.info({ size: this.size, min, max }, 'database pool is open')
   }
 
-  #connectFailed (error: unknown): void {
-    const refused = new ConnectError(codeOf(error), { cause: error })
-    const isFinal = isPermanent(error) && this.size === 0
-    if (isFinal) this.#dispatcher.turnAllAway(refused)
-    if (isFinal || !this.config.required) this.#startup.failed(refused)
-  }
+  /** Runs one call on whichever connection is idle, or released next. */
+  run (execution: StatementExecution): void { this.#dispatcher.run(execution) }
 
-  /** Runs one call on whichever connection is free, or comes free; resolves with what `read` makes of the result. */
-  run<T> (call: Call, read: Read<T>): Promise<T> {
-    return new Promise((resolve, reject) => this.#dispatcher.run(new Execution(call, (result) => resolve(read(result, call)), reject, this.#onSettled)))
+  /** Counts a failed call, whatever the reason. */
+  settled (error?: unknown): void {
+    if (error === undefined) return
+    this.#counters.errors++
+    if (error instanceof QueryTimeoutError) this.#counters.queryTimeouts++
   }
-
-  readonly #onSettled = (error?: unknown): void => { if (error !== undefined) this.countError(error) }
 
   /**
-   * A connection for the caller alone, to be given back by `release`. Rejects with `AcquireTimeoutError`,
+   * A connection for the caller alone, until it is given to `release`. Rejects with `AcquireTimeoutError`,
    * `QueueFullError`, `NestedAcquireError`, `AbortedError`, `ConnectError` or `ClosedError`.
    */
-  acquire (holder: Holder, signal?: AbortSignal): Promise<Connection> {
+  acquire (holder: Holder, signal?: AbortSignal): Promise<PoolEntry> {
     return new Promise((resolve, reject) => {
       const idle = this.tryAcquire(holder, signal)
       if (idle !== undefined) return resolve(idle)
-      const refused = (error: Error): void => {
+      const fail = (error: Error): void => {
         this.#counters.errors++
         reject(error)
       }
-      this.#dispatcher.enqueue({ holder, signal, served: resolve, refused })
+      this.#dispatcher.enqueue({ holder, signal, served: resolve, fail })
     })
   }
 
-  /** A free connection, or none. */
-  tryAcquire (holder: Holder, signal?: AbortSignal): Connection | undefined { return this.#dispatcher.tryAcquire(holder, signal) }
+  /** An idle connection, or none. */
+  tryAcquire (holder: Holder, signal?: AbortSignal): PoolEntry | undefined { return this.#dispatcher.tryAcquire(holder, signal) }
 
-  /** Takes a connection back: cleaned where it needs it, replaced where its time is over. Ignores one that is dead. */
-  release (connection: Connection): void { this.#dispatcher.release(connection) }
+  /** Notes the calls that led to an acquisition, for the report of a leak. */
+  noteTaker (entry: PoolEntry, takenBy: { stack?: string } | undefined): void { entry.takenBy = takenBy }
+
+  /** Takes a connection back: reset where it needs it, replaced where its time is over. Ignores one that has ended. */
+  release (entry: PoolEntry): void { this.#dispatcher.release(entry) }
 
   /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
-  within<T> (connection: Connection, work: () => T): T { return this.#dispatcher.within(connection, work) }
+  within<T> (entry: PoolEntry, work: () => T): T { return this.#dispatcher.within(entry, work) }
 
-  /** Replaces every connection: idle ones now, busy ones when they come back. */
+  /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.#dispatcher.expire() }
 
   /**
-   * The grace of `closeTimeout` begins now, and the pool goes on serving meanwhile: for an application that still has
-   * to answer. Unless it is closed before, everything is ended when the grace is over.
+   * The grace of `closeTimeout` begins now, and the pool goes on serving in the meantime: for an application that still
+   * has to answer. Unless it is closed before, everything is ended when the grace is over.
    */
   drain (): void {
     if (this.#closeBy !== undefined) return
@@ -145,7 +150,7 @@ export class Pool {
   }
 
   /**
-   * No new work, waiters turned away at once, what is left of the `closeTimeout` seconds for running work, then
+   * No new work, waiters rejected at once, what is left of the `closeTimeout` seconds for running work, then
    * everything is destroyed. Closing again returns the same promise.
    */
   close (): Promise<void> {
@@ -155,12 +160,12 @@ export class Pool {
 
   async #shutDown (): Promise<void> {
     this.#phase = 'closing'
-    const { upkeep, opener, connections } = this.#dispatcher
+    const { housekeeper, connector, connections } = this.#dispatcher
     const error = this.#closedError()
-    upkeep.stop()
-    opener.stop(error)
+    housekeeper.stop()
+    connector.stop(error)
     this.#startup.abandon(error)
-    this.#dispatcher.turnAllAway(error)
+    this.#dispatcher.rejectAll(error)
     connections.closeIdle('close')
     clearTimeout(this.#drained)
     const now = performance.now()
@@ -178,29 +183,22 @@ export class Pool {
 
   /** A plain snapshot of numbers. */
   stats (): PoolStats {
-    const { connections: { size, free, busy, closing }, opener, waiting } = this.#dispatcher
+    const { connections: { size, free, busy, closing }, connector, waiting } = this.#dispatcher
     const { min, max } = this.config
     const { closed, ...counters } = this.#counters
-    return { size, free, busy, opening: opener.underWay, closing, waiting, min, max, ...counters, closed: { ...closed } }
+    return { size, free, busy, opening: connector.underWay, closing, waiting, min, max, ...counters, closed: { ...closed } }
   }
 
   /** When the server last answered anyone, in the clock of `performance.now()`. */
   get answeredAt (): number { return this.#dispatcher.answeredAt }
-  get isOpen (): boolean { return this.#phase === 'open' || this.#phase === 'starting' }
   /** Why the last connect failed; undefined once one succeeded. */
-  get lastFailure (): unknown { return this.#dispatcher.opener.lastFailure }
+  get lastFailure (): unknown { return this.#dispatcher.connector.lastFailure }
 
   /** Asks the server of an open connection whether it is there, without taking a session. */
   async ping (signal: AbortSignal): Promise<void> {
-    const [connection] = this.#dispatcher.connections.open
-    if (connection === undefined) throw this.#closedError()
-    await pingServer(connection.host, signal)
-  }
-
-  /** Counts a failed call, whatever the reason. */
-  countError (error: unknown): void {
-    this.#counters.errors++
-    if (error instanceof QueryTimeoutError) this.#counters.queryTimeouts++
+    const [entry] = this.#dispatcher.connections.open
+    if (entry === undefined) throw this.#closedError()
+    await pingServer(entry.connection.host, signal)
   }
 
   #closedError (): Error {

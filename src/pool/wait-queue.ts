@@ -1,70 +1,67 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Connection, Holder } from '../connection/connection.js'
-import type { Deadlines, Expiring } from '../timing/deadlines.js'
-import { AbortedError } from '../errors/errors.js'
 import { LinkedList, type Node } from '../collections/linked-list.js'
+import { AbortedError } from '../errors/errors.js'
+import type { Deadlines, Expiring } from '../timing/deadlines.js'
+import type { Holder, PoolEntry } from './pool-entry.js'
 
-/** Who wants a connection, and hears of it or of an error, once. */
-export interface Applicant {
+/** What wants a connection, and hears once that it has one, or of an error. */
+export interface Acquisition {
   readonly holder: Holder
   readonly signal: AbortSignal | undefined
-  served (connection: Connection): void
-  refused (error: Error): void
+  served (entry: PoolEntry): void
+  fail (error: Error): void
 }
 
-/** An applicant in the queue, and his place there. He leaves once: served, timed out, aborted or turned away. */
+/** A place in the queue. It is left once: served, timed out, aborted or rejected. */
 export class Waiter implements Node<Waiter> {
-  readonly applicant: Applicant
+  readonly acquisition: Acquisition
   readonly since: number
-  /** The connection that the caller's own transaction holds meanwhile. */
-  readonly blocks: Connection | undefined
+  /** The connection that the caller's own transaction holds in the meantime. */
+  readonly blocks: PoolEntry | undefined
   readonly value = this
   previous: Node<Waiter> | null = null
   next: Node<Waiter> | null = null
   linked = false
-  readonly #room: WaitingRoom
+  readonly #queue: WaitQueue
 
-  constructor (room: WaitingRoom, applicant: Applicant, blocks: Connection | undefined, since: number) {
-    this.#room = room
-    this.applicant = applicant
+  constructor (queue: WaitQueue, acquisition: Acquisition, blocks: PoolEntry | undefined, since: number) {
+    this.#queue = queue
+    this.acquisition = acquisition
     this.blocks = blocks
     this.since = since
-    applicant.signal?.addEventListener('abort', this, { once: true })
+    acquisition.signal?.addEventListener('abort', this, { once: true })
     if (blocks !== undefined) blocks.blocked++
   }
 
-  serve (connection: Connection): void {
-    if (this.#leave()) this.applicant.served(connection)
+  serve (entry: PoolEntry): void {
+    if (this.#leave()) this.acquisition.served(entry)
   }
 
-  turnAway (error: Error): void {
-    if (this.#leave()) this.applicant.refused(error)
+  reject (error: Error): void {
+    if (this.#leave()) this.acquisition.fail(error)
   }
 
-  /** His signal was aborted. */
-  handleEvent (): void { this.turnAway(new AbortedError({ cause: this.applicant.signal?.reason })) }
+  /** The caller's signal was aborted. */
+  handleEvent (): void { this.reject(new AbortedError({ cause: this.acquisition.signal?.reason })) }
 
   #leave (): boolean {
-    if (!this.#room.remove(this)) return false
-    this.applicant.signal?.removeEventListener('abort', this)
+    if (!this.#queue.remove(this)) return false
+    this.acquisition.signal?.removeEventListener('abort', this)
     if (this.blocks !== undefined) this.blocks.blocked--
     return true
   }
 }
 
 /**
- * The callers that wait for a connection: first in, first out, each with his deadline and signal. All may wait equally
+ * The callers that wait for a connection: first in, first out, each with its deadline and signal. All may wait equally
  * long, so the first one's deadline is the only one that has to be watched.
  */
-export class WaitingRoom implements Expiring {
+export class WaitQueue implements Expiring {
   /** The error for a caller whose time is up. */
   readonly #timeoutError: () => Error
   readonly #waiters = new LinkedList<Waiter>()
   readonly #deadlines: Deadlines
   readonly #seconds: number
   #watching = false
-  /** The connection that the current transaction holds. */
-  readonly #held = new AsyncLocalStorage<Connection>()
 
   /** Callers wait for `seconds` at most; 0 for as long as it takes. */
   constructor (seconds: number, deadlines: Deadlines, timeoutError: () => Error) {
@@ -76,20 +73,9 @@ export class WaitingRoom implements Expiring {
   get size (): number { return this.#waiters.size }
   get first (): Waiter | undefined { return this.#waiters.first }
 
-  /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
-  within<T> (connection: Connection, work: () => T): T {
-    return this.#held.run(connection, work)
-  }
-
-  /** The connection that the current caller's own transaction holds: it cannot end before his call does. */
-  get held (): Connection | undefined {
-    const held = this.#held.getStore()
-    // A transaction that is over blocks nothing, even if its function's promises go on.
-    return held?.state === 'busy' && held.inTransaction ? held : undefined
-  }
-
-  enter (applicant: Applicant, now = performance.now()): Waiter {
-    const waiter = new Waiter(this, applicant, this.held, now)
+  /** `blocks`: the connection that is not released before this caller is served. */
+  enter (acquisition: Acquisition, blocks: PoolEntry | undefined, now: number): Waiter {
+    const waiter = new Waiter(this, acquisition, blocks, now)
     this.#waiters.append(waiter)
     if (!this.#watching) this.#watch(this.#seconds, now)
     return waiter
@@ -100,16 +86,16 @@ export class WaitingRoom implements Expiring {
     if (seconds > 0) this.#deadlines.set(seconds, this, now)
   }
 
-  /** The time is up for whoever was the first when this was set. He may have left since. */
+  /** The time is up for the waiter that was the first when this was set. It may have left since. */
   expire (): void {
     const now = performance.now()
     let { first } = this.#waiters
-    for (; first !== undefined && this.#left(first, now) <= 0; first = this.#waiters.first) first.turnAway(this.#timeoutError())
+    for (; first !== undefined && this.#left(first, now) <= 0; first = this.#waiters.first) first.reject(this.#timeoutError())
     this.#watching = false
     if (first !== undefined) this.#watch(this.#left(first, now), now)
   }
 
-  /** The seconds that he may go on waiting. */
+  /** The seconds that a caller may go on waiting. */
   #left ({ since }: Waiter, now: number): number { return this.#seconds - (now - since) / 1000 }
 
   /** False if it had left before. */
@@ -119,7 +105,7 @@ export class WaitingRoom implements Expiring {
     return true
   }
 
-  turnAllAway (error: Error): void {
-    for (const waiter of [...this.#waiters]) waiter.turnAway(error)
+  rejectAll (error: Error): void {
+    for (const waiter of [...this.#waiters]) waiter.reject(error)
   }
 }

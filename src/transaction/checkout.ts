@@ -1,62 +1,45 @@
+import type { Executions } from '../connection/batch-executor.js'
 import type { Connection } from '../connection/connection.js'
-import { codeOf } from '../errors/error-code.js'
-import { ReleasedError, TransactionAbortedError } from '../errors/errors.js'
-import { Execution, type Read } from '../connection/execution.js'
+import { type Read, type SettleListener, StatementExecution } from '../connection/execution.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
-import type { Pool } from '../pool/pool.js'
-import { type Call, internalCall } from '../query/query.js'
 import type { DriverResult } from '../driver/result.js'
+import { ReleasedError } from '../errors/errors.js'
+import type { Pool } from '../pool/pool.js'
+import type { PoolEntry } from '../pool/pool-entry.js'
+import { type Call, internalCall } from '../query/query.js'
+import { DeferredBegin } from './deferred-begin.js'
 
 export const ROLLBACK = internalCall('ROLLBACK')
-/** Fails inside of a failed transaction as well as outside of any, each in its own way. */
-const PROBE = internalCall('SAVEPOINT fastify_postgres_js_probe')
 
 /**
  * A connection in the hands of one lease or transaction. Calls run one after the other in the order in which they were
- * made; when it ends, the connection goes back to the pool, and later calls reject.
+ * made; at its end the connection is released to the pool, and later calls reject.
  */
-export class Channel {
-  readonly pool: Pool
+export class Checkout implements SettleListener {
   readonly connection: Connection
-  /** The first error of a call, for the cause of a commit that turns into a rollback. */
+  readonly begin: DeferredBegin
+  /** The first error of a call in the transaction, for the cause of a commit that turns into a rollback. */
   firstError: unknown
+  readonly #pool: Pool
+  /** None while the connection is not the pool's yet. */
+  readonly #entry: PoolEntry | undefined
   readonly #name: string
-  /** A BEGIN that travels with the first call. */
-  #begin: Call | undefined
-  /** Whether the call that is running carries a BEGIN. */
-  #begins = false
-  /** Whether a call that carried the BEGIN failed: by itself, or because the server refused to begin. */
-  #doubtful = false
   #running = false
   #starting = false
+  /** Whether the call that is running may fail without being anyone's error. */
+  #attempting = false
   /** The calls that wait for their turn. */
   readonly #queue: Array<() => void> = []
   readonly #drained: Array<() => void> = []
   #end: Promise<void> | undefined
 
-  constructor (pool: Pool, connection: Connection, name: string) {
-    this.pool = pool
+  /** `name`: what errors call its holder. */
+  constructor (pool: Pool, connection: Connection, name: string, entry?: PoolEntry) {
+    this.#pool = pool
     this.connection = connection
     this.#name = name
-  }
-
-  /**
-   * Begins a transaction with the next call, which saves a round trip. The server skips the call if it refuses to begin.
-   */
-  begin (call: Call): void {
-    this.#begin = call
-    this.#doubtful = false
-    this.firstError = undefined
-  }
-
-  /** The server has said that the transaction is over. */
-  ended (): void { this.#doubtful = false }
-
-  /** Whether nothing was run since `begin`, so that the server knows of no transaction. It is given up then. */
-  takeBackBegin (): boolean {
-    const unused = this.#begin !== undefined
-    this.#begin = undefined
-    return unused
+    this.#entry = entry
+    this.begin = new DeferredBegin(connection)
   }
 
   run (call: Call): Promise<DriverResult>
@@ -65,82 +48,59 @@ export class Channel {
   run (call: Call, read: Read<unknown> = (result) => result): Promise<unknown> {
     if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
     return new Promise((resolve, reject) => {
-      const execution = new Execution(call, (result) => resolve(read(result, call)), reject, this.#onSettled)
+      const execution = new StatementExecution(call, (result) => resolve(read(result, call)), reject, this)
       this.#inTurn(() => call === ROLLBACK ? this.connection.start(execution) : this.#start(execution))
     })
   }
 
-  /** The same for a call that may fail without being anyone's error: it is not counted. */
+  /** Runs a call that may fail without being anyone's error: it is not counted. */
   attempt (call: Call): Promise<DriverResult> {
-    return this.#perform(call, () => this.connection.run(call, this.#advance))
+    return this.#perform(call, () => {
+      this.#attempting = true
+      return this.connection.run(call, this)
+    })
   }
 
   /** The types of a statement's parameters. */
   describe (call: Call): Promise<readonly number[]> {
-    return this.#perform(call, () => this.connection.describe(call, this.#onSettled))
+    return this.#perform(call, () => this.connection.describe(call, this))
   }
 
   /** One statement for many lists of arguments, sent together. */
-  runMany (call: Call, types: readonly number[], lists: ReadonlyArray<readonly unknown[]>, firstRow: number): Promise<ExecutionsResult> {
-    return this.#perform(call, () => this.connection.runMany(call, types, lists, firstRow, this.#onSettled))
+  executeMany (executions: Executions): Promise<ExecutionsResult> {
+    return this.#perform(executions.call, () => this.connection.executeMany(executions, this))
   }
 
-  #start (execution: Execution): void {
-    const begin = this.#begin
-    if (begin !== undefined) {
-      this.#begin = undefined
-      this.#begins = true
-      if (this.connection.startWith(begin.statement.text, execution)) return
-      this.#begin = begin
-      this.#begins = false
-    }
-    this.#ready(execution.call, () => this.connection.start(execution), (error) => execution.fail(error))
+  #start (execution: StatementExecution): void {
+    if (this.begin.sendWith(execution)) return
+    this.#ensureBegun(execution.call, () => this.connection.start(execution), (error) => execution.fail(error))
   }
 
-  /** Does something in its turn. The work says by `#onSettled` or `#advance` that it is done. */
+  /** Does something in its turn. It is over when `settled` is called. */
   #perform<T> (call: Call, work: () => Promise<T>): Promise<T> {
     if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
     return new Promise((resolve, reject) => {
       const refuse = (error: unknown): void => {
-        this.#onSettled(error)
+        this.settled(error)
         reject(error)
       }
-      this.#inTurn(() => this.#ready(call, () => work().then(resolve, reject), refuse))
+      this.#inTurn(() => this.#ensureBegun(call, () => work().then(resolve, reject), refuse))
     })
   }
 
-  /**
-   * Sees to it that the transaction has begun. If it has not, the call is not run: it would be outside of it. Its timeout
-   * and signal hold meanwhile too.
-   */
-  #ready ({ options }: Call, proceed: () => void, refuse: (error: unknown) => void): void {
-    const first = this.#begin ?? (this.#doubtful ? PROBE : undefined)
-    this.#begin = undefined
-    if (first === undefined) return proceed()
-    this.#doubtful = true
-    const begun = (): void => {
-      this.#doubtful = false
-      proceed()
-    }
-    this.connection.start(new Execution({ ...first, options }, begun, (error) => {
-      const code = first === PROBE ? codeOf(error) : undefined
-      // The transaction is open, and the server will say itself that it has failed.
-      if (code === '25P02') begun()
-      else refuse(code === '25P01' ? new TransactionAbortedError({ cause: this.firstError }) : error)
-    }))
+  #ensureBegun (call: Call, proceed: () => void, refuse: (error: unknown) => void): void {
+    this.begin.ensure(call, () => this.firstError, proceed, refuse)
   }
 
-  readonly #onSettled = (error: unknown): void => {
-    if (error !== undefined) {
+  /** The call that is running is over: the next one may start. */
+  settled (error?: unknown): void {
+    const counts = error !== undefined && !this.#attempting
+    if (counts) {
       this.firstError ??= error
-      this.pool.countError(error)
-      if (this.#begins) this.#doubtful = true
+      this.#pool.settled(error)
     }
-    this.#advance()
-  }
-
-  readonly #advance = (): void => {
-    this.#begins = false
+    this.begin.callEnded(counts ? error : undefined)
+    this.#attempting = false
     this.#running = false
     this.#next()
   }
@@ -169,20 +129,30 @@ export class Channel {
     return this.#running ? new Promise((resolve) => this.#drained.push(resolve)) : undefined
   }
 
-  /** Ends the connection, unless it is somebody else's by now. */
+  /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
+  within<T> (work: () => T): T {
+    return this.#entry === undefined ? work() : this.#pool.within(this.#entry, work)
+  }
+
+  /** Raises `ReleasedError` after `release()`. */
+  throwIfReleased (): void {
+    if (this.#end !== undefined) throw new ReleasedError(this.#name)
+  }
+
+  /** Ends the connection, unless it was released. */
   destroy (): void {
     if (this.#end === undefined) this.connection.destroy('transaction')
   }
 
-  /** Gives the connection back once what is under way on it is done. Again, it does nothing. */
+  /** Releases the connection once what is under way on it is done. Again, it does nothing. */
   release (): Promise<void> {
-    this.#end ??= this.#giveBack()
+    this.#end ??= this.#release()
     return this.#end
   }
 
-  async #giveBack (): Promise<void> {
+  async #release (): Promise<void> {
     const calls = this.drain()
     if (calls !== undefined) await calls
-    this.pool.release(this.connection)
+    if (this.#entry !== undefined) this.#pool.release(this.#entry)
   }
 }

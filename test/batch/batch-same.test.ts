@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createDatabase, type Database } from '../../src/index.js'
-import { Channel } from '../../src/transaction/checkout.js'
+import { Checkout } from '../../src/transaction/checkout.js'
 import { KINDS, type Kind, type Path } from '../support/batch-kinds.js'
 import { freshDatabase, memoryLog, type Observer } from '../support/database.js'
 
@@ -36,15 +36,15 @@ async function contents (observer: Observer, failed: boolean): Promise<unknown> 
   return held
 }
 
-const methods = { attempt: Channel.prototype.attempt, runMany: Channel.prototype.runMany }
+const methods = { attempt: Checkout.prototype.attempt, executeMany: Checkout.prototype.executeMany }
 let taken = { arrays: 0, pipelines: 0 }
-Channel.prototype.attempt = function (call) {
+Checkout.prototype.attempt = function (call) {
   if (call.statement.text.includes('ROWS FROM')) taken.arrays++
   return methods.attempt.call(this, call)
 }
-Channel.prototype.runMany = function (...args) {
+Checkout.prototype.executeMany = function (...args) {
   taken.pipelines++
-  return methods.runMany.apply(this, args)
+  return methods.executeMany.apply(this, args)
 }
 
 function pathTaken (): Path {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { errors } from '../../src/index.js'
-import { Channel } from '../../src/transaction/checkout.js'
+import { Checkout } from '../../src/transaction/checkout.js'
 import { freshDatabase, openDatabase, until } from '../support/database.js'
 
 const INSERT = 'INSERT INTO rows (n, s) VALUES ($1, $2)'
@@ -9,14 +9,14 @@ const pairs = (count: number, from = 0): Array<[number, string]> => Array.from({
 
 /** How many chunks went as arrays, and how many as pipelines of executions. */
 const taken = { arrays: 0, pipelines: 0 }
-const { attempt, runMany } = Channel.prototype
-Channel.prototype.attempt = function (call) {
+const { attempt, executeMany } = Checkout.prototype
+Checkout.prototype.attempt = function (call) {
   if (call.statement.text.includes('ROWS FROM')) taken.arrays++
   return attempt.call(this, call)
 }
-Channel.prototype.runMany = function (...args) {
+Checkout.prototype.executeMany = function (...args) {
   taken.pipelines++
-  return runMany.apply(this, args)
+  return executeMany.apply(this, args)
 }
 async function pathOf (work: () => Promise<unknown>): Promise<{ arrays: number, pipelines: number }> {
   Object.assign(taken, { arrays: 0, pipelines: 0 })

@@ -171,14 +171,14 @@ t.test('hosts that keep silent, and sessions that refuse to write', async (t) =>
   })
 })
 
-t.test('hosts that kept silent come last for a while, the one that was not tried for longest first', async (t) => {
+t.test('unresponsive hosts come last for a while, the one that was tried longest ago first', async (t) => {
   const [a, b, c] = ['a', 'b', 'c'].map((host) => ({ host, port: 5432 })) as [Host, Host, Host]
   const order = new HostOrder([a, b, c])
   const names = (now: number): string => order.list(now).map(({ host }) => host).join('')
   t.equal(names(0), 'abc')
-  order.keptSilent(a, 1000)
+  order.wasUnresponsive(a, 1000)
   t.equal(names(1000), 'bca')
-  order.keptSilent(b, 2000)
+  order.wasUnresponsive(b, 2000)
   t.equal(names(2000), 'cab')
   order.answered(b)
   t.equal(names(3000), 'bca')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Channel, ROLLBACK } from '../../src/transaction/checkout.js'
+import { Checkout, ROLLBACK } from '../../src/transaction/checkout.js'
 import { readConfig } from '../../src/config/config.js'
 import { Pool } from '../../src/pool/pool.js'
 import { internalCall, toCall, type Call } from '../../src/query/query.js'
@@ -19,52 +19,53 @@ t.test('BEGIN travels with the first statement', async (t) => {
   const pool = new Pool({ config: readConfig({ url: observer.url, min: 1, max: 1 }, {}), log: memoryLog() })
   t.teardown(() => pool.close())
   await pool.open()
-  async function inChannel (work: (channel: Channel) => Promise<void>): Promise<void> {
-    const channel = new Channel(pool, await pool.acquire('transaction'), 'transaction')
-    await work(channel)
-    await channel.release()
+  async function inCheckout (work: (checkout: Checkout) => Promise<void>): Promise<void> {
+    const entry = await pool.acquire('transaction')
+    const checkout = new Checkout(pool, entry.connection, 'transaction', entry)
+    await work(checkout)
+    await checkout.release()
   }
 
-  t.test('a statement that has yet to be prepared', (t) => inChannel(async (channel) => {
-    channel.begin(internalCall('BEGIN'))
-    await channel.run(call(INSERT, 1))
+  t.test('a statement that has yet to be prepared', (t) => inCheckout(async (checkout) => {
+    checkout.begin.defer(internalCall('BEGIN'))
+    await checkout.run(call(INSERT, 1))
     t.same(await ids(), [], 'it is in the transaction')
-    await channel.run(internalCall('COMMIT'))
+    await checkout.run(internalCall('COMMIT'))
     t.same(await ids(), [1])
   }))
 
-  t.test('one that is prepared', (t) => inChannel(async (channel) => {
-    channel.begin(internalCall('BEGIN'))
-    t.match(await channel.run(call(INSERT, 2)), { command: 'INSERT', count: 1 })
+  t.test('one that is prepared', (t) => inCheckout(async (checkout) => {
+    checkout.begin.defer(internalCall('BEGIN'))
+    t.match(await checkout.run(call(INSERT, 2)), { command: 'INSERT', count: 1 })
     t.same(await ids(), [1], 'it is in the transaction')
-    await channel.run(internalCall('COMMIT'))
+    await checkout.run(internalCall('COMMIT'))
     t.same(await ids(), [1, 2])
   }))
 
   for (const [what, first] of [['prepared', INSERT], ['not prepared', 'INSERT INTO items SELECT $1::int']] as const) {
-    t.test(`the server refuses to begin: nothing is run, also not what comes later (${what})`, (t) => inChannel(async (channel) => {
-      channel.begin(internalCall('BEGIN ISOLATION LEVEL none'))
-      await t.rejects(channel.run(call(first, 3)), { code: '42601' })
-      await t.rejects(channel.run(call(INSERT, 4)), { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '42601' } })
-      await t.rejects(channel.run(internalCall('COMMIT')), { code: 'FST_PG_TRANSACTION_ABORTED' })
-      await channel.run(ROLLBACK)
+    t.test(`the server refuses to begin: nothing is run, also not what comes later (${what})`, (t) => inCheckout(async (checkout) => {
+      checkout.begin.defer(internalCall('BEGIN ISOLATION LEVEL none'))
+      await t.rejects(checkout.run(call(first, 3)), { code: '42601' })
+      await t.rejects(checkout.run(call(INSERT, 4)), { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '42601' } })
+      await t.rejects(checkout.run(internalCall('COMMIT')), { code: 'FST_PG_TRANSACTION_ABORTED' })
+      await checkout.run(ROLLBACK)
       t.same(await ids(), [1, 2])
     }))
   }
 
-  t.test('it begins, but the first statement fails: the server refuses the later ones', (t) => inChannel(async (channel) => {
-    channel.begin(internalCall('BEGIN'))
-    await t.rejects(channel.run(call(INSERT, 1)), { code: '23505' })
-    await t.rejects(channel.run(call(INSERT, 5)), { code: '25P02' })
-    t.equal((await channel.run(internalCall('COMMIT'))).command, 'ROLLBACK')
+  t.test('it begins, but the first statement fails: the server refuses the later ones', (t) => inCheckout(async (checkout) => {
+    checkout.begin.defer(internalCall('BEGIN'))
+    await t.rejects(checkout.run(call(INSERT, 1)), { code: '23505' })
+    await t.rejects(checkout.run(call(INSERT, 5)), { code: '25P02' })
+    t.equal((await checkout.run(internalCall('COMMIT'))).command, 'ROLLBACK')
     t.same(await ids(), [1, 2])
   }))
 
-  t.test('a first statement that cannot be sent leaves the transaction usable', (t) => inChannel(async (channel) => {
-    channel.begin(internalCall('BEGIN'))
-    await t.rejects(channel.run(call(INSERT, {})), { code: 'FST_PG_VALUE' })
-    await channel.run(call(INSERT, 6))
-    await channel.run(internalCall('COMMIT'))
+  t.test('a first statement that cannot be sent leaves the transaction usable', (t) => inCheckout(async (checkout) => {
+    checkout.begin.defer(internalCall('BEGIN'))
+    await t.rejects(checkout.run(call(INSERT, {})), { code: 'FST_PG_VALUE' })
+    await checkout.run(call(INSERT, 6))
+    await checkout.run(internalCall('COMMIT'))
     t.same(await ids(), [1, 2, 6])
   }))
 

@@ -1,0 +1,49 @@
+import { pino } from 'pino'
+import { readConfig } from '../config/config.js'
+import type { Log, PoolOptions } from '../config/config.js'
+import type { Connection } from '../connection/connection.js'
+import { QueryError } from '../errors/errors.js'
+import { Health, type HealthOptions, readHealthOptions } from '../monitoring/health.js'
+import { Pool } from '../pool/pool.js'
+import { StatementCache } from '../query/statement.js'
+import { Checkout } from '../transaction/checkout.js'
+import { Database } from './database.js'
+import { Lease } from './lease.js'
+import type { Queryable } from './queryable.js'
+
+export interface DatabaseOptions extends Omit<PoolOptions, 'onConnect'> {
+  /** Runs once on each new connection, with its helpers; if it fails, the connection is discarded. */
+  onConnect?: ((connection: Queryable) => unknown) | undefined
+  health?: HealthOptions | undefined
+}
+
+/**
+ * A database for a script, a worker or a test, without Fastify. Nothing is opened before `open()` or the first call.
+ * Raises `OptionError` for a bad option or environment variable.
+ *
+ * @example
+ * const db = createDatabase({ url: 'postgres://localhost/app', min: 1 })
+ * console.log(await db.fetchVal('SELECT 1'))
+ * await db.close()
+ */
+export function createDatabase ({ health, ...options }: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
+  const config = readConfig(options, env)
+  const healthOptions = readHealthOptions(health)
+  const log: Log = options.log ?? pino({ name: 'fastify-postgres-js' })
+  const statements = new StatementCache()
+  const { onConnect } = options
+  const pool: Pool = new Pool({
+    config,
+    log,
+    onConnect: onConnect && (async (connection: Connection) => {
+      const lease = new Lease(new Checkout(pool, connection, 'connection'), statements)
+      try {
+        await onConnect(lease)
+        if (lease.begun) throw new QueryError('onConnect left a transaction open')
+      } finally {
+        await lease.release() // a caller that keeps it must not run anything on what is others' by then
+      }
+    })
+  })
+  return new Database(pool, new Health(pool, log, healthOptions), statements)
+}

@@ -1,0 +1,82 @@
+import { writeTexts } from '../driver/argument.js'
+import type { ExecutionsResult } from '../driver/execute-many.js'
+import type { Driver, DriverTypes } from '../driver/postgres-js.js'
+import type { Call } from '../query/query.js'
+import { type SettleListener, TaskExecution } from './execution.js'
+import type { Executor } from './executor.js'
+import type { Session } from './session.js'
+
+/** A statement for many lists of arguments, of which the first is number `firstRow` of the batch. */
+export interface Executions {
+  readonly call: Call
+  /** The types that its parameters have. */
+  readonly types: readonly number[]
+  readonly lists: ReadonlyArray<readonly unknown[]>
+  readonly firstRow: number
+}
+
+/** Runs batches on one driver, with nothing else in flight: only in a transaction, which undoes everything after an error. */
+export class BatchExecutor {
+  readonly #executor: Executor
+  readonly #driver: Driver
+  readonly #types: DriverTypes
+  readonly #session: Session
+
+  constructor (executor: Executor, driver: Driver, types: DriverTypes, session: Session) {
+    this.#executor = executor
+    this.#driver = driver
+    this.#types = types
+    this.#session = session
+  }
+
+  /** The types of a statement's parameters, by a description of its own: what is prepared may be stale. */
+  describe (call: Call, listener: SettleListener): Promise<readonly number[]> {
+    return new Promise((resolve, reject) => {
+      const execution = new TaskExecution(call, resolve, reject, listener)
+      this.#perform(execution, async () => {
+        const { types, columns } = await this.#driver.execute({ text: call.statement.text, executions: 0, parametersOf: () => [] })
+        const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => this.#types.registry.get(oid) === undefined)
+        return { types, unknown }
+      }, ({ types, unknown }) => {
+        const done = (): void => this.#succeed(execution, types)
+        if (unknown.length === 0) done()
+        else this.#executor.after(execution, this.#executor.learn(execution, unknown), done)
+      }, (error) => this.#executor.translate(execution, error))
+    })
+  }
+
+  /** Runs a statement once for each list. Rejects with the error of the first list that fails, here or on the server. */
+  run ({ call, types, lists, firstRow }: Executions, listener: SettleListener): Promise<ExecutionsResult> {
+    return new Promise((resolve, reject) => {
+      const execution = new TaskExecution(call, resolve, reject, listener)
+      const { statement, options: { timeout } } = call
+      let row = firstRow
+      this.#perform(execution, () => this.#driver.execute({
+        text: statement.text,
+        types,
+        executions: lists.length,
+        parametersOf: (index: number) => {
+          this.#executor.uses++
+          return writeTexts(lists[index] ?? [], { statement, types, registry: this.#types.registry, row: firstRow + index })
+        },
+        onProgress: () => execution.progress(),
+        oneByOne: this.#session.timeout.isLeftToClock(timeout),
+        onRefused: (index: number) => { row += index },
+      }), (result) => this.#succeed(execution, result), (error) => this.#executor.translate(execution, error, types, row))
+    })
+  }
+
+  /** Does something in a call's turn, once the session has the statement_timeout that it needs. */
+  #perform<T, R> (execution: TaskExecution<T>, work: () => Promise<R>, succeed: (result: R) => void, translate: (error: unknown) => unknown): void {
+    const executor = this.#executor
+    if (!executor.admit(execution)) return
+    const start = (): void => { work().then(succeed, (error) => executor.end(execution, translate(error))) }
+    if (this.#session.timeout.isSetFor(execution.call.options.timeout)) start()
+    else executor.after(execution, executor.adjustTimeout(execution), start)
+  }
+
+  #succeed<T> (execution: TaskExecution<T>, result: T): void {
+    this.#executor.leave(execution)
+    execution.succeed(result)
+  }
+}

@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { orAborted } from '../timing/abortable.js'
+import type { InFlight } from './in-flight.js'
+
+/**
+ * Seconds for a CancelRequest to work before the connection is given up. Fewer where the server has let its own limit pass:
+ * with `CLOCK_GRACE` it is less than a second until the connection is given up, and all that is waiting for it answered.
+ */
+const TIMEOUT = 1
+const LATE_TIMEOUT = 0.4
+/** Seconds after which it is sent again. */
+const AGAIN = 0.1
+
+/** The connection whose statements are cancelled. */
+export interface Cancellable {
+  /** Whether statements may be sent on it. */
+  readonly isUsable: boolean
+  /** Sends one CancelRequest. */
+  requestCancel (signal: AbortSignal): Promise<void>
+  /** Nothing is in flight any more. */
+  drained (now: number): void
+  /** It did not help. */
+  cancelFailed (error: unknown): void
+}
+
+/** Cancels what the server is running, and sees to it that it has ended before anything else is sent. */
+export class Cancellation {
+  readonly #inFlight: InFlight
+  readonly #connection: Cancellable
+  #pending: Promise<void> | undefined
+
+  constructor (inFlight: InFlight, connection: Cancellable) {
+    this.#inFlight = inFlight
+    this.#connection = connection
+  }
+
+  /** While a cancelled statement is still ending: the connection serves nobody before that. */
+  get pending (): Promise<void> | undefined { return this.#pending }
+
+  /** Cancels the oldest call. `isLate`: it should have ended by a limit of the server's own. */
+  start (isLate: boolean): void {
+    // Of a connection that has ended nothing is left to cancel, and what waits for it must not wait again.
+    if (!this.#connection.isUsable) return
+    this.#pending ??= this.#run(isLate).finally(() => {
+      this.#pending = undefined
+      const { oldest } = this.#inFlight
+      if (oldest === undefined) this.#connection.drained(performance.now())
+      else if (oldest.settled) this.start(false)
+    })
+  }
+
+  async #run (isLate: boolean): Promise<void> {
+    const limit = AbortSignal.timeout((isLate ? LATE_TIMEOUT : TIMEOUT) * 1000)
+    this.#inFlight.expose(true)
+    try {
+      await orAborted(limit, () => this.#untilEnded(limit))
+    } catch (error) {
+      this.#connection.cancelFailed(error)
+    } finally {
+      this.#inFlight.expose(false)
+    }
+  }
+
+  /** Until both are over: a cancel that is still on its way would hit the next statement. */
+  async #untilEnded (limit: AbortSignal): Promise<void> {
+    const ended = this.#inFlight.oldest?.whenFinished().then(() => true) ?? true
+    // The server ignores a cancel that comes between two statements, so that it may be needed again.
+    do await this.#connection.requestCancel(limit)
+    while (!await Promise.race([ended, sleep(AGAIN * 1000, false, { ref: false })]))
+  }
+}

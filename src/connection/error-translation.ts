@@ -1,0 +1,45 @@
+import { BindAborted } from '../driver/argument.js'
+import { ChangedTypesError } from '../driver/execute-many.js'
+import { DriverServerError } from '../driver/postgres-js.js'
+import { Refusal } from '../codecs/encode.js'
+import { ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError, ValueError } from '../errors/errors.js'
+import { ServerError } from '../errors/server-error.js'
+import { type Call, rowName } from '../query/query.js'
+
+export interface FailedCall {
+  readonly call: Call
+  /** The types of the parameters that it was sent with. */
+  readonly types?: readonly number[] | undefined
+  /** Which of many argument lists failed. */
+  readonly row?: number | undefined
+  /** The milliseconds that it took, and the statement_timeout of the session in seconds. */
+  readonly took: number
+  readonly limit: number | undefined
+}
+
+export interface Translation {
+  /** What the caller learns. */
+  readonly error: unknown
+  /** What it says of the connection: it cannot go on, or its server no longer takes writes. */
+  readonly means: 'nothing' | 'lost' | 'readOnly'
+}
+
+/** What the driver rejected a call with → what that means, and what the caller learns. */
+export function translate (error: unknown, { call, types = [], row = call.row, took, limit = 0 }: FailedCall): Translation {
+  if (error instanceof ValueError || error instanceof ParameterCountError) return { error, means: 'nothing' }
+  if (error instanceof ChangedTypesError) {
+    return { error: new QueryError('the types of the parameters changed during the batch: run it again'), means: 'nothing' }
+  }
+  if (!(error instanceof DriverServerError)) {
+    const isOurs = error instanceof BindAborted || error instanceof Refusal
+    return { error: new ConnectionLostError('while the statement was running', { cause: error }), means: isOurs ? 'nothing' : 'lost' }
+  }
+  const serverError = new ServerError(error, call.statement.text, row)
+  if (serverError.fatal) return { error: serverError, means: 'lost' }
+  if (error.code === '25006') return { error: serverError, means: 'readOnly' }
+  if (error.code === '08P01' && !types.includes(0) && types.length !== call.args.length) {
+    return { error: new ParameterCountError(rowName(call), call.args.length, types.length), means: 'nothing' }
+  }
+  const timedOut = error.code === '57014' && limit > 0 && took >= limit * 990
+  return { error: timedOut ? new QueryTimeoutError(limit, { cause: serverError }) : serverError, means: 'nothing' }
+}

@@ -1,0 +1,64 @@
+import type { Driver } from '../driver/postgres-js.js'
+import type { StatementExecution } from './execution.js'
+import type { PreparedStatements } from './prepared-statements.js'
+
+/** How often a statement is described again for one call: the schema may change in the meantime. */
+const MOST_RENEWALS = 3
+
+/**
+ * Prepared statements that a change of the schema has made stale: it may have given the parameters other types, or the
+ * result other columns. In a transaction the server refuses to describe them.
+ */
+export class StaleStatements {
+  readonly #driver: Driver
+  readonly #prepared: PreparedStatements
+
+  constructor (driver: Driver, prepared: PreparedStatements) {
+    this.#driver = driver
+    this.#prepared = prepared
+  }
+
+  /**
+   * What helps a call that failed, as `types` were its parameters': resolves with whether it may run again. Undefined where
+   * nothing does. `isStale`: the server itself has said so; otherwise the statement may just be, and is described to find out.
+   */
+  remedyFor (execution: StatementExecution, types: readonly number[] | undefined, isStale: boolean): Promise<boolean> | undefined {
+    const { call: { statement }, args, prefix } = execution
+    const known = this.#prepared.typesOf(statement.text)
+    const wasPrepared = known !== undefined || this.#prepared.isRenewing(statement.text)
+    const mayRenew = args !== undefined && types !== undefined && wasPrepared && execution.renewals < MOST_RENEWALS
+    // It failed in the transaction that travelled with it, or may have had effects (CALL), or is ours: it runs only once.
+    if (prefix !== undefined || (mayRenew && !statement.isPlanned)) return isStale ? this.#drop(execution, types?.length ?? 0) : undefined
+    if (!mayRenew) return undefined
+    execution.renewals++
+    execution.args = undefined
+    // Another call found out before.
+    if (known !== undefined && known !== types) return Promise.resolve(true)
+    return isStale ? this.#renew(execution, types.length) : this.#renewIfChanged(execution, types, args)
+  }
+
+  async #renewIfChanged (execution: StatementExecution, types: readonly number[], args: StatementExecution['args'] = []): Promise<boolean> {
+    try {
+      const now = await this.#driver.describe(execution.call.statement.strings, args, false)
+      if (execution.settled || !now.some((oid, index) => oid !== types[index])) return false
+    } catch {
+      return false
+    }
+    return await this.#renew(execution, types.length)
+  }
+
+  async #renew ({ call: { statement } }: StatementExecution, parameters: number): Promise<boolean> {
+    try {
+      await this.#prepared.renew(statement, parameters)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** Sees to it that the statement is not met again: where the server refuses to describe it, the driver drops it. */
+  async #drop (execution: StatementExecution, parameters: number): Promise<boolean> {
+    await this.#renew(execution, parameters)
+    return false
+  }
+}

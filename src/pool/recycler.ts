@@ -1,0 +1,68 @@
+import type { Config } from '../config/config.js'
+import type { CloseReason } from '../connection/connection.js'
+import type { ConnectionSet } from './connection-set.js'
+import type { LeakDetector } from './leak-detector.js'
+import type { PoolEntry } from './pool-entry.js'
+
+/** What the recycler has to know of the pool, and tells it. */
+export interface RecyclerEvents {
+  readonly isClosing: boolean
+  /** A connection is idle again. */
+  released (now: number): void
+}
+
+/** Takes connections back: reset, checked or replaced where they need it. */
+export class Recycler {
+  readonly #maxQueries: number
+  readonly #connections: ConnectionSet
+  readonly #leaks: LeakDetector
+  readonly #events: RecyclerEvents
+  /** When all connections were last told to be replaced, in the clock of `performance.now()`. */
+  #expiredAt = -Infinity
+
+  constructor ({ maxQueries }: Config, connections: ConnectionSet, leaks: LeakDetector, events: RecyclerEvents) {
+    this.#maxQueries = maxQueries
+    this.#connections = connections
+    this.#leaks = leaks
+    this.#events = events
+  }
+
+  /** Ignores a connection that has ended. */
+  release (entry: PoolEntry, now = performance.now()): void {
+    const { connection } = entry
+    const { session } = connection
+    if (!connection.isOpen) return
+    if (entry.takenBy !== undefined || entry.isReported) this.#leaks.released(entry, now)
+    if (connection.cancelling !== undefined) this.#after(entry, connection.cancelling)
+    else if (session.isDirty && !this.#events.isClosing) this.#after(entry, connection.reset())
+    else if (session.isDoubtful && !this.#events.isClosing) this.#after(entry, connection.check())
+    else if (!this.replace(entry, now)) this.#events.released(now)
+  }
+
+  /** The pool itself has the connection until then. */
+  #after (entry: PoolEntry, work: Promise<void>): void {
+    entry.holder = 'pool'
+    work.then(() => this.release(entry))
+  }
+
+  /** Closes a connection whose time is over, and makes any other idle. */
+  replace (entry: PoolEntry, now: number): boolean {
+    const reason = this.#reasonToReplace(entry, now)
+    if (reason === undefined) this.#connections.release(entry, now)
+    else entry.connection.close(reason)
+    return reason !== undefined
+  }
+
+  #reasonToReplace ({ connection, expiresAt }: PoolEntry, now: number): CloseReason | undefined {
+    if (this.#events.isClosing) return 'close'
+    if (connection.createdAt <= this.#expiredAt) return 'expired'
+    if (this.#maxQueries > 0 && connection.uses >= this.#maxQueries) return 'uses'
+    return now >= expiresAt ? 'age' : undefined
+  }
+
+  /** Replaces every connection: idle ones now, busy ones when they are released. */
+  expire (): void {
+    this.#expiredAt = performance.now()
+    this.#connections.closeIdle('expired')
+  }
+}
