@@ -1,5 +1,4 @@
 import { type Batch, runBatch } from '../batch/batch.js'
-import { type Read, StatementExecution } from '../connection/execution.js'
 import { OptionError, QueryError } from '../errors/errors.js'
 import type { Health, HealthReport } from '../monitoring/health.js'
 import type { Holder } from '../pool/pool-entry.js'
@@ -19,7 +18,7 @@ export class Database extends Queryable {
   readonly #health: Health
 
   constructor (pool: Pool, health: Health, statements: StatementCache) {
-    super(statements)
+    super(statements, pool.dispatcher)
     this.#pool = pool
     this.#health = health
   }
@@ -54,15 +53,11 @@ export class Database extends Queryable {
   /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.#pool.expire() }
 
-  protected override run<T> (call: Call, read: Read<T>): Promise<T> {
-    const { controlsTransaction, leavesTransactionOpen, isScript } = call.statement
+  protected override checkTransactionControl ({ statement: { leavesTransactionOpen, isScript } }: Call): void {
     // The next call would run elsewhere, outside of that transaction.
-    if (controlsTransaction && (leavesTransactionOpen || !isScript)) {
+    if (leavesTransactionOpen || !isScript) {
       throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), or BEGIN on a lease from db.acquire()')
     }
-    return new Promise((resolve, reject) => {
-      this.#pool.run(new StatementExecution(call, (result) => resolve(read(result, call)), reject, this.#pool))
-    })
   }
 
   protected override async batch (batch: Batch): Promise<void> {

@@ -24,7 +24,7 @@ export class Lease extends Queryable {
   #inside = false
 
   constructor (checkout: Checkout, statements: StatementCache) {
-    super(statements)
+    super(statements, checkout)
     this.#checkout = checkout
   }
 
@@ -46,17 +46,20 @@ export class Lease extends Queryable {
       : runInTransaction(this.#checkout, this.statements, options, work))
   }
 
+  /** It may begin and end transactions by hand. */
+  protected override checkTransactionControl (): void {}
+
   protected override async run<T> (call: Call, read: Read<T>): Promise<T> {
     this.#check()
     const { controlsTransaction, leavesTransactionOpen } = call.statement
-    if (!controlsTransaction) return await this.#checkout.run(call, read)
+    if (!controlsTransaction) return await super.run(call, read)
     try {
-      const result = await this.#checkout.run(call)
+      const result = await this.#checkout.perform(call)
       this.#begun = leavesTransactionOpen
       return read(result, call)
     } catch (error) {
       // Whatever it left, open or failed, is ended: the caller has the error.
-      await this.#checkout.run(internalCall('ROLLBACK')).catch(() => {})
+      await this.#checkout.perform(internalCall('ROLLBACK')).catch(() => {})
       this.#begun = false
       throw error
     }

@@ -1,4 +1,4 @@
-import type { Read } from '../connection/execution.js'
+import { type Read, StatementExecution, type StatementTarget } from '../connection/execution.js'
 import type { ArgumentLists } from '../batch/argument-lists.js'
 import type { Batch } from '../batch/batch.js'
 import { type BatchQuery, type Call, type Mode, type Query, toBatchCall, toCall } from '../query/query.js'
@@ -28,7 +28,13 @@ export interface ExecuteResult {
 export abstract class Queryable {
   protected readonly statements: StatementCache
 
-  constructor (statements: StatementCache) { this.statements = statements }
+  readonly #target: StatementTarget
+
+  /** `target`: where calls are run. */
+  constructor (statements: StatementCache, target: StatementTarget) {
+    this.statements = statements
+    this.#target = target
+  }
 
   /** The first row, or `null`.
    * @example const user = await db.fetchOne<User>('SELECT * FROM users WHERE id = $1', 7) */
@@ -95,7 +101,13 @@ export abstract class Queryable {
    */
   abstract transaction<T> (work: (tx: Queryable) => Promise<T> | T, options?: TransactionOptions): Promise<T>
 
-  protected abstract run<T> (call: Call, read: Read<T>): Promise<T>
+  /** Refuses a statement that begins or ends a transaction where that has no place. */
+  protected abstract checkTransactionControl (call: Call): void
+
+  protected run<T> (call: Call, read: Read<T>): Promise<T> {
+    return new Promise((resolve, reject) => this.#target.run(new StatementExecution(call, { read, resolve, reject }, this.#target)))
+  }
+
   protected abstract batch (batch: Batch): Promise<void>
 
   #batch (query: BatchQuery, argsList: ArgumentLists, onResult: Batch['onResult']): Promise<void> {
@@ -103,13 +115,11 @@ export abstract class Queryable {
     return this.batch({ call: toBatchCall(query, statements), argsList, statements, onResult })
   }
 
-  #call (query: Query, args: readonly unknown[], mode: Mode): Call {
-    return toCall(query, args, mode, this.statements)
-  }
-
   #run<T> (query: Query, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
     try {
-      return this.run(this.#call(query, args, mode), read)
+      const call = toCall(query, args, mode, this.statements)
+      if (call.statement.controlsTransaction) this.checkTransactionControl(call)
+      return this.run(call, read)
     } catch (error) {
       return Promise.reject(error)
     }

@@ -19,7 +19,7 @@ export class Transaction extends Queryable {
   #lastNested: Promise<void> | undefined
 
   constructor (checkout: Checkout, statements: StatementCache, depth: number) {
-    super(statements)
+    super(statements, checkout)
     this.#checkout = checkout
     this.#depth = depth
   }
@@ -43,13 +43,15 @@ export class Transaction extends Queryable {
     }
   }
 
+  protected override checkTransactionControl (): void {
+    this.#check()
+    throw new QueryError('a transaction ends when its function returns or throws: do not run BEGIN, COMMIT or ROLLBACK in it, ' +
+      'and use tx.transaction(…) for a part that may be undone')
+  }
+
   protected override run<T> (call: Call, read: Read<T>): Promise<T> {
     this.#check()
-    if (call.statement.controlsTransaction) {
-      throw new QueryError('a transaction ends when its function returns or throws: do not run BEGIN, COMMIT or ROLLBACK in it, ' +
-        'and use tx.transaction(…) for a part that may be undone')
-    }
-    return this.#checkout.run(call, read)
+    return super.run(call, read)
   }
 
   protected override async batch (batch: Batch): Promise<void> {

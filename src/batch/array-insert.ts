@@ -141,15 +141,15 @@ export class ArrayInsert {
    */
   async run (arrays: readonly string[]): Promise<DriverResult | undefined> {
     if (this.#state === 'impossible') return undefined
-    await this.#checkout.run(this.#state === 'proven' ? BEGIN_ANEW : internalCall(SAVEPOINT))
+    await this.#checkout.perform(this.#state === 'proven' ? BEGIN_ANEW : internalCall(SAVEPOINT))
     try {
       if (this.#state === 'unproven') await this.#prove()
       if (this.#state === 'proven') return await this.#checkout.attempt(this.#over(this.#text, arrays))
-      await this.#checkout.run(internalCall(RELEASE))
+      await this.#checkout.perform(internalCall(RELEASE))
     } catch (error) {
       if (error instanceof AbortedError || !this.#checkout.connection.isOpen) throw error
       this.#state = 'impossible'
-      await this.#checkout.run(UNDO)
+      await this.#checkout.perform(UNDO)
     }
     return undefined
   }

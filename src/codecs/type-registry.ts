@@ -59,6 +59,8 @@ export function catalogQuery (oids: Iterable<number>): string {
 /** The types that a pool knows: the built-in ones from the start, any other when a statement first meets it. */
 export class TypeRegistry {
   readonly #types = new Map<number, PgType>()
+  /** The known types by OID. */
+  readonly types: ReadonlyMap<number, PgType> = this.#types
   readonly #onAdd: (type: PgType) => void
 
   /** `onAdd` is told of each type, these and later ones: the driver keeps tables of its own. */

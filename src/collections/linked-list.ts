@@ -13,24 +13,19 @@ export interface Node<T> {
 export class LinkedList<T> {
   #head: Node<T> | null = null
   #tail: Node<T> | null = null
-  #size = 0
+  /** How many members it has; only this class writes it. */
+  size = 0
 
-  get size (): number { return this.#size }
   get first (): T | undefined { return this.#head?.value }
 
-  push (value: T): Node<T> {
-    return this.append({ value, previous: null, next: null, linked: false })
-  }
-
   /** Takes a place that is not in any list. A value may be its own place. */
-  append (node: Node<T>): Node<T> {
+  append (node: Node<T>): void {
     node.previous = this.#tail
     node.linked = true
     if (this.#tail === null) this.#head = node
     else this.#tail.next = node
     this.#tail = node
-    this.#size++
-    return node
+    this.size++
   }
 
   shift (): T | undefined {
@@ -50,7 +45,7 @@ export class LinkedList<T> {
     else node.next.previous = node.previous
     // A node that has grown old would keep alive whatever came after it until the next full collection.
     node.previous = node.next = null
-    this.#size--
+    this.size--
   }
 
   * [Symbol.iterator] (): IterableIterator<T> {

@@ -13,43 +13,24 @@ const AGAIN = 0.1
 
 /** The connection whose statements are cancelled. */
 export interface Cancellable {
-  /** Whether statements may be sent on it. */
-  readonly isUsable: boolean
   /** Sends one CancelRequest. */
   requestCancel (signal: AbortSignal): Promise<void>
-  /** Nothing is in flight any more. */
-  drained (now: number): void
   /** It did not help. */
   cancelFailed (error: unknown): void
 }
 
-/** Cancels what the server is running, and sees to it that it has ended before anything else is sent. */
+/** Cancels what the server is running, and waits until it has ended. */
 export class Cancellation {
   readonly #inFlight: InFlight
   readonly #connection: Cancellable
-  #pending: Promise<void> | undefined
 
   constructor (inFlight: InFlight, connection: Cancellable) {
     this.#inFlight = inFlight
     this.#connection = connection
   }
 
-  /** While a cancelled statement is still ending: the connection serves nobody before that. */
-  get pending (): Promise<void> | undefined { return this.#pending }
-
-  /** Cancels the oldest call. `isLate`: it should have ended by a limit of the server's own. */
-  start (isLate: boolean): void {
-    // Of a connection that has ended nothing is left to cancel, and what waits for it must not wait again.
-    if (!this.#connection.isUsable) return
-    this.#pending ??= this.#run(isLate).finally(() => {
-      this.#pending = undefined
-      const { oldest } = this.#inFlight
-      if (oldest === undefined) this.#connection.drained(performance.now())
-      else if (oldest.settled) this.start(false)
-    })
-  }
-
-  async #run (isLate: boolean): Promise<void> {
+  /** Cancels the oldest call. `isLate`: it should have ended by a limit of the server's own. Never rejects. */
+  async run (isLate: boolean): Promise<void> {
     const limit = AbortSignal.timeout((isLate ? LATE_TIMEOUT : TIMEOUT) * 1000)
     this.#inFlight.expose(true)
     try {

@@ -8,13 +8,13 @@ import type { DriverResult } from '../driver/result.js'
 import { codeOf } from '../errors/error-code.js'
 import { ConnectionLostError, QueryTimeoutError } from '../errors/errors.js'
 import { cancelRequest } from '../protocol/socket.js'
-import type { Lag } from '../query/lag.js'
+import type { Lag } from '../query/latency.js'
 import { type Call, internalCall } from '../query/query.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { wasBusySince } from '../timing/late-timer.js'
 import { BatchExecutor, type Executions } from './batch-executor.js'
 import { type Cancellable, Cancellation } from './cancellation.js'
-import { StatementExecution, type SettleListener } from './execution.js'
+import { type SettleListener, StatementExecution, wholeResult } from './execution.js'
 import { Executor, type ExecutorEvents } from './executor.js'
 import { InFlight } from './in-flight.js'
 import { PreparedStatements } from './prepared-statements.js'
@@ -74,6 +74,7 @@ export class Connection implements ExecutorEvents, Cancellable {
   readonly #downListeners = new Set<(reason: CloseReason) => void>()
   #events: ConnectionEvents | undefined
   #state: ConnectionState = 'opening'
+  #cancelling: Promise<void> | undefined
   #backend: { pid: number, secret: number } | undefined
 
   constructor (parts: ConnectionParts) {
@@ -107,7 +108,7 @@ export class Connection implements ExecutorEvents, Cancellable {
   /** How many statements it has run. */
   get uses (): number { return this.#executor.uses }
   /** While a cancelled statement is still ending: nothing else may run on it before that. */
-  get cancelling (): Promise<void> | undefined { return this.#cancellation.pending }
+  get cancelling (): Promise<void> | undefined { return this.#cancelling }
   /** How often something was written: what is sent between two writes travels together. */
   get writes (): number { return this.#parts.driver.writes }
 
@@ -154,18 +155,18 @@ export class Connection implements ExecutorEvents, Cancellable {
    * call, or has ended.
    */
   run (call: Call, listener?: SettleListener): Promise<DriverResult> {
-    return new Promise((resolve, reject) => this.start(new StatementExecution(call, resolve, reject, listener)))
+    return new Promise((resolve, reject) => this.start(new StatementExecution(call, { read: wholeResult, resolve, reject }, listener)))
   }
 
   /** Runs a call whose caller has a promise already. `now` is the time, if the caller just asked for it. */
   start (execution: StatementExecution, now?: number): void {
-    if (this.cancelling === undefined) this.#executor.run(execution, now)
-    else this.cancelling.then(() => this.start(execution))
+    if (this.#cancelling === undefined) this.#executor.run(execution, now)
+    else this.#cancelling.then(() => this.start(execution))
   }
 
   /** Runs a call with a statement of ours right before it, if both can be sent at once; if not, false. */
   startBehind (text: string, execution: StatementExecution): boolean {
-    return this.cancelling === undefined && this.#executor.runBehind(text, execution)
+    return this.#cancelling === undefined && this.#executor.runBehind(text, execution)
   }
 
   /** Whether a call can be sent behind those that are in flight. */
@@ -177,23 +178,33 @@ export class Connection implements ExecutorEvents, Cancellable {
 
   /** The types of a statement's parameters; only in a transaction. */
   describe (call: Call, listener: SettleListener): Promise<readonly number[]> {
-    return this.cancelling === undefined
+    return this.#cancelling === undefined
       ? this.#batches.describe(call, listener)
-      : this.cancelling.then(() => this.describe(call, listener))
+      : this.#cancelling.then(() => this.describe(call, listener))
   }
 
   /** Runs a statement for many lists of arguments; only in a transaction. */
   executeMany (executions: Executions, listener: SettleListener): Promise<ExecutionsResult> {
-    return this.cancelling === undefined
+    return this.#cancelling === undefined
       ? this.#batches.run(executions, listener)
-      : this.cancelling.then(() => this.executeMany(executions, listener))
+      : this.#cancelling.then(() => this.executeMany(executions, listener))
   }
 
   drained (now: number): void {
-    if (this.cancelling === undefined) this.#events?.drained(now)
+    if (this.#cancelling === undefined) this.#events?.drained(now)
   }
 
-  abandoned (isLate: boolean): void { this.#cancellation.start(isLate) }
+  /** Sees to it that the statement that the server is running has ended before anything else is sent. */
+  abandoned (isLate: boolean): void {
+    // Of a connection that has ended nothing is left to cancel, and what waits for it must not wait again.
+    if (!this.isUsable) return
+    this.#cancelling ??= this.#cancellation.run(isLate).finally(() => {
+      this.#cancelling = undefined
+      const { oldest } = this.#inFlight
+      if (oldest === undefined) this.drained(performance.now())
+      else if (oldest.settled) this.abandoned(false)
+    })
+  }
 
   broken (reason: 'lost' | 'copy', cause?: unknown): void { this.destroy(reason, cause) }
 

@@ -38,7 +38,7 @@ export function translate (error: unknown, { call, types = [], row = call.row, t
   if (serverError.fatal) return { error: serverError, means: 'lost' }
   if (error.code === '25006') return { error: serverError, means: 'readOnly' }
   if (error.code === '08P01' && !types.includes(0) && types.length !== call.args.length) {
-    return { error: new ParameterCountError(rowName(call), call.args.length, types.length), means: 'nothing' }
+    return { error: new ParameterCountError(rowName(call.row), call.args.length, types.length), means: 'nothing' }
   }
   const timedOut = error.code === '57014' && limit > 0 && took >= limit * 990
   return { error: timedOut ? new QueryTimeoutError(limit, { cause: serverError }) : serverError, means: 'nothing' }

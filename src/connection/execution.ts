@@ -117,8 +117,21 @@ export interface StatementOwner extends AbandonListener {
   failed (execution: StatementExecution, error: unknown, request: Request): void
 }
 
+/** Where statements are run: each in its turn, or on whichever connection is idle. */
+export interface StatementTarget extends SettleListener { run (execution: StatementExecution): void }
+
 /** What runs statements. */
 interface StatementRunner { start (execution: StatementExecution): void }
+
+/** Who made a call: how its promise ends, and what it makes of the result. */
+export interface Caller {
+  read (result: DriverResult, call: Call): unknown
+  resolve (value: unknown): void
+  reject (error: unknown): void
+}
+
+/** The result as it is. */
+export const wholeResult: Read<DriverResult> = (result) => result
 
 /** One statement, which the driver runs. It waits in the queue for a connection itself. */
 export class StatementExecution extends Execution implements Sender {
@@ -131,11 +144,11 @@ export class StatementExecution extends Execution implements Sender {
   renewals = 0
   /** What hears of the driver's answer: the executor that sends it. */
   owner: StatementOwner | undefined
-  readonly #succeed: (result: DriverResult) => void
+  readonly #caller: Caller
 
-  constructor (call: Call, succeed: (result: DriverResult) => void, reject: (error: unknown) => void, listener?: SettleListener) {
-    super(call, reject, listener)
-    this.#succeed = succeed
+  constructor (call: Call, caller: Caller, listener?: SettleListener) {
+    super(call, caller.reject, listener)
+    this.#caller = caller
   }
 
   /** It has a connection. */
@@ -147,7 +160,7 @@ export class StatementExecution extends Execution implements Sender {
 
   /** Answers the caller; a second answer is ignored. */
   succeed (result: DriverResult): void {
-    if (this.settle()) this.#succeed(result)
+    if (this.settle()) this.#caller.resolve(this.#caller.read(result, this.call))
   }
 }
 

@@ -9,7 +9,7 @@ import { needsReading, readUnread, repairRows, unknownColumns } from '../driver/
 import { AbortedError, ConnectionLostError, QueryError, ValueError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
 import { unsyncedStatement } from '../protocol/unsynced-statement.js'
-import { type Call, isSimple, rowName } from '../query/query.js'
+import { type Call, isSimple } from '../query/query.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { translate } from './error-translation.js'
 import type { Execution, StatementExecution, StatementOwner } from './execution.js'
@@ -76,7 +76,7 @@ export class Executor implements StatementOwner {
     if (!this.admit(execution, now)) return
     execution.owner = this
     const { internal, options: { timeout } } = execution.call
-    if (internal === true || this.#session.timeout.isSetFor(timeout)) this.#send(execution)
+    if (internal === true || (timeout === undefined ? this.#session.timeout.isUsual : this.#session.timeout.isSetFor(timeout))) this.#send(execution)
     else this.after(execution, this.adjustTimeout(execution), () => this.#send(execution))
   }
 
@@ -112,8 +112,12 @@ export class Executor implements StatementOwner {
     this.#inFlight.add(execution)
     if (!this.#events.isUsable) this.end(execution, new ConnectionLostError('it was closed before'))
     else if (signal?.aborted === true) this.end(execution, new AbortedError({ cause: signal.reason }))
-    else execution.watch(this.#session.timeout.limitFor(timeout), this, this.#deadlines)
-    return !execution.settled
+    else {
+      const { usualLimit } = this.#session.timeout
+      execution.watch(timeout === undefined ? usualLimit : this.#session.timeout.limitFor(timeout), this, this.#deadlines)
+      return true
+    }
+    return false
   }
 
   /** Gives the session the statement_timeout that a call needs. */
@@ -173,15 +177,15 @@ export class Executor implements StatementOwner {
     if (this.#inFlight.size > 1) this.toTheEnd(execution)
     execution.sends++
     try {
-      execution.args ??= toArguments(call.args, statement, rowName(call))
-      const unknown = types === undefined ? [] : writeArguments(execution.args, types, this.#types.registry, rowName(call))
+      execution.args ??= toArguments(call.args, statement, call.row)
+      const unknown = types === undefined ? [] : writeArguments(execution.args, types, this.#types.registry, call.row)
       if (unknown.length > 0) return this.after(execution, this.learn(execution, unknown), () => this.#send(execution))
     } catch (error) {
       return error instanceof ValueError ? this.#sendAgainIfStale(execution, types, error) : this.end(execution, error)
     }
     this.uses++
     statement.uses++
-    const simple = isSimple(call)
+    const simple = mode === 'script' && isSimple(call)
     const prepare = !simple && this.#prepares && wish !== false &&
       (types !== undefined || ((wish === true || statement.uses > 1) && !this.#prepared.isFull))
     const onSending = prefix && (() => this.#driver.prefix(prefix))
@@ -198,12 +202,14 @@ export class Executor implements StatementOwner {
     this.#prepared.remember(execution.call.statement, request)
     this.#inFlight.measure(execution, this.#driver.writtenAt)
     const results = 'command' in answer ? [answer] : answer
-    for (const result of results) repairRows(result)
+    for (const result of results) if (result.length > 0 && !(0 in result)) repairRows(result)
     const result = results.at(-1)
-    this.#session.ran(execution.call, result?.command)
+    const { statement } = execution.call
+    if (statement.mayLeaveState) this.#session.ran(execution.call)
+    if (!this.#session.timeout.isUsual) this.#session.timeout.hasRun(statement.text, result?.command)
     if (result === undefined) return this.end(execution, new QueryError('the server answered nothing'))
     const { registry } = this.#types
-    if (!needsReading(result, registry)) return this.#deliver(execution, result)
+    if (!this.#types.hasLate || !needsReading(result, registry)) return this.#deliver(execution, result)
     const unknown = unknownColumns(result, registry)
     const read = (): void => {
       readUnread(result, registry)
@@ -236,7 +242,7 @@ export class Executor implements StatementOwner {
   /** Nothing was executed. Either an argument cannot be sent, or a type is unknown, or the statement was stale. */
   #sendAgainAfterBind (execution: StatementExecution, types: readonly number[]): void {
     try {
-      const unknown = writeArguments(execution.args ?? [], types, this.#types.registry, rowName(execution.call))
+      const unknown = writeArguments(execution.args ?? [], types, this.#types.registry, execution.call.row)
       if (execution.sends >= MOST_SENDS) throw new QueryError('the types of the statement change all the time')
       if (unknown.length > 0) this.after(execution, this.learn(execution, unknown), () => this.#send(execution))
       else this.#send(execution)
@@ -257,7 +263,7 @@ export class Executor implements StatementOwner {
   translate (execution: Execution, error: unknown, types?: readonly number[], row?: number): unknown {
     const took = performance.now() - execution.startedAt
     const { error: translated, means } = translate(error, { call: execution.call, types, row, took, limit: this.#session.timeout.current })
-    if (error instanceof DriverServerError) this.#session.failed(execution.call)
+    if (error instanceof DriverServerError) this.#session.ran(execution.call)
     if (means === 'lost') this.#events.broken('lost', error instanceof DriverServerError ? translated : error)
     else if (means === 'readOnly') this.#session.refusedToWrite()
     return translated
@@ -271,9 +277,9 @@ export class Executor implements StatementOwner {
 
   /** The server is done with a call: called before its caller is answered. */
   leave (execution: Execution): void {
-    this.#inFlight.remove(execution)
+    const left = this.#inFlight.remove(execution)
     execution.finish()
-    if (this.#inFlight.size === 0) this.#events.drained(this.#inFlight.now(execution))
+    if (left === 0) this.#events.drained(this.#inFlight.now(execution))
     else this.#cancelAbandoned()
   }
 }

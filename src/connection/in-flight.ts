@@ -1,5 +1,5 @@
 import type { Execution } from './execution.js'
-import type { Lag } from '../query/lag.js'
+import type { Lag } from '../query/latency.js'
 
 /** The calls that are in flight on one connection, in the order in which the driver will answer them. */
 export class InFlight {
@@ -24,10 +24,12 @@ export class InFlight {
     this.#executions.push(execution)
   }
 
-  remove (execution: Execution): void {
+  /** How many are left. */
+  remove (execution: Execution): number {
     const index = this.#executions.indexOf(execution)
     if (index === 0) this.#executions.shift()
     else if (index !== -1) this.#executions.splice(index, 1)
+    return this.#executions.length
   }
 
   /** What is sent for it now will be answered after all others. */

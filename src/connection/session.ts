@@ -13,11 +13,15 @@ SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES`
 /** What the server's session of one connection is like, as far as is known here. */
 export class Session {
   readonly timeout: StatementTimeout
+  // Fields and not getters, because each release of a connection looks at them; only this class writes them.
+  /** Whether it may hold something that its next user must not meet. */
+  isDirty = false
+  /** Whether its server could be written to at first, and has refused to since: it may have been demoted. */
+  isDoubtful = false
   #server: ServerInfo | undefined
   #isPooled = false
   #hasState = false
   #inTransaction = false
-  #refusedToWrite = false
 
   /** `commandTimeout`: the seconds that its statement_timeout was set to when connecting. */
   constructor (commandTimeout: number) { this.timeout = new StatementTimeout(commandTimeout) }
@@ -28,10 +32,6 @@ export class Session {
   get isPooled (): boolean { return this.#isPooled }
   /** Whether a transaction of ours may be open. */
   get inTransaction (): boolean { return this.#inTransaction }
-  /** Whether it may hold something that its next user must not meet. */
-  get isDirty (): boolean { return this.#hasState || this.#inTransaction }
-  /** Whether its server could be written to at first, and has refused to since: it may have been demoted. */
-  get isDoubtful (): boolean { return this.#refusedToWrite && this.#server?.readOnly === false }
 
   /** The first answer of a server, on the connection of the backend `pid`. */
   opened (server: ServerInfo, pid: number): void {
@@ -45,33 +45,40 @@ export class Session {
   looked (server: ServerInfo): void { this.#server = server }
 
   /** What was done to it so far belongs to it: it is how every new one begins. */
-  begin (): void { this.#hasState = false }
-
-  /** A statement has run. */
-  ran ({ internal, statement }: Call, command: string | null | undefined): void {
-    if (internal !== true && statement.mayLeaveState) this.#hasState = true
-    this.timeout.hasRun(statement.text, command)
+  begin (): void {
+    this.#hasState = false
+    this.isDirty = this.#inTransaction
   }
 
-  /** A statement has failed: if it is a script, possibly inside a transaction that it began itself. */
-  failed ({ internal, statement }: Call): void {
-    if (internal !== true && statement.mayLeaveState) this.#hasState = true
+  /** A statement has run, or failed: if it is a script, possibly inside a transaction that it began itself. */
+  ran ({ internal, statement }: Call): void {
+    if (internal !== true && statement.mayLeaveState) {
+      this.#hasState = true
+      this.isDirty = true
+    }
   }
 
   /** From before BEGIN, which may work without an answer reaching us, until the server has said that it is over. */
-  transactionBegins (): void { this.#inTransaction = true }
+  transactionBegins (): void {
+    this.#inTransaction = true
+    this.isDirty = true
+  }
 
-  transactionEnded (): void { this.#inTransaction = false }
+  transactionEnded (): void {
+    this.#inTransaction = false
+    this.isDirty = this.#hasState
+  }
 
-  refusedToWrite (): void { this.#refusedToWrite = true }
+  refusedToWrite (): void { this.isDoubtful = this.#server?.readOnly === false }
 
   /** It is being checked, which answers all doubts. */
-  checked (): void { this.#refusedToWrite = false }
+  checked (): void { this.isDoubtful = false }
 
   /** It is what it was after connecting. */
   wasReset (): void {
     this.#hasState = false
     this.#inTransaction = false
+    this.isDirty = false
     this.timeout.reset()
   }
 }

@@ -12,13 +12,16 @@ export class StatementTimeout {
   #current: number | undefined
   /** Whether nothing is set in the session, so that only our own clock limits statements. */
   #clockOnly = false
+  // Fields and not getters, because each call looks at them; only this class writes them.
+  /** Whether the session needs nothing for a call without a timeout of its own. */
+  isUsual = true
   /** Of a call without a timeout of its own. */
-  #usualLimit: Limit
+  usualLimit: Limit
 
   constructor (usual: number) {
     this.#usual = usual
     this.#current = usual
-    this.#usualLimit = this.#limit(usual)
+    this.usualLimit = this.#limit(usual)
   }
 
   get current (): number | undefined { return this.#current }
@@ -32,7 +35,7 @@ export class StatementTimeout {
 
   /** Whether a call with this timeout can be sent as the session is. */
   isSetFor (timeout: number | undefined): boolean {
-    if (timeout === undefined) return this.#current === (this.#clockOnly ? 0 : this.#usual)
+    if (timeout === undefined) return this.isUsual
     return this.#current === this.neededFor(timeout)
   }
 
@@ -43,7 +46,7 @@ export class StatementTimeout {
 
   /** How long a call with this timeout may take, by the server's clock and by ours. */
   limitFor (timeout: number | undefined): Limit {
-    return timeout === undefined ? this.#usualLimit : this.#limit(timeout)
+    return timeout === undefined ? this.usualLimit : this.#limit(timeout)
   }
 
   #limit (timeout: number): Limit {
@@ -58,22 +61,26 @@ export class StatementTimeout {
   /** From now on nothing is set in the session. */
   leaveToClock (): void {
     this.#clockOnly = true
-    this.#current = 0
-    this.#usualLimit = this.#limit(this.#usual)
+    this.#set(0)
+    this.usualLimit = this.#limit(this.#usual)
   }
 
   textToSet (seconds: number): string {
     return `SET statement_timeout = ${Math.min(Math.ceil(seconds * 1000), LONGEST)}`
   }
 
-  wasSet (seconds: number): void { this.#current = seconds }
+  wasSet (seconds: number): void { this.#set(seconds) }
+
+  #set (seconds: number | undefined): void {
+    this.#current = seconds
+    this.isUsual = this.#clockOnly || seconds === this.#usual
+  }
 
   /** A rollback undoes a SET, also one that a COMMIT turned into, and so may the session's user. */
   hasRun (text: string, command: string | null | undefined): void {
-    if (this.#current === this.#usual || this.#clockOnly) return
-    if (UNDOES_SET.test(text) || command === 'ROLLBACK') this.#current = undefined
+    if (!this.isUsual && (UNDOES_SET.test(text) || command === 'ROLLBACK')) this.#set(undefined)
   }
 
   /** The session is as it was after connecting. */
-  reset (): void { this.#current = this.#clockOnly ? 0 : this.#usual }
+  reset (): void { this.#set(this.#clockOnly ? 0 : this.#usual) }
 }

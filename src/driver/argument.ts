@@ -1,5 +1,6 @@
 import { ParameterCountError, ValueError } from '../errors/errors.js'
 import { Refusal } from '../codecs/encode.js'
+import { rowName } from '../query/query.js'
 import type { Statement } from '../query/statement.js'
 import type { PgType, TypeRegistry } from '../codecs/type-registry.js'
 
@@ -54,37 +55,48 @@ function highestPlaceholder (text: string): number {
 const MOST_ARGUMENTS = 65_533
 
 /** Wraps the arguments of a call; null stays null. Checks what can be known without the types. `row` names them in an error. */
-export function toArguments (values: readonly unknown[], statement: Pick<Statement, 'text' | 'parameters'>, row = ''): Array<Argument | null> {
+export function toArguments (values: readonly unknown[], statement: Pick<Statement, 'text' | 'parameters'>, row?: number): Array<Argument | null> {
   checkCount(values, statement, row)
-  return values.map((value, index) => {
-    if (value === null) return null
-    if (value === undefined) throw undefinedValue(row, index)
-    return new Argument(value)
-  })
+  const wrapped: Array<Argument | null> = []
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]
+    if (value === undefined) throw undefinedValue(index, row)
+    wrapped.push(value === null ? null : new Argument(value))
+  }
+  return wrapped
 }
 
-function checkCount (values: readonly unknown[], { text, parameters }: Pick<Statement, 'text' | 'parameters'>, row: string): void {
-  if (values.length > MOST_ARGUMENTS) throw new ParameterCountError(row, values.length, `at most ${MOST_ARGUMENTS}`)
+function checkCount (values: readonly unknown[], { text, parameters }: Pick<Statement, 'text' | 'parameters'>, row: number | undefined): void {
+  if (values.length > MOST_ARGUMENTS) throw new ParameterCountError(rowName(row), values.length, `at most ${MOST_ARGUMENTS}`)
   if (parameters !== undefined) {
-    if (values.length !== parameters) throw new ParameterCountError(row, values.length, parameters)
+    if (values.length !== parameters) throw new ParameterCountError(rowName(row), values.length, parameters)
   // A text without `$3` has no third parameter, wherever else it has dollars.
-  } else if (values.length > 0 && !text.includes(`$${values.length}`)) throw new ParameterCountError(row, values.length, highestPlaceholder(text))
+  } else if (values.length > 0 && !text.includes(`$${values.length}`)) {
+    throw new ParameterCountError(rowName(row), values.length, highestPlaceholder(text))
+  }
 }
 
-const undefinedValue = (row: string, index: number): Error => new ValueError(`${row}parameter $${index + 1}`, 'it is undefined (use null for NULL)')
+function undefinedValue (index: number, row: number | undefined): Error {
+  return new ValueError(`${rowName(row)}parameter $${index + 1}`, 'it is undefined (use null for NULL)')
+}
+
+/** A `Refusal` → the error that names the parameter; anything else stays what it is. */
+function refused (error: unknown, index: number, row: number | undefined): unknown {
+  return error instanceof Refusal ? new ValueError(`${rowName(row)}parameter $${index + 1}`, error.message) : error
+}
 
 /**
  * Writes each argument as its type, so that nothing can throw later. Returns the types that the pool has yet to learn;
  * throws the coded error for a wrong count or a value that cannot be sent.
  */
-export function writeArguments (args: ReadonlyArray<Argument | null>, types: readonly number[], registry: TypeRegistry, row = ''): number[] {
-  if (args.length !== types.length) throw new ParameterCountError(row, args.length, types.length)
+export function writeArguments (args: ReadonlyArray<Argument | null>, types: readonly number[], registry: TypeRegistry, row?: number): number[] {
+  if (args.length !== types.length) throw new ParameterCountError(rowName(row), args.length, types.length)
   const unknown: number[] = []
   for (let index = 0; index < args.length; index++) {
     const argument = args[index]
     const oid = types[index]
     if (argument === null || argument === undefined || oid === undefined) continue
-    const type = registry.get(oid)
+    const type = registry.types.get(oid)
     if (type === undefined) {
       unknown.push(oid)
       continue
@@ -92,8 +104,7 @@ export function writeArguments (args: ReadonlyArray<Argument | null>, types: rea
     try {
       argument.textAs(type)
     } catch (error) {
-      if (error instanceof Refusal) throw new ValueError(`${row}parameter $${index + 1}`, error.message)
-      throw error
+      throw refused(error, index, row)
     }
   }
   return unknown
@@ -110,8 +121,8 @@ export interface ArgumentList {
 /** Its text forms, without an `Argument` for each. Refuses what `toArguments` and `writeArguments` refuse. */
 export function writeTexts (values: readonly unknown[], { statement, types, registry, row }: ArgumentList): Array<string | null> {
   if (values.length !== types.length || values.length > MOST_ARGUMENTS) {
-    checkCount(values, statement, `row ${row}, `)
-    throw new ParameterCountError(`row ${row}, `, values.length, types.length)
+    checkCount(values, statement, row)
+    throw new ParameterCountError(rowName(row), values.length, types.length)
   }
   const texts: Array<string | null> = []
   for (let index = 0; index < types.length; index++) {
@@ -120,14 +131,13 @@ export function writeTexts (values: readonly unknown[], { statement, types, regi
       texts.push(null)
       continue
     }
-    if (value === undefined) throw undefinedValue(`row ${row}, `, index)
+    if (value === undefined) throw undefinedValue(index, row)
     const type = registry.get(types[index] ?? 0)
     if (type === undefined) throw new Error(`type ${types[index]} should have been learned`)
     try {
       texts.push(textAs(type, value))
     } catch (error) {
-      if (error instanceof Refusal) throw new ValueError(`row ${row}, parameter $${index + 1}`, error.message)
-      throw error
+      throw refused(error, index, row)
     }
   }
   return texts

@@ -39,6 +39,9 @@ export class DriverTypes {
     get: () => () => { throw new BindAborted() },
   }))
 
+  /** Whether a column of an unknown type was ever met. */
+  hasLate = false
+
   readonly registry = new TypeRegistry((type) => {
     this.parsers[type.oid] = type.decode
     this.serializers[type.oid] = (argument) => {
@@ -54,6 +57,7 @@ export class DriverTypes {
    * before the pool learned their types. So for an unknown type it gets one that looks again at each value.
    */
   #late (oid: number): Parser {
+    this.hasLate = true
     const parse = (text: string): unknown => {
       const type = this.registry.get(oid)
       if (type === undefined) return new Unread(text)

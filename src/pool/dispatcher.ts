@@ -1,12 +1,12 @@
 import { DriverTypes } from '../driver/postgres-js.js'
 import type { Config, Log } from '../config/config.js'
 import type { CloseReason, Connection } from '../connection/connection.js'
-import { StatementExecution } from '../connection/execution.js'
+import { type SettleListener, StatementExecution } from '../connection/execution.js'
 import { Connector, type ConnectorEvents } from '../connector/connector.js'
 import { StartupParameters } from '../connector/startup-parameters.js'
 import { codeOf } from '../errors/error-code.js'
-import { AbortedError, AcquireTimeoutError, NestedAcquireError, QueueFullError } from '../errors/errors.js'
-import { Lag } from '../query/lag.js'
+import { AbortedError, AcquireTimeoutError, NestedAcquireError, QueryTimeoutError, QueueFullError } from '../errors/errors.js'
+import { Lag } from '../query/latency.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { ConnectionSet } from './connection-set.js'
 import { Housekeeper } from './housekeeper.js'
@@ -15,7 +15,7 @@ import { LeakDetector } from './leak-detector.js'
 import { NestedAcquire } from './nested-acquire.js'
 import { MOST_TOGETHER, Pipelining } from './pipelining.js'
 import { type Holder, PoolEntry, type PoolEntryEvents } from './pool-entry.js'
-import { Recycler, type RecyclerEvents } from './recycler.js'
+import { Recycler } from './recycler.js'
 import type { Counters } from './stats.js'
 import { type Acquisition, WaitQueue } from './wait-queue.js'
 
@@ -32,7 +32,6 @@ export interface DispatcherParts {
 /** The pool, as far as it matters for who gets what. */
 export interface DispatcherEvents {
   readonly isOpen: boolean
-  readonly isClosing: boolean
   /** As many connections are kept open. */
   readonly least: number
   /** Why no caller may enter any more. The first one to come opens the pool. */
@@ -52,7 +51,7 @@ export interface DispatcherEvents {
  * Idle connections are a stack, so that warm ones work and cold ones can expire: first-in-first-out costs a factor of
  * two at one caller (docs/internals/measurements.md). Waiters are a queue. At any time one of the two is empty.
  */
-export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEvents, RecyclerEvents {
+export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEvents, SettleListener {
   readonly connections = new ConnectionSet()
   readonly connector: Connector
   readonly housekeeper: Housekeeper
@@ -66,6 +65,8 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   readonly #nested = new NestedAcquire()
   readonly #pipelining: Pipelining
   readonly #checks: IdleChecks
+  /** Milliseconds without use after which a connection is checked before use. */
+  readonly #checkIdle: number
   readonly #recycler: Recycler
   #dispatching = false
 
@@ -75,32 +76,32 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.#pool = pool
     this.#counters = counters
     this.#waiters = new WaitQueue(config.acquireTimeout, deadlines, () => this.#acquireTimeout())
-    this.#pipelining = new Pipelining(config.pipeline)
-    this.#checks = new IdleChecks(config.checkIdle, this.connections, this)
+    this.#pipelining = new Pipelining(config.pipeline, this.connections, config.max)
+    this.#checks = new IdleChecks(this.connections, this)
+    this.#checkIdle = config.checkIdle === 0 ? Infinity : config.checkIdle * 1000
     const leaks = new LeakDetector(config.leakWarning, log)
-    this.#recycler = new Recycler(config, this.connections, leaks, this)
+    this.#recycler = new Recycler(config, this.connections, leaks, (now) => this.#released(now))
     this.housekeeper = new Housekeeper(config, this.connections, leaks)
     const startupParameters = new StartupParameters(config)
     this.connector = new Connector({ config, types: new DriverTypes(), deadlines, lag: new Lag(), startupParameters, onConnect }, this)
   }
 
   get waiting (): number { return this.#waiters.size }
-  get isClosing (): boolean { return this.#pool.isClosing }
 
   /** Runs one call, on whichever connection is idle, or released next. */
   run (execution: StatementExecution): void {
     const now = performance.now()
-    const isFirst = this.#waiters.size === 0 && this.#pool.isOpen && execution.call.options.signal?.aborted !== true
-    const entry = isFirst ? this.#joinOrTake(execution, now) : undefined
+    const mayStart = this.#waiters.size === 0 && execution.call.options.signal?.aborted !== true
+    const entry = mayStart ? this.#joinOrTake(execution, now) : undefined
     if (entry === undefined) this.enqueue(execution, now)
     else entry.connection.start(execution, now)
   }
 
   #joinOrTake (execution: StatementExecution, now: number): PoolEntry | undefined {
     // A caller that holds a transaction open must not wait behind a statement that may wait for one of its locks.
-    const joined = this.#nested.held === undefined ? this.#join(execution) : undefined
+    const joined = this.#pipelining.isOpen && this.#nested.held === undefined ? this.#join(execution) : undefined
     if (joined !== undefined) return joined
-    const idle = this.#checks.take(now)
+    const idle = this.connections.take(now, now - this.#checkIdle)
     if (idle === undefined) return undefined
     this.#acquired(idle, 'statement', now)
     this.#pipelining.begin(idle, execution)
@@ -108,20 +109,17 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   }
 
   #join (execution: StatementExecution): PoolEntry | undefined {
-    const joined = this.#pipelining.join(execution, this.#hasSpare)
+    const joined = this.#pipelining.join(execution)
     if (joined !== undefined) this.#counters.pipelined++
     return joined
   }
-
-  /** Whether a call could have a connection to itself, now or when one more is open. */
-  get #hasSpare (): boolean { return this.connections.free > 0 || this.connections.size < this.#config.max }
 
   /** An idle connection, or none. */
   tryAcquire (holder: Holder, signal?: AbortSignal): PoolEntry | undefined {
     if (signal?.aborted === true) return undefined
     const now = performance.now()
     // The pool itself takes one to see whether it is alive.
-    const idle = holder === 'pool' ? this.connections.take(now) : this.#checks.take(now)
+    const idle = this.connections.take(now, holder === 'pool' ? -Infinity : now - this.#checkIdle)
     if (idle !== undefined) this.#acquired(idle, holder, now)
     return idle
   }
@@ -149,19 +147,34 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   rejectAll (error: Error): void { this.#waiters.rejectAll(error) }
 
+  /** Gives nothing to anyone any more: connections are closed when they are released. */
+  stop (error: Error): void {
+    this.housekeeper.stop()
+    this.connector.stop(error)
+    this.#pipelining.stop()
+    this.#recycler.stop()
+    this.rejectAll(error)
+    this.connections.closeIdle('close')
+  }
+
   /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
   within<T> (entry: PoolEntry, work: () => T): T { return this.#nested.within(entry, work) }
 
   /** Takes a connection back: reset where it needs it, replaced where its time is over. Ignores one that has ended. */
   release (entry: PoolEntry, now?: number): void { this.#recycler.release(entry, now) }
 
-  drained (entry: PoolEntry, now: number): void { this.#recycler.release(entry, now) }
-
   alive (entry: PoolEntry): void { this.#recycler.release(entry) }
 
   dead (): void { this.dispatch() }
 
-  released (now: number): void {
+  /** Counts a failed call, whatever the reason. */
+  settled (error?: unknown): void {
+    if (error === undefined) return
+    this.#counters.errors++
+    if (error instanceof QueryTimeoutError) this.#counters.queryTimeouts++
+  }
+
+  #released (now: number): void {
     this.answeredAt = now
     if (this.#waiters.size > 0) this.dispatch()
   }
@@ -182,8 +195,8 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
       const { acquisition } = waiter
       const statement = acquisition instanceof StatementExecution ? acquisition : undefined
-      const joined = statement !== undefined && waiter.blocks === undefined ? this.#join(statement) : undefined
-      const entry = joined ?? this.#checks.take(now)
+      const joined = statement !== undefined && waiter.blocks === undefined && this.#pipelining.isOpen ? this.#join(statement) : undefined
+      const entry = joined ?? this.connections.take(now, now - this.#checkIdle)
       if (entry === undefined) break
       this.#counters.waitTime += (now - waiter.since) / 1000
       if (joined === undefined) {
@@ -212,7 +225,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     if (this.#counters.created === 1) this.#pool.connected(connection)
     // It may have ended in the moment between its greeting and now.
     if (!connection.isUsable) return this.dispatch()
-    const entry = new PoolEntry(connection, this.#config.maxLifetime, this)
+    const entry = new PoolEntry(connection, this.#config.maxLifetime, this.#recycler, this)
     this.connections.add(entry)
     if (this.#recycler.replace(entry, entry.since)) return
     this.answeredAt = entry.since

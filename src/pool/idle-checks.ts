@@ -13,20 +13,12 @@ export interface IdleCheckEvents {
 export class IdleChecks {
   /** How many are being checked. */
   underWay = 0
-  readonly #seconds: number
   readonly #connections: ConnectionSet
   readonly #events: IdleCheckEvents
 
-  /** After `seconds` without use a connection is not handed out unchecked; 0: it always is. */
-  constructor (seconds: number, connections: ConnectionSet, events: IdleCheckEvents) {
-    this.#seconds = seconds
+  constructor (connections: ConnectionSet, events: IdleCheckEvents) {
     this.#connections = connections
     this.#events = events
-  }
-
-  /** An idle connection that was alive not long ago. */
-  take (now: number): PoolEntry | undefined {
-    return this.#connections.take(now, this.#seconds === 0 ? undefined : now - this.#seconds * 1000)
   }
 
   /** Checks those that nobody gets otherwise, one for each of so many waiters. */

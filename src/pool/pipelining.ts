@@ -1,5 +1,6 @@
 import type { StatementExecution } from '../connection/execution.js'
 import type { Call } from '../query/query.js'
+import type { ConnectionSet } from './connection-set.js'
 import type { PoolEntry } from './pool-entry.js'
 
 /** How many calls may travel together. */
@@ -16,6 +17,8 @@ const BUDGET = 8
  */
 export class Pipelining {
   readonly #enabled: boolean
+  readonly #connections: ConnectionSet
+  readonly #max: number
   /** What was acquired last, for which call, and can take more until it writes. */
   #entry: PoolEntry | undefined
   #first: Call | undefined
@@ -24,7 +27,15 @@ export class Pipelining {
   #cost = 0
   #mayLock = false
 
-  constructor (enabled: boolean) { this.#enabled = enabled }
+  /** `max`: how many connections there may be. */
+  constructor (enabled: boolean, connections: ConnectionSet, max: number) {
+    this.#enabled = enabled
+    this.#connections = connections
+    this.#max = max
+  }
+
+  /** Nothing joins any more. */
+  stop (): void { this.#entry = undefined }
 
   /** A connection was acquired for a call, which is about to be sent. Whether others may follow is found out by the next one. */
   begin (entry: PoolEntry, { call }: StatementExecution): void {
@@ -34,18 +45,24 @@ export class Pipelining {
     this.#writes = entry.connection.writes
   }
 
-  /** The connection that a further call can be sent on, together with those before it. */
-  join ({ call }: StatementExecution, hasSpare: boolean): PoolEntry | undefined {
+  /** Whether something may still be sent together with what was sent last. */
+  get isOpen (): boolean { return this.#entry !== undefined && this.#entry.connection.writes === this.#writes }
+
+  /** Whether a call could have a connection to itself, now or when one more is open. */
+  get #hasSpare (): boolean { return this.#connections.free > 0 || this.#connections.size < this.#max }
+
+  /** The connection that a further call can be sent on, together with those before it. Only while it is open. */
+  join ({ call }: StatementExecution): PoolEntry | undefined {
     const entry = this.#entry
     if (entry === undefined) return undefined
-    if (entry.connection.writes !== this.#writes || !this.#isOpen(entry)) {
+    if (!this.#letsJoin(entry)) {
       this.#entry = undefined
       return undefined
     }
     if (this.#count >= MOST_TOGETHER || this.#mayLock) return undefined
     const { mayLock, pace } = call.statement
     const cost = this.#cost + pace.estimate
-    if (cost > (hasSpare ? BUDGET_WITH_SPARE : BUDGET) || !canTravel(call, entry)) return undefined
+    if (cost > (this.#hasSpare ? BUDGET_WITH_SPARE : BUDGET) || !canTravel(call, entry)) return undefined
     this.#count++
     this.#cost = cost
     this.#mayLock ||= mayLock
@@ -53,7 +70,7 @@ export class Pipelining {
   }
 
   /** Whether the connection is still in the hands of single statements, and the first of them lets others follow. */
-  #isOpen (entry: PoolEntry): boolean {
+  #letsJoin (entry: PoolEntry): boolean {
     if (!entry.isBusy || entry.holder !== 'statement') return false
     const first = this.#first
     if (first === undefined) return true

@@ -3,10 +3,11 @@ import type { CloseReason, Connection, ConnectionEvents } from '../connection/co
 /** Who has a connection: a single statement, a transaction, a lease, or the pool itself (a check, a reset). */
 export type Holder = 'statement' | 'transaction' | 'lease' | 'pool'
 
+/** What an entry is released to when the single statements are done that it was acquired for. */
+interface Releaser { release (entry: PoolEntry, now: number): void }
+
 /** The pool, as far as an entry tells it what happens. */
 export interface PoolEntryEvents {
-  /** The single statements that it was acquired for are done. */
-  drained (entry: PoolEntry, now: number): void
   down (entry: PoolEntry, reason: CloseReason, cause: unknown): void
   gone (entry: PoolEntry): void
 }
@@ -28,12 +29,14 @@ export class PoolEntry implements ConnectionEvents {
   isReported = false
   /** The calls that led to its acquisition, where they were noted. */
   takenBy: { stack?: string } | undefined
+  readonly #releaser: Releaser
   readonly #events: PoolEntryEvents
 
   /** `maxLifetime`: in seconds; 0 for ever. */
-  constructor (connection: Connection, maxLifetime: number, events: PoolEntryEvents) {
+  constructor (connection: Connection, maxLifetime: number, releaser: Releaser, events: PoolEntryEvents) {
     this.connection = connection
     this.expiresAt = maxLifetime === 0 ? Infinity : connection.createdAt + maxLifetime * 1000 * (0.75 + Math.random() * 0.15)
+    this.#releaser = releaser
     this.#events = events
     connection.open(this)
   }
@@ -52,7 +55,7 @@ export class PoolEntry implements ConnectionEvents {
 
   /** A holder of more than single statements releases it itself. */
   drained (now: number): void {
-    if (this.holder === 'statement' && this.isBusy) this.#events.drained(this, now)
+    if (this.holder === 'statement' && this.isBusy) this.#releaser.release(this, now)
   }
 
   down (reason: CloseReason, cause: unknown): void { this.#events.down(this, reason, cause) }

@@ -1,9 +1,8 @@
 import type { Config, Log } from '../config/config.js'
 import type { Connection } from '../connection/connection.js'
-import type { SettleListener, StatementExecution } from '../connection/execution.js'
 import { isPermanent } from '../connector/connector.js'
 import { codeOf } from '../errors/error-code.js'
-import { ClosedError, ConnectError, QueryTimeoutError } from '../errors/errors.js'
+import { ClosedError, ConnectError } from '../errors/errors.js'
 import { pingServer } from '../protocol/socket.js'
 import { Deadlines } from '../timing/deadlines.js'
 import { warnIfOverCapacity } from './capacity-check.js'
@@ -23,12 +22,13 @@ export interface PoolParts {
 }
 
 /** A pool of connections through its life cycle. Who gets which connection is decided by its dispatcher. */
-export class Pool implements DispatcherEvents, SettleListener {
+export class Pool implements DispatcherEvents {
   readonly config: Config
   readonly #log: Log
   readonly #counters = new Counters()
   readonly #startup: Startup
-  readonly #dispatcher: Dispatcher
+  /** Which connection runs what: single calls go to it directly. */
+  readonly dispatcher: Dispatcher
   #phase: Phase = 'new'
   /** Why the start failed. */
   #failure: Error | undefined
@@ -44,11 +44,10 @@ export class Pool implements DispatcherEvents, SettleListener {
     this.#log = log
     const deadlines = new Deadlines()
     this.#startup = new Startup(config, log, deadlines, () => this.lastFailure)
-    this.#dispatcher = new Dispatcher({ config, log, deadlines, counters: this.#counters, onConnect, pool: this })
+    this.dispatcher = new Dispatcher({ config, log, deadlines, counters: this.#counters, onConnect, pool: this })
   }
 
   get isOpen (): boolean { return this.#phase === 'open' || this.#phase === 'starting' }
-  get isClosing (): boolean { return this.#phase === 'closing' || this.#phase === 'closed' }
   /** During the start at least one connection, to see that the server is there. */
   get least (): number { return this.#phase === 'starting' ? Math.max(this.config.min, 1) : this.config.min }
 
@@ -67,7 +66,7 @@ export class Pool implements DispatcherEvents, SettleListener {
   connectFailed (error: unknown): void {
     const refused = new ConnectError(codeOf(error), { cause: error })
     const isFinal = isPermanent(error) && this.size === 0
-    if (isFinal) this.#dispatcher.rejectAll(refused)
+    if (isFinal) this.dispatcher.rejectAll(refused)
     if (isFinal || !this.config.required) this.#startup.failed(refused)
   }
 
@@ -87,24 +86,14 @@ export class Pool implements DispatcherEvents, SettleListener {
 
   async #startUp (): Promise<void> {
     this.#phase = 'starting'
-    this.#dispatcher.housekeeper.start()
-    await this.#startup.run(() => this.#dispatcher.dispatch(), (error) => {
+    this.dispatcher.housekeeper.start()
+    await this.#startup.run(() => this.dispatcher.dispatch(), (error) => {
       this.#failure = error
       return this.close()
     })
     if (this.#phase === 'starting') this.#phase = 'open'
     const { required, min, max } = this.config
     if (required) this.#log.info({ size: this.size, min, max }, 'database pool is open')
-  }
-
-  /** Runs one call on whichever connection is idle, or released next. */
-  run (execution: StatementExecution): void { this.#dispatcher.run(execution) }
-
-  /** Counts a failed call, whatever the reason. */
-  settled (error?: unknown): void {
-    if (error === undefined) return
-    this.#counters.errors++
-    if (error instanceof QueryTimeoutError) this.#counters.queryTimeouts++
   }
 
   /**
@@ -119,24 +108,24 @@ export class Pool implements DispatcherEvents, SettleListener {
         this.#counters.errors++
         reject(error)
       }
-      this.#dispatcher.enqueue({ holder, signal, served: resolve, fail })
+      this.dispatcher.enqueue({ holder, signal, served: resolve, fail })
     })
   }
 
   /** An idle connection, or none. */
-  tryAcquire (holder: Holder, signal?: AbortSignal): PoolEntry | undefined { return this.#dispatcher.tryAcquire(holder, signal) }
+  tryAcquire (holder: Holder, signal?: AbortSignal): PoolEntry | undefined { return this.dispatcher.tryAcquire(holder, signal) }
 
   /** Notes the calls that led to an acquisition, for the report of a leak. */
   noteTaker (entry: PoolEntry, takenBy: { stack?: string } | undefined): void { entry.takenBy = takenBy }
 
   /** Takes a connection back: reset where it needs it, replaced where its time is over. Ignores one that has ended. */
-  release (entry: PoolEntry): void { this.#dispatcher.release(entry) }
+  release (entry: PoolEntry): void { this.dispatcher.release(entry) }
 
   /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
-  within<T> (entry: PoolEntry, work: () => T): T { return this.#dispatcher.within(entry, work) }
+  within<T> (entry: PoolEntry, work: () => T): T { return this.dispatcher.within(entry, work) }
 
   /** Replaces every connection: idle ones now, busy ones when they are released. */
-  expire (): void { this.#dispatcher.expire() }
+  expire (): void { this.dispatcher.expire() }
 
   /**
    * The grace of `closeTimeout` begins now, and the pool goes on serving in the meantime: for an application that still
@@ -160,13 +149,10 @@ export class Pool implements DispatcherEvents, SettleListener {
 
   async #shutDown (): Promise<void> {
     this.#phase = 'closing'
-    const { housekeeper, connector, connections } = this.#dispatcher
+    const { connections } = this.dispatcher
     const error = this.#closedError()
-    housekeeper.stop()
-    connector.stop(error)
+    this.dispatcher.stop(error)
     this.#startup.abandon(error)
-    this.#dispatcher.rejectAll(error)
-    connections.closeIdle('close')
     clearTimeout(this.#drained)
     const now = performance.now()
     this.#closeBy ??= now + this.config.closeTimeout * 1000
@@ -177,26 +163,26 @@ export class Pool implements DispatcherEvents, SettleListener {
     this.#log.debug({}, 'database pool is closed')
   }
 
-  get size (): number { return this.#dispatcher.connections.size }
-  get free (): number { return this.#dispatcher.connections.free }
-  get waiting (): number { return this.#dispatcher.waiting }
+  get size (): number { return this.dispatcher.connections.size }
+  get free (): number { return this.dispatcher.connections.free }
+  get waiting (): number { return this.dispatcher.waiting }
 
   /** A plain snapshot of numbers. */
   stats (): PoolStats {
-    const { connections: { size, free, busy, closing }, connector, waiting } = this.#dispatcher
+    const { connections: { size, free, busy, closing }, connector, waiting } = this.dispatcher
     const { min, max } = this.config
     const { closed, ...counters } = this.#counters
     return { size, free, busy, opening: connector.underWay, closing, waiting, min, max, ...counters, closed: { ...closed } }
   }
 
   /** When the server last answered anyone, in the clock of `performance.now()`. */
-  get answeredAt (): number { return this.#dispatcher.answeredAt }
+  get answeredAt (): number { return this.dispatcher.answeredAt }
   /** Why the last connect failed; undefined once one succeeded. */
-  get lastFailure (): unknown { return this.#dispatcher.connector.lastFailure }
+  get lastFailure (): unknown { return this.dispatcher.connector.lastFailure }
 
   /** Asks the server of an open connection whether it is there, without taking a session. */
   async ping (signal: AbortSignal): Promise<void> {
-    const [entry] = this.#dispatcher.connections.open
+    const [entry] = this.dispatcher.connections.open
     if (entry === undefined) throw this.#closedError()
     await pingServer(entry.connection.host, signal)
   }

@@ -4,28 +4,26 @@ import type { ConnectionSet } from './connection-set.js'
 import type { LeakDetector } from './leak-detector.js'
 import type { PoolEntry } from './pool-entry.js'
 
-/** What the recycler has to know of the pool, and tells it. */
-export interface RecyclerEvents {
-  readonly isClosing: boolean
-  /** A connection is idle again. */
-  released (now: number): void
-}
-
 /** Takes connections back: reset, checked or replaced where they need it. */
 export class Recycler {
   readonly #maxQueries: number
   readonly #connections: ConnectionSet
   readonly #leaks: LeakDetector
-  readonly #events: RecyclerEvents
+  /** Is told that a connection is idle again. */
+  readonly #onReleased: (now: number) => void
+  #isStopped = false
   /** When all connections were last told to be replaced, in the clock of `performance.now()`. */
   #expiredAt = -Infinity
 
-  constructor ({ maxQueries }: Config, connections: ConnectionSet, leaks: LeakDetector, events: RecyclerEvents) {
+  constructor ({ maxQueries }: Config, connections: ConnectionSet, leaks: LeakDetector, onReleased: (now: number) => void) {
     this.#maxQueries = maxQueries
     this.#connections = connections
     this.#leaks = leaks
-    this.#events = events
+    this.#onReleased = onReleased
   }
+
+  /** From now on connections are closed when they are released. */
+  stop (): void { this.#isStopped = true }
 
   /** Ignores a connection that has ended. */
   release (entry: PoolEntry, now = performance.now()): void {
@@ -34,9 +32,9 @@ export class Recycler {
     if (!connection.isOpen) return
     if (entry.takenBy !== undefined || entry.isReported) this.#leaks.released(entry, now)
     if (connection.cancelling !== undefined) this.#after(entry, connection.cancelling)
-    else if (session.isDirty && !this.#events.isClosing) this.#after(entry, connection.reset())
-    else if (session.isDoubtful && !this.#events.isClosing) this.#after(entry, connection.check())
-    else if (!this.replace(entry, now)) this.#events.released(now)
+    else if (session.isDirty && !this.#isStopped) this.#after(entry, connection.reset())
+    else if (session.isDoubtful && !this.#isStopped) this.#after(entry, connection.check())
+    else if (!this.replace(entry, now)) this.#onReleased(now)
   }
 
   /** The pool itself has the connection until then. */
@@ -54,7 +52,7 @@ export class Recycler {
   }
 
   #reasonToReplace ({ connection, expiresAt }: PoolEntry, now: number): CloseReason | undefined {
-    if (this.#events.isClosing) return 'close'
+    if (this.#isStopped) return 'close'
     if (connection.createdAt <= this.#expiredAt) return 'expired'
     if (this.#maxQueries > 0 && connection.uses >= this.#maxQueries) return 'uses'
     return now >= expiresAt ? 'age' : undefined

@@ -44,7 +44,8 @@ export class Waiter implements Node<Waiter> {
   handleEvent (): void { this.reject(new AbortedError({ cause: this.acquisition.signal?.reason })) }
 
   #leave (): boolean {
-    if (!this.#queue.remove(this)) return false
+    if (!this.linked) return false
+    this.#queue.remove(this)
     this.acquisition.signal?.removeEventListener('abort', this)
     if (this.blocks !== undefined) this.blocks.blocked--
     return true
@@ -55,28 +56,25 @@ export class Waiter implements Node<Waiter> {
  * The callers that wait for a connection: first in, first out, each with its deadline and signal. All may wait equally
  * long, so the first one's deadline is the only one that has to be watched.
  */
-export class WaitQueue implements Expiring {
+export class WaitQueue extends LinkedList<Waiter> implements Expiring {
   /** The error for a caller whose time is up. */
   readonly #timeoutError: () => Error
-  readonly #waiters = new LinkedList<Waiter>()
   readonly #deadlines: Deadlines
   readonly #seconds: number
   #watching = false
 
   /** Callers wait for `seconds` at most; 0 for as long as it takes. */
   constructor (seconds: number, deadlines: Deadlines, timeoutError: () => Error) {
+    super()
     this.#seconds = seconds
     this.#deadlines = deadlines
     this.#timeoutError = timeoutError
   }
 
-  get size (): number { return this.#waiters.size }
-  get first (): Waiter | undefined { return this.#waiters.first }
-
   /** `blocks`: the connection that is not released before this caller is served. */
   enter (acquisition: Acquisition, blocks: PoolEntry | undefined, now: number): Waiter {
     const waiter = new Waiter(this, acquisition, blocks, now)
-    this.#waiters.append(waiter)
+    this.append(waiter)
     if (!this.#watching) this.#watch(this.#seconds, now)
     return waiter
   }
@@ -89,8 +87,8 @@ export class WaitQueue implements Expiring {
   /** The time is up for the waiter that was the first when this was set. It may have left since. */
   expire (): void {
     const now = performance.now()
-    let { first } = this.#waiters
-    for (; first !== undefined && this.#left(first, now) <= 0; first = this.#waiters.first) first.reject(this.#timeoutError())
+    let { first } = this
+    for (; first !== undefined && this.#left(first, now) <= 0; first = this.first) first.reject(this.#timeoutError())
     this.#watching = false
     if (first !== undefined) this.#watch(this.#left(first, now), now)
   }
@@ -98,14 +96,7 @@ export class WaitQueue implements Expiring {
   /** The seconds that a caller may go on waiting. */
   #left ({ since }: Waiter, now: number): number { return this.#seconds - (now - since) / 1000 }
 
-  /** False if it had left before. */
-  remove (waiter: Waiter): boolean {
-    if (!waiter.linked) return false
-    this.#waiters.remove(waiter)
-    return true
-  }
-
   rejectAll (error: Error): void {
-    for (const waiter of [...this.#waiters]) waiter.reject(error)
+    for (const waiter of [...this]) waiter.reject(error)
   }
 }

@@ -55,7 +55,7 @@ export function isSimple ({ mode, args, statement }: Call): boolean {
 }
 
 /** How an error names the argument list of a batch. */
-export function rowName ({ row }: Call): string {
+export function rowName (row: number | undefined): string {
   return row === undefined ? '' : `row ${row}, `
 }
 
@@ -65,7 +65,9 @@ const BATCH_OPTIONS = ['batch', 'onProgress']
 
 /** A query in any of its forms → what a connection runs. Raises `QueryError` or `OptionError` for what is neither. */
 export function toCall (query: Query, args: readonly unknown[], mode: Mode, cache: StatementCache): Call {
-  return readCall(query, args, mode, cache, CALL_OPTIONS)
+  return typeof query === 'string'
+    ? { statement: cache.get(query), args, mode, options: NO_OPTIONS }
+    : readCall(query, args, mode, cache, CALL_OPTIONS)
 }
 
 /** The same for a batch, whose arguments come later. */

@@ -3,11 +3,24 @@ import { LinkedList, type Node } from '../collections/linked-list.js'
 /** What has a deadline. */
 export interface Expiring { expire (): void }
 
-interface Entry { readonly at: number, readonly work: Expiring, readonly group: Group }
-interface Group { readonly seconds: number, readonly entries: LinkedList<Entry> }
+interface Group { readonly seconds: number, readonly entries: LinkedList<Deadline> }
 
-/** A deadline that was set. Give it back to `Deadlines.clear` when the work is done in time. */
-export type Deadline = Node<Entry>
+/** A deadline that was set, and its place in the list. Give it back to `Deadlines.clear` when the work is done in time. */
+export class Deadline implements Node<Deadline> {
+  readonly at: number
+  readonly work: Expiring
+  readonly group: Group
+  readonly value = this
+  previous: Node<Deadline> | null = null
+  next: Node<Deadline> | null = null
+  linked = false
+
+  constructor (at: number, work: Expiring, group: Group) {
+    this.at = at
+    this.work = work
+    this.group = group
+  }
+}
 
 /**
  * All deadlines of a pool on one timer: a timer for each query measured 11 % of throughput (measurements.md).
@@ -30,11 +43,13 @@ export class Deadlines {
     }
     const at = now + seconds * 1000
     if (at < this.#armedFor) this.#arm(at)
-    return group.entries.push({ at, work, group })
+    const deadline = new Deadline(at, work, group)
+    group.entries.append(deadline)
+    return deadline
   }
 
   clear (deadline: Deadline): void {
-    const { group } = deadline.value
+    const { group } = deadline
     group.entries.remove(deadline)
     // An empty list is kept for the next statement, but odd timeouts of single calls must not pile up.
     if (group.entries.size === 0 && this.#groups.size > 16 && this.#groups.get(group.seconds) === group) this.#groups.delete(group.seconds)

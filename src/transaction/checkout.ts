@@ -1,6 +1,6 @@
 import type { Executions } from '../connection/batch-executor.js'
 import type { Connection } from '../connection/connection.js'
-import { type Read, type SettleListener, StatementExecution } from '../connection/execution.js'
+import { StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { DriverResult } from '../driver/result.js'
 import { ReleasedError } from '../errors/errors.js'
@@ -15,7 +15,7 @@ export const ROLLBACK = internalCall('ROLLBACK')
  * A connection in the hands of one lease or transaction. Calls run one after the other in the order in which they were
  * made; at its end the connection is released to the pool, and later calls reject.
  */
-export class Checkout implements SettleListener {
+export class Checkout implements StatementTarget {
   readonly connection: Connection
   readonly begin: DeferredBegin
   /** The first error of a call in the transaction, for the cause of a commit that turns into a rollback. */
@@ -42,20 +42,20 @@ export class Checkout implements SettleListener {
     this.begin = new DeferredBegin(connection)
   }
 
-  run (call: Call): Promise<DriverResult>
-  /** Resolves with what `read` makes of the result. */
-  run<T> (call: Call, read: Read<T>): Promise<T>
-  run (call: Call, read: Read<unknown> = (result) => result): Promise<unknown> {
-    if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
-    return new Promise((resolve, reject) => {
-      const execution = new StatementExecution(call, (result) => resolve(read(result, call)), reject, this)
-      this.#inTurn(() => call === ROLLBACK ? this.connection.start(execution) : this.#start(execution))
-    })
+  /** Runs a call in its turn. Raises `ReleasedError` after `release()`. */
+  run (execution: StatementExecution): void {
+    this.throwIfReleased()
+    this.#inTurn(() => execution.call === ROLLBACK ? this.connection.start(execution) : this.#start(execution))
+  }
+
+  /** Runs a call in its turn, and resolves with its result. */
+  perform (call: Call): Promise<DriverResult> {
+    return new Promise((resolve, reject) => this.run(new StatementExecution(call, { read: wholeResult, resolve, reject }, this)))
   }
 
   /** Runs a call that may fail without being anyone's error: it is not counted. */
   attempt (call: Call): Promise<DriverResult> {
-    return this.#perform(call, () => {
+    return this.#takeTurn(call, () => {
       this.#attempting = true
       return this.connection.run(call, this)
     })
@@ -63,12 +63,12 @@ export class Checkout implements SettleListener {
 
   /** The types of a statement's parameters. */
   describe (call: Call): Promise<readonly number[]> {
-    return this.#perform(call, () => this.connection.describe(call, this))
+    return this.#takeTurn(call, () => this.connection.describe(call, this))
   }
 
   /** One statement for many lists of arguments, sent together. */
   executeMany (executions: Executions): Promise<ExecutionsResult> {
-    return this.#perform(executions.call, () => this.connection.executeMany(executions, this))
+    return this.#takeTurn(executions.call, () => this.connection.executeMany(executions, this))
   }
 
   #start (execution: StatementExecution): void {
@@ -77,7 +77,7 @@ export class Checkout implements SettleListener {
   }
 
   /** Does something in its turn. It is over when `settled` is called. */
-  #perform<T> (call: Call, work: () => Promise<T>): Promise<T> {
+  #takeTurn<T> (call: Call, work: () => Promise<T>): Promise<T> {
     if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
     return new Promise((resolve, reject) => {
       const refuse = (error: unknown): void => {
@@ -97,7 +97,7 @@ export class Checkout implements SettleListener {
     const counts = error !== undefined && !this.#attempting
     if (counts) {
       this.firstError ??= error
-      this.#pool.settled(error)
+      this.#pool.dispatcher.settled(error)
     }
     this.begin.callEnded(counts ? error : undefined)
     this.#attempting = false

@@ -1,5 +1,5 @@
 import type { Connection } from '../connection/connection.js'
-import { StatementExecution } from '../connection/execution.js'
+import { StatementExecution, wholeResult } from '../connection/execution.js'
 import { codeOf } from '../errors/error-code.js'
 import { TransactionAbortedError } from '../errors/errors.js'
 import { type Call, internalCall } from '../query/query.js'
@@ -68,11 +68,12 @@ export class DeferredBegin {
       this.#isDoubtful = false
       proceed()
     }
-    this.#connection.start(new StatementExecution({ ...first, options }, begun, (error) => {
+    const reject = (error: unknown): void => {
       const code = first === PROBE ? codeOf(error) : undefined
       // The transaction is open, and the server will say itself that it has failed.
       if (code === '25P02') begun()
       else refuse(code === '25P01' ? new TransactionAbortedError({ cause: firstError() }) : error)
-    }))
+    }
+    this.#connection.start(new StatementExecution({ ...first, options }, { read: wholeResult, resolve: begun, reject }))
   }
 }

@@ -21,13 +21,13 @@ export async function inTransaction<T> (checkout: Checkout, options: Transaction
       session.transactionEnded()
       return result
     }
-    const { command } = await checkout.run(COMMIT)
+    const { command } = await checkout.perform(COMMIT)
     ended(checkout)
     if (command === 'ROLLBACK') throw new TransactionAbortedError({ cause: checkout.firstError })
     return result
   } catch (error) {
     if (begin.takeBack()) session.transactionEnded()
-    if (session.inTransaction) await checkout.run(ROLLBACK).then(() => ended(checkout), () => checkout.destroy())
+    if (session.inTransaction) await checkout.perform(ROLLBACK).then(() => ended(checkout), () => checkout.destroy())
     throw error
   }
 }
@@ -52,15 +52,15 @@ function beginCall (options: TransactionOptions): Call {
 /** SAVEPOINT, the work, RELEASE or ROLLBACK TO. The work has waited for the calls that it made. */
 export async function inSavepoint<T> (checkout: Checkout, depth: number, work: () => Promise<T>): Promise<T> {
   const name = `fastify_postgres_js_${depth}`
-  await checkout.run(internalCall(`SAVEPOINT ${name}`))
+  await checkout.perform(internalCall(`SAVEPOINT ${name}`))
   try {
     const result = await work()
-    await checkout.run(internalCall(`RELEASE ${name}`)).catch((error) => {
+    await checkout.perform(internalCall(`RELEASE ${name}`)).catch((error) => {
       throw error.code === '25P02' ? new TransactionAbortedError({ cause: checkout.firstError }) : error
     })
     return result
   } catch (error) {
-    await checkout.run(internalCall(`ROLLBACK TO ${name}; RELEASE ${name}`)).catch(() => {})
+    await checkout.perform(internalCall(`ROLLBACK TO ${name}; RELEASE ${name}`)).catch(() => {})
     throw error
   }
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Lag } from '../../src/query/lag.js'
+import { Lag } from '../../src/query/latency.js'
 import { Pace } from '../../src/query/latency.js'
 
 /** A run by itself, in a process that has nothing else to do. */

@@ -28,44 +28,44 @@ t.test('BEGIN travels with the first statement', async (t) => {
 
   t.test('a statement that has yet to be prepared', (t) => inCheckout(async (checkout) => {
     checkout.begin.defer(internalCall('BEGIN'))
-    await checkout.run(call(INSERT, 1))
+    await checkout.perform(call(INSERT, 1))
     t.same(await ids(), [], 'it is in the transaction')
-    await checkout.run(internalCall('COMMIT'))
+    await checkout.perform(internalCall('COMMIT'))
     t.same(await ids(), [1])
   }))
 
   t.test('one that is prepared', (t) => inCheckout(async (checkout) => {
     checkout.begin.defer(internalCall('BEGIN'))
-    t.match(await checkout.run(call(INSERT, 2)), { command: 'INSERT', count: 1 })
+    t.match(await checkout.perform(call(INSERT, 2)), { command: 'INSERT', count: 1 })
     t.same(await ids(), [1], 'it is in the transaction')
-    await checkout.run(internalCall('COMMIT'))
+    await checkout.perform(internalCall('COMMIT'))
     t.same(await ids(), [1, 2])
   }))
 
   for (const [what, first] of [['prepared', INSERT], ['not prepared', 'INSERT INTO items SELECT $1::int']] as const) {
     t.test(`the server refuses to begin: nothing is run, also not what comes later (${what})`, (t) => inCheckout(async (checkout) => {
       checkout.begin.defer(internalCall('BEGIN ISOLATION LEVEL none'))
-      await t.rejects(checkout.run(call(first, 3)), { code: '42601' })
-      await t.rejects(checkout.run(call(INSERT, 4)), { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '42601' } })
-      await t.rejects(checkout.run(internalCall('COMMIT')), { code: 'FST_PG_TRANSACTION_ABORTED' })
-      await checkout.run(ROLLBACK)
+      await t.rejects(checkout.perform(call(first, 3)), { code: '42601' })
+      await t.rejects(checkout.perform(call(INSERT, 4)), { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '42601' } })
+      await t.rejects(checkout.perform(internalCall('COMMIT')), { code: 'FST_PG_TRANSACTION_ABORTED' })
+      await checkout.perform(ROLLBACK)
       t.same(await ids(), [1, 2])
     }))
   }
 
   t.test('it begins, but the first statement fails: the server refuses the later ones', (t) => inCheckout(async (checkout) => {
     checkout.begin.defer(internalCall('BEGIN'))
-    await t.rejects(checkout.run(call(INSERT, 1)), { code: '23505' })
-    await t.rejects(checkout.run(call(INSERT, 5)), { code: '25P02' })
-    t.equal((await checkout.run(internalCall('COMMIT'))).command, 'ROLLBACK')
+    await t.rejects(checkout.perform(call(INSERT, 1)), { code: '23505' })
+    await t.rejects(checkout.perform(call(INSERT, 5)), { code: '25P02' })
+    t.equal((await checkout.perform(internalCall('COMMIT'))).command, 'ROLLBACK')
     t.same(await ids(), [1, 2])
   }))
 
   t.test('a first statement that cannot be sent leaves the transaction usable', (t) => inCheckout(async (checkout) => {
     checkout.begin.defer(internalCall('BEGIN'))
-    await t.rejects(checkout.run(call(INSERT, {})), { code: 'FST_PG_VALUE' })
-    await checkout.run(call(INSERT, 6))
-    await checkout.run(internalCall('COMMIT'))
+    await t.rejects(checkout.perform(call(INSERT, {})), { code: 'FST_PG_VALUE' })
+    await checkout.perform(call(INSERT, 6))
+    await checkout.perform(internalCall('COMMIT'))
     t.same(await ids(), [1, 2, 6])
   }))
 
