@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { healthRoutes, type HealthRouteOptions } from '../routes/health.js'
-import { createDatabase, errors, POOL_OPTION_NAMES, rejectUnknown, type Database, type DatabaseOptions, type HealthOptions } from '../src/index.js'
+import {
+  createDatabase, errors, POOL_OPTION_NAMES, rejectUnknown, type Database, type DatabaseOptions, type HealthOptions,
+} from '../src/index.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -39,13 +41,19 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   if (typeof name !== 'string' || name === '') throw new errors.OptionError('option name takes the name of a decorator')
   if (fastify.hasDecorator(name)) throw new errors.AlreadyRegisteredError(name)
 
-  if (health === null || (health !== false && typeof health !== 'object')) throw new errors.OptionError('option health takes false or an object')
+  if (health === null || (health !== false && typeof health !== 'object')) {
+    throw new errors.OptionError('option health takes false or an object')
+  }
   if (health !== false) rejectUnknown(health, ['path', 'timeout', 'cache', 'routeOptions'], 'health.')
   const { path, routeOptions, ...check } = health === false ? {} : health
   for (const [option, value] of Object.entries({ prefix, 'health.path': path })) {
-    if (value !== undefined && (typeof value !== 'string' || !value.startsWith('/'))) throw new errors.OptionError(`option ${option} takes a path that starts with /`)
+    if (value !== undefined && (typeof value !== 'string' || !value.startsWith('/'))) {
+      throw new errors.OptionError(`option ${option} takes a path that starts with /`)
+    }
   }
-  if (routeOptions !== undefined && (typeof routeOptions !== 'object' || routeOptions === null)) throw new errors.OptionError('option health.routeOptions takes an object')
+  if (routeOptions !== undefined && (typeof routeOptions !== 'object' || routeOptions === null)) {
+    throw new errors.OptionError('option health.routeOptions takes an object')
+  }
   const db = createDatabase({ ...rest, log, health: check })
   fastify.decorate(name, db)
 

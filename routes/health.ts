@@ -57,7 +57,8 @@ export function healthRoutes (fastify: FastifyInstance, check: () => Promise<Hea
     return report
   })
 
-  fastify.get(`${path.replace(/\/$/, '')}/live`, { ...defaults, schema: { ...liveness, ...routeOptions?.schema } }, async (_request, reply) => {
+  const livePath = `${path.replace(/\/$/, '')}/live`
+  fastify.get(livePath, { ...defaults, schema: { ...liveness, ...routeOptions?.schema } }, async (_request, reply) => {
     reply.header('cache-control', 'no-store')
     return { status: 'alive' }
   })

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { readConfig } from '../config/config.js'
-import type { Log, PoolOptions } from '../config/config.js'
+import type { Log, PoolOptions } from '../config/options.js'
 import type { Connection } from '../connection/connection.js'
 import { QueryError } from '../errors/errors.js'
 import { Health, type HealthOptions, readHealthOptions } from '../monitoring/health.js'
@@ -11,7 +11,7 @@ import { Database } from './database.js'
 import { Lease } from './lease.js'
 import type { Queryable } from './queryable.js'
 
-export interface DatabaseOptions extends Omit<PoolOptions, 'onConnect'> {
+export interface DatabaseOptions extends PoolOptions {
   /** Runs once on each new connection, with its helpers; if it fails, the connection is discarded. */
   onConnect?: ((connection: Queryable) => unknown) | undefined
   health?: HealthOptions | undefined

@@ -4,7 +4,7 @@ import type { Health, HealthReport } from '../monitoring/health.js'
 import type { Holder } from '../pool/pool-entry.js'
 import type { Pool } from '../pool/pool.js'
 import type { PoolStats } from '../pool/stats.js'
-import type { Call } from '../query/query.js'
+import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import { Checkout } from '../transaction/checkout.js'
 import { beginText, type TransactionOptions } from '../transaction/transaction-options.js'
@@ -26,7 +26,7 @@ export class Database extends Queryable {
   /** Opens the pool; resolves when `min` connections are open. The first call of a helper does it too. */
   open (): Promise<void> { return this.#pool.open() }
 
-  /** Goes on serving for `closeTimeout` seconds at most, then ends everything: for the time before `close()` in which requests are being answered. */
+  /** Goes on serving for `closeTimeout` seconds at most, then ends everything: for requests that are answered before `close()`. */
   drain (): void { this.#pool.drain() }
 
   /** Ends the pool: no new work, `closeTimeout` seconds (since `drain()`, if that was called) for what is running. */
@@ -34,8 +34,9 @@ export class Database extends Queryable {
 
   /** A connection for the caller alone, until `release()` of the lease. */
   async acquire (options: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
-    if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) throw new OptionError('acquire.signal takes an AbortSignal')
-    return new Lease(await this.#checkOut('lease', options.signal, callsTo(this.acquire)), this.statements)
+    const { signal } = options
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new OptionError('acquire.signal takes an AbortSignal')
+    return new Lease(await this.#checkOut('lease', signal, callsTo(this.acquire)), this.statements)
   }
 
   override async transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
@@ -56,7 +57,8 @@ export class Database extends Queryable {
   protected override checkTransactionControl ({ statement: { leavesTransactionOpen, isScript } }: Call): void {
     // The next call would run elsewhere, outside of that transaction.
     if (leavesTransactionOpen || !isScript) {
-      throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), or BEGIN on a lease from db.acquire()')
+      throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), ' +
+        'or BEGIN on a lease from db.acquire()')
     }
   }
 

@@ -1,7 +1,7 @@
 import { type Batch, runBatch } from '../batch/batch.js'
 import type { Read } from '../connection/execution.js'
 import { NestedTransactionError, QueryError } from '../errors/errors.js'
-import { type Call, internalCall } from '../query/query.js'
+import { type Call, internalCall } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'

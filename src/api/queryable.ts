@@ -1,7 +1,8 @@
 import { type Read, StatementExecution, type StatementTarget } from '../connection/execution.js'
 import type { ArgumentLists } from '../batch/argument-lists.js'
 import type { Batch } from '../batch/batch.js'
-import { type BatchQuery, type Call, type Mode, type Query, toBatchCall, toCall } from '../query/query.js'
+import { type BatchQuery, type Query, toBatchCall, toCall } from '../query/query.js'
+import { type Call, type Mode } from '../query/call.js'
 import type { DriverResult } from '../driver/result.js'
 import type { StatementCache } from '../query/statement.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
@@ -82,8 +83,8 @@ export abstract class Queryable {
     return { count }
   }
 
-  /** The same for a statement with RETURNING: the rows, in the order of the lists.
-   * @example const users = await db.executeManyWithReturning<User>('INSERT INTO users (name) VALUES ($1) RETURNING *', [['Ada'], ['Grace']]) */
+  /** Runs a statement with RETURNING for each list, as `executeMany` does, and resolves with the rows in the order of the lists.
+   * @example const ids = await db.executeManyWithReturning('INSERT INTO users (name) VALUES ($1) RETURNING id', [['Ada'], ['Grace']]) */
   async executeManyWithReturning<T extends object = Row> (query: BatchQuery, argsList: ArgumentLists): Promise<T[]> {
     const rows: unknown[] = []
     await this.#batch(query, argsList, (some) => { for (const row of some) rows.push(row) })

@@ -1,7 +1,7 @@
 import { type Batch, runBatch } from '../batch/batch.js'
 import type { Read } from '../connection/execution.js'
 import { NestedTransactionError, QueryError, ReleasedError } from '../errors/errors.js'
-import type { Call } from '../query/query.js'
+import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
 import { inSavepoint, inTransaction } from '../transaction/transaction-control.js'
@@ -73,7 +73,9 @@ export class Transaction extends Queryable {
 }
 
 /** Runs the work in a transaction, with the helpers for it. */
-export function runInTransaction<T> (checkout: Checkout, statements: StatementCache, options: TransactionOptions, work: Work<T>): Promise<T> {
+export function runInTransaction<T> (
+  checkout: Checkout, statements: StatementCache, options: TransactionOptions, work: Work<T>
+): Promise<T> {
   return inTransaction(checkout, options, () => perform(checkout, new Transaction(checkout, statements, 0), work))
 }
 

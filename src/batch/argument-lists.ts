@@ -16,12 +16,12 @@ const MOST_CHARACTERS = 1_000_000
 /** Why an async source need not be waited for any longer: the call was aborted, its connection is gone, or a list failed. */
 export class Interruption {
   #error: { cause: unknown } | undefined
-  /** Of whoever waits now. */
+  /** Of the caller that waits now. */
   #reject: ((cause: unknown) => void) | undefined
 
   get raised (): boolean { return this.#error !== undefined }
 
-  /** From now on whoever waits, waits in vain. */
+  /** From now on a caller that waits gets this error. */
   raise (cause: unknown): void {
     this.#error ??= { cause }
     this.#reject?.(cause)
@@ -48,7 +48,9 @@ export async function * inChunks (argsList: ArgumentLists, interruption: Interru
   let chunk: Array<readonly unknown[]> = []
   let characters = 0
   const isFull = (args: readonly unknown[]): boolean => {
-    if (!Array.isArray(args)) throw new QueryError(`row ${row} of the argument lists is not an array: pass one array of arguments for each execution`)
+    if (!Array.isArray(args)) {
+      throw new QueryError(`row ${row} of the argument lists is not an array: pass one array of arguments for each execution`)
+    }
     row++
     chunk.push(args)
     characters += sizeOf(args)
@@ -73,7 +75,9 @@ export async function * inChunks (argsList: ArgumentLists, interruption: Interru
 }
 
 /** The same lists, without waiting for them for ever. */
-async function * interruptible (argsList: AsyncIterable<readonly unknown[]>, interruption: Interruption): AsyncGenerator<readonly unknown[], void, undefined> {
+async function * interruptible (
+  argsList: AsyncIterable<readonly unknown[]>, interruption: Interruption
+): AsyncGenerator<readonly unknown[], void, undefined> {
   const iterator = argsList[Symbol.asyncIterator]()
   let running = true
   try {
@@ -110,7 +114,7 @@ function sizeOf (value: unknown, depth = 0): number {
     }
     for (const name in value) size += name.length + 4 + sizeOf(Reflect.get(value, name), depth + 1)
   } catch {
-    // A getter or a Proxy that throws: whoever writes the value says so, with its row.
+    // A getter or a Proxy that throws: where the value is written, that is said with its row.
   }
   return size
 }

@@ -4,7 +4,7 @@ import type { Checkout } from '../transaction/checkout.js'
 import type { DriverResult } from '../driver/postgres-js.js'
 import { AbortedError } from '../errors/errors.js'
 import { overArrays, type InsertValues } from '../sql/insert-statement.js'
-import { type Call, internalCall } from '../query/query.js'
+import { type Call, internalCall } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 
 /*
@@ -17,7 +17,7 @@ import type { StatementCache } from '../query/statement.js'
  * - No trigger for INSERT and no rule. A row trigger may look at the table and would not see the rows before its own; a
  *   statement trigger would run once. The server's own for foreign and for deferrable keys look at the end of the
  *   statement, when all rows are there, so a foreign key to the same table, which may be fulfilled by a later row, is
- *   excluded too. For all others it makes no difference when they look, as nothing else changes meanwhile.
+ *   excluded too. For all others it makes no difference when they look, as nothing else changes in the meantime.
  * - No row level security: a policy may look at the table.
  * - No function, operator, operator class or type with a check of a user's in a default, a check, an index, a generated column or a domain,
  *   and of the server's own none that could tell one statement from many (current_query, statement_timestamp, lastval).
@@ -97,8 +97,11 @@ select names from target, arrays
 
 const SAVEPOINT = 'SAVEPOINT fastify_postgres_js_arrays'
 const RELEASE = 'RELEASE fastify_postgres_js_arrays'
-const BEGIN_ANEW = internalCall(`${RELEASE}; ${SAVEPOINT}`, 'script')
+const NEXT_SAVEPOINT = internalCall(`${RELEASE}; ${SAVEPOINT}`, 'script')
 const UNDO = internalCall(`ROLLBACK TO fastify_postgres_js_arrays; ${RELEASE}`, 'script')
+
+/** What is inserted: the statement, how it was read, and the types of its parameters. */
+interface Inserted { readonly call: Call, readonly insert: InsertValues, readonly types: readonly number[] }
 
 /** How the chunks of a batch are inserted over arrays, for as long as that works. */
 export class ArrayInsert {
@@ -110,8 +113,7 @@ export class ArrayInsert {
   #state: 'unproven' | 'proven' | 'impossible' = 'unproven'
   #text = ''
 
-  /** `types`: those of the statement's parameters. */
-  constructor (checkout: Checkout, statements: StatementCache, { call, insert, types }: { call: Call, insert: InsertValues, types: readonly number[] }) {
+  constructor (checkout: Checkout, statements: StatementCache, { call, insert, types }: Inserted) {
     this.#checkout = checkout
     this.#statements = statements
     this.#call = call
@@ -122,11 +124,12 @@ export class ArrayInsert {
   /** The texts of the arrays for a chunk; `undefined` where it has to be executed list by list. */
   write (lists: Lists, firstRow: number): string[] | undefined {
     if (this.#state === 'impossible' || (this.#state === 'unproven' && lists.length < LEAST_LISTS)) return undefined
-    const { types: registry } = this.#checkout.connection
+    const registry = this.#checkout.connection.types
+    const { statement } = this.#call
     const arrays = this.#types.map((): string[] => [])
     try {
       for (let index = 0; index < lists.length; index++) {
-        const texts = writeTexts(lists[index] ?? [], { statement: this.#call.statement, types: this.#types, registry, row: firstRow + index })
+        const texts = writeTexts(lists[index] ?? [], { statement, types: this.#types, registry, row: firstRow + index })
         for (let column = 0; column < texts.length; column++) arrays[column]?.push(quoteElement(texts[column] ?? null))
       }
     } catch {
@@ -141,7 +144,7 @@ export class ArrayInsert {
    */
   async run (arrays: readonly string[]): Promise<DriverResult | undefined> {
     if (this.#state === 'impossible') return undefined
-    await this.#checkout.perform(this.#state === 'proven' ? BEGIN_ANEW : internalCall(SAVEPOINT))
+    await this.#checkout.perform(this.#state === 'proven' ? NEXT_SAVEPOINT : internalCall(SAVEPOINT))
     try {
       if (this.#state === 'unproven') await this.#prove()
       if (this.#state === 'proven') return await this.#checkout.attempt(this.#over(this.#text, arrays))

@@ -42,7 +42,8 @@ function encodeJson (value: unknown): string {
     text = JSON.stringify(value)
   } catch (error) {
     // A circular object, a bigint inside, or a toJSON that throws. The message may quote keys, so it is not repeated.
-    throw new Refusal(`JSON.stringify refuses it (is it circular, or is there a bigint inside?): ${error instanceof Error ? error.name : 'error'}`)
+    const name = error instanceof Error ? error.name : 'error'
+    throw new Refusal(`JSON.stringify refuses it (is it circular, or is there a bigint inside?): ${name}`)
   }
   if (text === undefined) throw refusal(value, 'JSON')
   return text

@@ -6,7 +6,8 @@ export function rejectUnknown (options: object, known: readonly string[], prefix
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     const nearest = closest(name, [...known])
-    const hint = distance(name, nearest) <= Math.max(2, name.length / 2) ? `did you mean ${prefix}${nearest}?` : `known are ${known.join(', ')}`
+    const isNear = distance(name, nearest) <= Math.max(2, name.length / 2)
+    const hint = isNear ? `did you mean ${prefix}${nearest}?` : `known are ${known.join(', ')}`
     throw new OptionError(`unknown option ${prefix}${name}: ${hint}`)
   }
 }

@@ -1,7 +1,7 @@
 import { writeTexts } from '../driver/argument.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Driver, DriverTypes } from '../driver/postgres-js.js'
-import type { Call } from '../query/query.js'
+import type { Call } from '../query/call.js'
 import { type SettleListener, TaskExecution } from './execution.js'
 import type { Executor } from './executor.js'
 import type { Session } from './session.js'
@@ -13,6 +13,13 @@ export interface Executions {
   readonly types: readonly number[]
   readonly lists: ReadonlyArray<readonly unknown[]>
   readonly firstRow: number
+}
+
+interface Task<R> {
+  work (): Promise<R>
+  succeed (result: R): void
+  /** What the caller learns of the driver's error. */
+  translate (error: unknown): unknown
 }
 
 /** Runs batches on one driver, with nothing else in flight: only in a transaction, which undoes everything after an error. */
@@ -33,15 +40,19 @@ export class BatchExecutor {
   describe (call: Call, listener: SettleListener): Promise<readonly number[]> {
     return new Promise((resolve, reject) => {
       const execution = new TaskExecution(call, resolve, reject, listener)
-      this.#perform(execution, async () => {
-        const { types, columns } = await this.#driver.execute({ text: call.statement.text, executions: 0, parametersOf: () => [] })
-        const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => this.#types.registry.get(oid) === undefined)
-        return { types, unknown }
-      }, ({ types, unknown }) => {
-        const done = (): void => this.#succeed(execution, types)
-        if (unknown.length === 0) done()
-        else this.#executor.after(execution, this.#executor.learn(execution, unknown), done)
-      }, (error) => this.#executor.translate(execution, error))
+      this.#perform(execution, {
+        work: async () => {
+          const { types, columns } = await this.#driver.execute({ text: call.statement.text, executions: 0, parametersOf: () => [] })
+          const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => this.#types.registry.get(oid) === undefined)
+          return { types, unknown }
+        },
+        succeed: ({ types, unknown }) => {
+          const done = (): void => this.#succeed(execution, types)
+          if (unknown.length === 0) done()
+          else this.#executor.after(execution, this.#executor.learn(execution, unknown), done)
+        },
+        translate: (error) => this.#executor.translate(execution, error),
+      })
     })
   }
 
@@ -51,23 +62,27 @@ export class BatchExecutor {
       const execution = new TaskExecution(call, resolve, reject, listener)
       const { statement, options: { timeout } } = call
       let row = firstRow
-      this.#perform(execution, () => this.#driver.execute({
-        text: statement.text,
-        types,
-        executions: lists.length,
-        parametersOf: (index: number) => {
-          this.#executor.uses++
-          return writeTexts(lists[index] ?? [], { statement, types, registry: this.#types.registry, row: firstRow + index })
-        },
-        onProgress: () => execution.progress(),
-        oneByOne: this.#session.timeout.isLeftToClock(timeout),
-        onRefused: (index: number) => { row += index },
-      }), (result) => this.#succeed(execution, result), (error) => this.#executor.translate(execution, error, types, row))
+      this.#perform(execution, {
+        work: () => this.#driver.execute({
+          text: statement.text,
+          types,
+          executions: lists.length,
+          parametersOf: (index: number) => {
+            this.#executor.uses++
+            return writeTexts(lists[index] ?? [], { statement, types, registry: this.#types.registry, row: firstRow + index })
+          },
+          onProgress: () => execution.progress(),
+          oneByOne: this.#session.timeout.isLeftToClock(timeout),
+          onRefused: (index: number) => { row += index },
+        }),
+        succeed: (result) => this.#succeed(execution, result),
+        translate: (error) => this.#executor.translate(execution, error, types, row),
+      })
     })
   }
 
   /** Does something in a call's turn, once the session has the statement_timeout that it needs. */
-  #perform<T, R> (execution: TaskExecution<T>, work: () => Promise<R>, succeed: (result: R) => void, translate: (error: unknown) => unknown): void {
+  #perform<T, R> (execution: TaskExecution<T>, { work, succeed, translate }: Task<R>): void {
     const executor = this.#executor
     if (!executor.admit(execution)) return
     const start = (): void => { work().then(succeed, (error) => executor.end(execution, translate(error))) }

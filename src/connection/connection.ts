@@ -7,9 +7,9 @@ import type { Driver, DriverTypes } from '../driver/postgres-js.js'
 import type { DriverResult } from '../driver/result.js'
 import { codeOf } from '../errors/error-code.js'
 import { ConnectionLostError, QueryTimeoutError } from '../errors/errors.js'
-import { cancelRequest } from '../protocol/socket.js'
+import { cancelRequest } from '../protocol/cancel-request.js'
 import type { Lag } from '../query/latency.js'
-import { type Call, internalCall } from '../query/query.js'
+import { type Call, internalCall } from '../query/call.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { wasBusySince } from '../timing/late-timer.js'
 import { BatchExecutor, type Executions } from './batch-executor.js'
@@ -25,7 +25,8 @@ import { RESET_SESSION, Session } from './session.js'
 export type ConnectionState = 'opening' | 'open' | 'closing' | 'closed'
 
 /** Why a connection was closed; counted in `stats().closed`. */
-export type CloseReason = 'lost' | 'idle' | 'age' | 'uses' | 'expired' | 'cancel' | 'check' | 'cleaning' | 'copy' | 'transaction' | 'forced' | 'close'
+export type CloseReason =
+  'lost' | 'idle' | 'age' | 'uses' | 'expired' | 'cancel' | 'check' | 'cleaning' | 'copy' | 'transaction' | 'forced' | 'close'
 
 /** Seconds for a CancelRequest that goes with the end of a connection. */
 const CANCEL_TIMEOUT = 1
@@ -217,10 +218,10 @@ export class Connection implements ExecutorEvents, Cancellable {
 
   /** Makes the session as new. Afterwards it is clean, or the connection is closing. */
   async reset (): Promise<void> {
-    const { onConnect, connectTimeout } = this.#parts.config
+    const { hasOnConnect, connectTimeout } = this.#parts.config
     // What onConnect set up would be reset too, and it runs only once on a connection.
     // And a pooler remembers settings as those of the client: after RESET ALL it would go on with the server's.
-    if (onConnect !== undefined || this.session.isPooled) return this.close('cleaning')
+    if (hasOnConnect || this.session.isPooled) return this.close('cleaning')
     try {
       await this.run(internalCall(RESET_SESSION, 'script', { timeout: connectTimeout }))
       this.session.wasReset()

@@ -4,7 +4,7 @@ import { DriverServerError } from '../driver/postgres-js.js'
 import { Refusal } from '../codecs/encode.js'
 import { ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError, ValueError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
-import { type Call, rowName } from '../query/query.js'
+import { type Call, rowName } from '../query/call.js'
 
 export interface FailedCall {
   readonly call: Call

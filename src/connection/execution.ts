@@ -2,7 +2,7 @@ import type { Argument } from '../driver/argument.js'
 import type { Request, Sender } from '../driver/request.js'
 import type { DriverAnswer, DriverResult } from '../driver/result.js'
 import { AbortedError, QueryTimeoutError } from '../errors/errors.js'
-import type { Call } from '../query/query.js'
+import type { Call } from '../query/call.js'
 import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
 
 /** What a helper makes of the result. */

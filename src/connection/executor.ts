@@ -8,8 +8,8 @@ import type { DriverAnswer, DriverResult } from '../driver/result.js'
 import { needsReading, readUnread, repairRows, unknownColumns } from '../driver/result-repair.js'
 import { AbortedError, ConnectionLostError, QueryError, ValueError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
-import { unsyncedStatement } from '../protocol/unsynced-statement.js'
-import { type Call, isSimple } from '../query/query.js'
+import { unsyncedStatement } from '../protocol/message-writer.js'
+import { type Call, isSimple } from '../query/call.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { translate } from './error-translation.js'
 import type { Execution, StatementExecution, StatementOwner } from './execution.js'
@@ -76,7 +76,8 @@ export class Executor implements StatementOwner {
     if (!this.admit(execution, now)) return
     execution.owner = this
     const { internal, options: { timeout } } = execution.call
-    if (internal === true || (timeout === undefined ? this.#session.timeout.isUsual : this.#session.timeout.isSetFor(timeout))) this.#send(execution)
+    const session = this.#session.timeout
+    if (internal === true || (timeout === undefined ? session.isUsual : session.isSetFor(timeout))) this.#send(execution)
     else this.after(execution, this.adjustTimeout(execution), () => this.#send(execution))
   }
 
@@ -189,7 +190,8 @@ export class Executor implements StatementOwner {
     const prepare = !simple && this.#prepares && wish !== false &&
       (types !== undefined || ((wish === true || statement.uses > 1) && !this.#prepared.isFull))
     const onSending = prefix && (() => this.#driver.prefix(prefix))
-    this.#driver.send(new Request(statement.strings, execution.args, { prepare, simple, values: mode === 'values' }, execution, onSending))
+    const kind = { prepare, simple, values: mode === 'values' }
+    this.#driver.send(new Request({ strings: statement.strings, args: execution.args, kind }, execution, onSending))
   }
 
   answered (execution: StatementExecution, answer: DriverAnswer, request: Request): void {
@@ -230,12 +232,14 @@ export class Executor implements StatementOwner {
     // Of one without parameters it cannot be told whether it got as far as that.
     if (types !== undefined && types.length > 0) this.#prepared.remember(execution.call.statement, request)
     this.#inFlight.measure(execution, this.#driver.writtenAt)
-    if (!execution.settled && (error instanceof BindAborted || error instanceof Refusal)) return this.#sendAgainAfterBind(execution, types ?? [])
+    const wasBinding = error instanceof BindAborted || error instanceof Refusal
+    if (wasBinding && !execution.settled) return this.#sendAgainAfterBind(execution, types ?? [])
     const translated = this.translate(execution, error, types)
     if (!(translated instanceof ServerError)) return this.end(execution, translated)
     if (wasHitByAccident(execution, translated)) return this.#send(execution)
     const stale = isStale(error)
-    if (stale || (execution.prefix === undefined && /^(22|42|XX000)/.test(translated.code))) this.#sendAgainIfStale(execution, types, translated, stale)
+    const mayBeStale = stale || (execution.prefix === undefined && /^(22|42|XX000)/.test(translated.code))
+    if (mayBeStale) this.#sendAgainIfStale(execution, types, translated, stale)
     else this.end(execution, translated)
   }
 

@@ -58,7 +58,7 @@ export class InFlight {
       this.#answered = 0
     }
     this.#answered++
-    statement.pace.took(now - Math.max(this.#firstSentAt, this.#answeredAt), (now - this.#firstSentAt) / this.#answered, this.#lag)
+    statement.latency.took(now - Math.max(this.#firstSentAt, this.#answeredAt), (now - this.#firstSentAt) / this.#answered, this.#lag)
     this.#answeredAt = now
   }
 

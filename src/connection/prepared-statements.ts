@@ -9,7 +9,7 @@ const MOST_PREPARED = 256
 export class PreparedStatements {
   readonly #driver: Driver
   readonly #types = new Map<string, readonly number[]>()
-  /** Those that are just being prepared anew. */
+  /** Those that are just being prepared again. */
   readonly #renewals = new Map<string, Promise<void>>()
 
   constructor (driver: Driver) { this.#driver = driver }
@@ -24,7 +24,7 @@ export class PreparedStatements {
     if (prepare && statement !== null && !this.#types.has(text) && !statement.types.includes(0)) this.#types.set(text, statement.types)
   }
 
-  /** Has a stale statement prepared anew: once, however many calls have found out. If it fails, the statement is dropped. */
+  /** Has a stale statement prepared again: once, however many calls have found out. If it fails, the statement is dropped. */
   renew ({ text, strings }: Statement, parameters: number): Promise<void> {
     const renewal = this.#renewals.get(text) ?? this.#driver.describe(strings, new Array<null>(parameters).fill(null), true)
       .then((types) => { this.#types.set(text, types) })
@@ -40,5 +40,6 @@ const STALE_ROUTINES = new Set<unknown>(['FetchPreparedStatement', 'RevalidateCa
 
 /** Whether the server refused a prepared statement as stale. A function that it calls may raise the same, with a context. */
 export function isStale (error: unknown): boolean {
-  return error instanceof DriverServerError && STALE_ROUTINES.has(error.routine) && (error.where === undefined || /^(unnamed )?portal /.test(error.where))
+  if (!(error instanceof DriverServerError) || !STALE_ROUTINES.has(error.routine)) return false
+  return error.where === undefined || /^(unnamed )?portal /.test(error.where)
 }

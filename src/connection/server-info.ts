@@ -1,4 +1,4 @@
-import type { TargetSessionAttrs } from '../config/config.js'
+import type { TargetSessionAttrs } from '../config/options.js'
 import { type Driver, DriverServerError } from '../driver/postgres-js.js'
 import { ServerError } from '../errors/server-error.js'
 import type { DriverResult } from '../driver/result.js'

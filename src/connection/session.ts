@@ -1,4 +1,4 @@
-import type { Call } from '../query/query.js'
+import type { Call } from '../query/call.js'
 import type { ServerInfo } from './server-info.js'
 import { StatementTimeout } from './statement-timeout.js'
 

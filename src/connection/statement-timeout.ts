@@ -1,8 +1,8 @@
+import { LONGEST_MILLISECONDS } from '../config/durations.js'
 import type { Limit } from './execution.js'
 
 /** How much later than the server's own statement_timeout our clock goes off: it is for networks that swallow everything. */
 const CLOCK_GRACE = 0.5
-const LONGEST = 0x7fffffff
 const UNDOES_SET = /rollback|abort|reset|discard|statement_timeout/i
 
 /** The statement_timeout of one session, in seconds; 0 is none. Only a timeout longer than the usual one concerns it. */
@@ -66,7 +66,7 @@ export class StatementTimeout {
   }
 
   textToSet (seconds: number): string {
-    return `SET statement_timeout = ${Math.min(Math.ceil(seconds * 1000), LONGEST)}`
+    return `SET statement_timeout = ${Math.min(Math.ceil(seconds * 1000), LONGEST_MILLISECONDS)}`
   }
 
   wasSet (seconds: number): void { this.#set(seconds) }

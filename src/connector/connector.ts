@@ -9,7 +9,7 @@ import { TlsRefusedError } from '../protocol/socket.js'
 /** Connects at once, so that a server that comes back is not met by a stampede; fewer while connecting fails. */
 const MOST_AT_ONCE = 4
 const MOST_WHILE_FAILING = 2
-/** Seconds until the first repeated attempt, and at most. postgres.js's own backoff grows to 20 s (driver-traps.md). */
+/** Seconds until the first repeated attempt, and at most. postgres.js's own backoff grows to 20 s (docs/internals/driver-traps.md). */
 const FIRST_BACKOFF = 0.05
 const LONGEST_BACKOFF = 0.5
 
@@ -76,7 +76,8 @@ export class Connector {
 
   /** Whether there is nothing under way but patient connects that a server keeps waiting. */
   get #allHang (): boolean {
-    return this.#attempts.size > 0 && [...this.#attempts].every(({ isBrief, isUnresponsive, abort }) => !isBrief && isUnresponsive && !abort.signal.aborted)
+    const hangs = ({ isBrief, isUnresponsive, abort }: Attempt): boolean => !isBrief && isUnresponsive && !abort.signal.aborted
+    return this.#attempts.size > 0 && [...this.#attempts].every(hangs)
   }
 
   #startBrief (patient: Attempt[], places: number): void {

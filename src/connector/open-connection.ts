@@ -1,4 +1,4 @@
-import type { TargetSessionAttrs } from '../config/config.js'
+import type { TargetSessionAttrs } from '../config/options.js'
 import { Connection, type ConnectionParts } from '../connection/connection.js'
 import { Driver } from '../driver/postgres-js.js'
 import { OptionError } from '../errors/errors.js'
@@ -35,7 +35,8 @@ export interface ConnectLimits {
  * Opens one connection: to the first host that answers and is of the wanted kind. Rejects with the true cause (of the
  * last host), or with the reason of `signal`; nothing is left open then.
  */
-export async function openConnection (parts: ConnectParts, { hosts, seconds, signal, onResponsiveness }: ConnectLimits): Promise<Connection> {
+export async function openConnection (parts: ConnectParts, limits: ConnectLimits): Promise<Connection> {
+  const { hosts, seconds, signal, onResponsiveness } = limits
   const { targetSessionAttrs } = parts.config
   const rounds: TargetSessionAttrs[] = targetSessionAttrs === 'prefer-standby' ? ['standby', 'any'] : [targetSessionAttrs]
   let failure: unknown
@@ -65,7 +66,8 @@ interface Attempt {
   limit: AbortSignal
 }
 
-async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, { parameters, watch, limit }: Attempt): Promise<Connection> {
+async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, attempt: Attempt): Promise<Connection> {
+  const { parameters, watch, limit } = attempt
   const { config, types } = parts
   const { user, database, prepare } = config
   // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.

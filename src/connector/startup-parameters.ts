@@ -39,5 +39,6 @@ function refusedName (error: unknown): string | undefined {
 
 function refusal (name: string, cause: unknown): RefusedParameterError {
   return new RefusedParameterError(`option parameters: the pooler in front of the database takes no ${name} when connecting: ` +
-    'set it in the database, by ALTER ROLE … SET or ALTER DATABASE … SET, or have PgBouncer track it (track_extra_parameters, from version 1.20)', { cause })
+    'set it in the database, by ALTER ROLE … SET or ALTER DATABASE … SET, ' +
+    'or have PgBouncer track it (track_extra_parameters, from version 1.20)', { cause })
 }

@@ -1,6 +1,6 @@
 import { ParameterCountError, ValueError } from '../errors/errors.js'
 import { Refusal } from '../codecs/encode.js'
-import { rowName } from '../query/query.js'
+import { rowName } from '../query/call.js'
 import type { Statement } from '../query/statement.js'
 import type { PgType, TypeRegistry } from '../codecs/type-registry.js'
 
@@ -11,7 +11,7 @@ export class BindAborted extends Error {}
  * One argument of a statement on its way through the driver.
  *
  * The driver asks for the text form when it binds: at once for a prepared statement, after the server named the types
- * for a new one. A serialiser that throws there wedges the connection (driver-traps.md), unless the statement is just
+ * for a new one. A serialiser that throws there wedges the connection (docs/internals/driver-traps.md), unless the statement is just
  * being described; so arguments of prepared statements are written before anything is given to the driver.
  */
 export class Argument {
@@ -54,8 +54,11 @@ function highestPlaceholder (text: string): number {
 /** The protocol counts to 65,535, but postgres.js 3.4.9 stops here. */
 const MOST_ARGUMENTS = 65_533
 
+/** The text of a statement, and how many parameters it has where that is known. */
+type Parametrised = Pick<Statement, 'text' | 'parameters'>
+
 /** Wraps the arguments of a call; null stays null. Checks what can be known without the types. `row` names them in an error. */
-export function toArguments (values: readonly unknown[], statement: Pick<Statement, 'text' | 'parameters'>, row?: number): Array<Argument | null> {
+export function toArguments (values: readonly unknown[], statement: Parametrised, row?: number): Array<Argument | null> {
   checkCount(values, statement, row)
   const wrapped: Array<Argument | null> = []
   for (let index = 0; index < values.length; index++) {
@@ -66,7 +69,7 @@ export function toArguments (values: readonly unknown[], statement: Pick<Stateme
   return wrapped
 }
 
-function checkCount (values: readonly unknown[], { text, parameters }: Pick<Statement, 'text' | 'parameters'>, row: number | undefined): void {
+function checkCount (values: readonly unknown[], { text, parameters }: Parametrised, row: number | undefined): void {
   if (values.length > MOST_ARGUMENTS) throw new ParameterCountError(rowName(row), values.length, `at most ${MOST_ARGUMENTS}`)
   if (parameters !== undefined) {
     if (values.length !== parameters) throw new ParameterCountError(rowName(row), values.length, parameters)
@@ -89,7 +92,9 @@ function refused (error: unknown, index: number, row: number | undefined): unkno
  * Writes each argument as its type, so that nothing can throw later. Returns the types that the pool has yet to learn;
  * throws the coded error for a wrong count or a value that cannot be sent.
  */
-export function writeArguments (args: ReadonlyArray<Argument | null>, types: readonly number[], registry: TypeRegistry, row?: number): number[] {
+export function writeArguments (
+  args: ReadonlyArray<Argument | null>, types: readonly number[], registry: TypeRegistry, row?: number
+): number[] {
   if (args.length !== types.length) throw new ParameterCountError(rowName(row), args.length, types.length)
   const unknown: number[] = []
   for (let index = 0; index < args.length; index++) {
@@ -112,7 +117,7 @@ export function writeArguments (args: ReadonlyArray<Argument | null>, types: rea
 
 /** One of many argument lists, all of whose types are known: `row` is its number in an error. */
 export interface ArgumentList {
-  readonly statement: Pick<Statement, 'text' | 'parameters'>
+  readonly statement: Parametrised
   readonly types: readonly number[]
   readonly registry: TypeRegistry
   readonly row: number

@@ -21,7 +21,8 @@ export function restoreNames (rows: unknown[], columns: ReadonlyArray<{ readonly
 function restored (row: object, columns: ReadonlyArray<{ readonly name: string }>): object {
   const own = {}
   for (const { name } of columns) {
-    Object.defineProperty(own, isStandIn(name) ? '__proto__' : name, { value: Reflect.get(row, name), enumerable: true, writable: true, configurable: true })
+    const property = { value: Reflect.get(row, name), enumerable: true, writable: true, configurable: true }
+    Object.defineProperty(own, isStandIn(name) ? '__proto__' : name, property)
   }
   return own
 }

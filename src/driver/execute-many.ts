@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { assignableName, restoreNames } from './column-names.js'
 import type { ServerErrorFields } from '../errors/server-error.js'
-import { MessageReader, MessageWriter, readColumns, readCount, readError, readParameterTypes, type WireColumn } from '../protocol/message-writer.js'
+import { MessageWriter } from '../protocol/message-writer.js'
+import { MessageReader, readColumns, readCount, readError, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 
 /** Executions until the first answer is asked for, and at most. */
 const FIRST_GROUP = 16
@@ -13,7 +14,7 @@ const GROUP_TIME = 5
  * One statement, executed once for each list of parameters, with one Sync at the end of all.
  *
  * To the server it is the same as one execution after the other: each takes its snapshot, its triggers fire at its
- * end, `current_query()` and `statement_timestamp()` are its own, and `statement_timeout` starts anew. But the driver
+ * end, `current_query()` and `statement_timestamp()` are its own, and `statement_timeout` starts again. But the driver
  * ends each execution with a Sync, for which the server has to write to the socket, and makes a query and a promise
  * of each: that is half of the time of a batch, and more. So for as long as a pipeline runs, its messages are written
  * and read here, on the socket of a driver that has nothing in flight. For a connection in a transaction only: what
@@ -28,7 +29,7 @@ export interface Executions {
   readonly types?: readonly number[]
   /** How many executions. None: the statement is only described. */
   readonly executions: number
-  /** The parameters of an execution in their text form; asked for when it is sent, so that meanwhile the server works. */
+  /** The parameters of an execution in their text form; asked for when it is sent, so that the server works in the meantime. */
   readonly parametersOf: (index: number) => ReadonlyArray<string | null>
   /** How a column of some type is read. */
   readonly parserOf: (type: number) => ((text: string) => unknown) | undefined
@@ -67,7 +68,8 @@ interface Column extends WireColumn { readonly parse: ((text: string) => unknown
 
 /**
  * Runs a pipeline on an idle driver's socket. Rejects with `RefusedExecutionError`, `ChangedTypesError` or, where the
- * socket cannot be used any more, with `ProtocolError`; with what `parametersOf` throws if what came before it works. If the connection dies, it does not settle.
+ * socket cannot be used any more, with `ProtocolError`; with what `parametersOf` throws if what came before it works. If the
+ * connection ends, it does not settle.
  */
 export function runExecutions (socket: Duplex, pipeline: Executions): Promise<ExecutionsResult> {
   return new Promise((resolve, reject) => {
@@ -211,15 +213,18 @@ class Run {
     switch (type) {
       case 't': // ParameterDescription
         this.#types = readParameterTypes(message)
-        if (this.#pipeline.types !== undefined && !isSame(this.#types, this.#pipeline.types)) this.failure ??= { error: new ChangedTypesError() }
+        if (this.#pipeline.types !== undefined && !isSame(this.#types, this.#pipeline.types)) {
+          this.failure ??= { error: new ChangedTypesError() }
+        }
         return
       case 'T': // RowDescription
-        this.#columns = readColumns(message).map((column) => ({ ...column, name: assignableName(column.name), parse: this.#pipeline.parserOf(column.type) }))
+        this.#columns = readColumns(message).map(({ name, type }) => (
+          { name: assignableName(name), type, parse: this.#pipeline.parserOf(type) }))
         return
       case 'E': { // ErrorResponse
         const fields = readError(message)
         this.failure ??= { error: new RefusedExecutionError(fields, this.#done) }
-        // Now the server skips all until a Sync, unless it takes its leave.
+        // Now the server skips all until a Sync, unless it ends the session.
         if (fields.severity === 'FATAL' || fields.severity === 'PANIC') this.#state = 'over'
         else this.#sync()
         return

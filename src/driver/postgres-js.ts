@@ -33,7 +33,10 @@ export class Unread {
 
 /** The tables by which the driver reads and writes values: one pair for all connections of a pool, fed by the registry. */
 export class DriverTypes {
-  readonly parsers: Record<number, Parser | undefined> = Object.create(new Proxy(Object.create(null), { get: (_, oid) => this.#late(Number(oid)) }))
+  readonly parsers: Record<number, Parser | undefined> = Object.create(new Proxy(Object.create(null), {
+    get: (_, oid) => this.#late(Number(oid)),
+  }))
+
   readonly serializers: Record<number, (argument: unknown) => string> = Object.create(new Proxy(Object.create(null), {
     has: () => true,
     get: () => () => { throw new BindAborted() },
@@ -66,6 +69,8 @@ export class DriverTypes {
     return Object.assign(parse, { late: true })
   }
 }
+
+type ExecuteOptions = Omit<Executions, 'parserOf'> & { onRefused?: (index: number) => void }
 
 export interface DriverOptions {
   socket: Duplex
@@ -174,9 +179,11 @@ export class Driver {
     return this.#outcome(strings, args, { prepare, describe: true }, ({ statement }) => statement?.types ?? [])
   }
 
-  #outcome<T> (strings: readonly [string], args: ReadonlyArray<Argument | null>, kind: RequestKind, read: (request: Request, answer: DriverAnswer) => T): Promise<T> {
+  #outcome<T> (
+    strings: readonly [string], args: ReadonlyArray<Argument | null>, kind: RequestKind, read: (request: Request, answer: DriverAnswer) => T
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.send(new Request(strings, args, kind, { answered: (answer, request) => resolve(read(request, answer)), failed: reject }))
+      this.send(new Request({ strings, args, kind }, { answered: (answer, request) => resolve(read(request, answer)), failed: reject }))
     })
   }
 
@@ -184,7 +191,7 @@ export class Driver {
    * One statement for many lists of parameters, in a transaction and with nothing else in flight. A refusal of the server
    * rejects as with `send`; `onRefused` is told before which of the lists it was.
    */
-  async execute ({ onRefused, ...pipeline }: Omit<Executions, 'parserOf'> & { onRefused?: (index: number) => void }): Promise<ExecutionsResult> {
+  async execute ({ onRefused, ...pipeline }: ExecuteOptions): Promise<ExecutionsResult> {
     try {
       return await runExecutions(this.#socket, { ...pipeline, parserOf: (type) => this.#types.parsers[type] })
     } catch (error) {
@@ -194,7 +201,7 @@ export class Driver {
     }
   }
 
-  /** Takes leave of the server if nothing is in flight. Whoever waits for the end waits for the socket's 'close'. */
+  /** Closes the session gracefully if nothing is in flight. It has ended at the socket's 'close'. */
   end (): void {
     // With a timeout, because without one it hangs when the connection died in a query (postgres.js #1097).
     this.#client.end({ timeout: 0 }).catch(() => {})

@@ -24,6 +24,13 @@ export interface RequestKind {
   describe?: boolean
 }
 
+/** A statement with its arguments, and how it is run. */
+export interface RequestedStatement {
+  readonly strings: readonly [string]
+  readonly args: ReadonlyArray<Argument | null>
+  readonly kind: RequestKind
+}
+
 /**
  * One statement as the driver's connection takes it. It stands in for the driver's own Query, a promise with four
  * closures, which is sent one turn of the microtask queue after it was asked for, and whose outcome arrives later still.
@@ -55,7 +62,7 @@ export class Request {
   #done = false
 
   /** `onSending` is called when the driver is about to write it, which may be later than it was handed over. */
-  constructor (strings: readonly [string], args: ReadonlyArray<Argument | null>, kind: RequestKind, sender: Sender, onSending?: () => void) {
+  constructor ({ strings, args, kind }: RequestedStatement, sender: Sender, onSending?: () => void) {
     this.strings = strings
     this.args = args
     this.options = kind.simple === true ? SIMPLE : kind.prepare === true ? PREPARED : UNPREPARED

@@ -86,7 +86,8 @@ const RAISES = /^(exec_stmt_|PLy_|plperl_|pltcl_)/
 const QUOTED = /["«»„“”][^]*["«»„“”]/
 /** Where the server finds that a prepared statement is gone, or is there already. */
 const PREPARED = /^(Fetch|Store)PreparedStatement$/
-const POOLER_ADVICE = ": a pooler that gives each transaction another session loses prepared statements. Behind PgBouncer in transaction mode set the pool's option " +
+const POOLER_ADVICE = ': a pooler that gives each transaction another session loses prepared statements. ' +
+  "Behind PgBouncer in transaction mode set the pool's option " +
   '{ prepare: false }, or from PgBouncer 1.21 on its max_prepared_statements'
 
 function safeMessage ({ message, code, position, severity, routine = '' }: ServerErrorFields): string {
@@ -94,7 +95,9 @@ function safeMessage ({ message, code, position, severity, routine = '' }: Serve
   // With a position it is about the statement itself, found before any value was there: it quotes the name of a table,
   // a column, a function. Only a syntax error quotes whatever stands there.
   // What is fatal is about the connection: the names of its user and database, or the value of a session setting.
-  if (severity === 'FATAL' && code === '42601') return `the server does not understand the session's options (${code}): its words are in error.serverMessage`
+  if (severity === 'FATAL' && code === '42601') {
+    return `the server does not understand the session's options (${code}): its words are in error.serverMessage`
+  }
   const isName = (severity === 'FATAL' && !code.startsWith('22')) || (code.startsWith('42') && code !== '42601' && position !== undefined)
   const words = QUOTES.test(code) && !isName ? message.replace(QUOTED, '"…"') : message
   return `${words} (${code})${PREPARED.test(routine) ? POOLER_ADVICE : ''}`

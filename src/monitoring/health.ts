@@ -1,10 +1,10 @@
-import type { Log } from '../config/config.js'
+import type { Log } from '../config/options.js'
 import { isSeconds, SECONDS } from '../config/durations.js'
 import { codeOf } from '../errors/error-code.js'
 import { OptionError } from '../errors/errors.js'
 import { orAborted } from '../timing/abortable.js'
 import type { Pool } from '../pool/pool.js'
-import { internalCall } from '../query/query.js'
+import { internalCall } from '../query/call.js'
 import { rejectUnknown } from '../config/unknown-option.js'
 
 export type HealthStatus = 'healthy' | 'degraded' | 'unavailable'
@@ -138,7 +138,7 @@ export class Health {
       return false
     }
     if (performance.now() - pool.answeredAt < this.#cache * 1000) return false
-    // All are held, and nobody had an answer of late: whether a server is there can be asked without a session.
+    // All are held, and nobody had an answer recently: whether a server is there can be asked without a session.
     await orAborted(limit, () => pool.ping(limit))
     return false
   }

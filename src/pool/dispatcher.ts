@@ -1,5 +1,6 @@
 import { DriverTypes } from '../driver/postgres-js.js'
-import type { Config, Log } from '../config/config.js'
+import type { Config } from '../config/config.js'
+import type { Log } from '../config/options.js'
 import type { CloseReason, Connection } from '../connection/connection.js'
 import { type SettleListener, StatementExecution } from '../connection/execution.js'
 import { Connector, type ConnectorEvents } from '../connector/connector.js'

@@ -1,4 +1,4 @@
-import type { Log } from '../config/config.js'
+import type { Log } from '../config/options.js'
 import type { PoolEntry } from './pool-entry.js'
 
 /** Reports leases and transactions that hold a connection for long: once each, and when they release it after all. */

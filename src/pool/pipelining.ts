@@ -1,5 +1,5 @@
 import type { StatementExecution } from '../connection/execution.js'
-import type { Call } from '../query/query.js'
+import type { Call } from '../query/call.js'
 import type { ConnectionSet } from './connection-set.js'
 import type { PoolEntry } from './pool-entry.js'
 
@@ -60,8 +60,8 @@ export class Pipelining {
       return undefined
     }
     if (this.#count >= MOST_TOGETHER || this.#mayLock) return undefined
-    const { mayLock, pace } = call.statement
-    const cost = this.#cost + pace.estimate
+    const { mayLock, latency } = call.statement
+    const cost = this.#cost + latency.estimate
     if (cost > (this.#hasSpare ? BUDGET_WITH_SPARE : BUDGET) || !canTravel(call, entry)) return undefined
     this.#count++
     this.#cost = cost
@@ -76,7 +76,7 @@ export class Pipelining {
     if (first === undefined) return true
     this.#first = undefined
     this.#count = 1
-    this.#cost = first.statement.pace.estimate
+    this.#cost = first.statement.latency.estimate
     this.#mayLock = first.statement.mayLock
     return canTravel(first, entry)
   }
@@ -84,5 +84,5 @@ export class Pipelining {
 
 /** Whether a call may be sent together with others: it is quick, leaves nothing behind, and needs nothing asked before. */
 function canTravel (call: Call, { connection }: PoolEntry): boolean {
-  return call.statement.mayBePipelined && call.statement.pace.isQuick && connection.canPipeline(call)
+  return call.statement.mayBePipelined && call.statement.latency.isQuick && connection.canPipeline(call)
 }

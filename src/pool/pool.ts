@@ -1,4 +1,5 @@
-import type { Config, Log } from '../config/config.js'
+import type { Config } from '../config/config.js'
+import type { Log } from '../config/options.js'
 import type { Connection } from '../connection/connection.js'
 import { isPermanent } from '../connector/connector.js'
 import { codeOf } from '../errors/error-code.js'

@@ -1,4 +1,5 @@
-import type { Config, Log } from '../config/config.js'
+import type { Config } from '../config/config.js'
+import type { Log } from '../config/options.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { codeOf } from '../errors/error-code.js'
 import { StartupError } from '../errors/errors.js'
@@ -25,7 +26,8 @@ export class Startup {
   /** Begins, and waits for one of the following, `startupTimeout` at most. After a failure it rejects once `cleanUp` is done. */
   async run (begin: () => void, cleanUp: (error: Error) => Promise<void>): Promise<void> {
     const { startupTimeout } = this.#config
-    const deadline = startupTimeout === 0 ? undefined : this.#deadlines.set(startupTimeout, { expire: () => this.failed(this.#timeoutError()) })
+    const expiry = { expire: () => this.failed(this.#timeoutError()) }
+    const deadline = startupTimeout === 0 ? undefined : this.#deadlines.set(startupTimeout, expiry)
     try {
       await new Promise<void>((resolve, reject) => {
         this.#pending = { resolve, reject }
@@ -51,7 +53,7 @@ export class Startup {
     this.#pending.resolve()
   }
 
-  /** The pool was closed meanwhile. */
+  /** The pool is closed before that. */
   abandon (error: Error): void { this.#pending?.reject(error) }
 
   #timeoutError (): Error {

@@ -33,7 +33,7 @@ export interface PoolStats extends Counters {
   busy: number
   /** Connects under way. */
   opening: number
-  /** Connections that are taking leave of the server; they count against `max` until they are gone. */
+  /** Connections that are being closed; they count against `max` until they are gone. */
   closing: number
   /** Callers in the queue. */
   waiting: number

@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import type { Host, Ssl } from '../config/target.js'
 
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
-const CANCEL_REQUEST_CODE = 80877102
 
 /** The server does not encrypt, although it was asked to. */
 export class TlsRefusedError extends Error {
@@ -14,7 +13,7 @@ export class TlsRefusedError extends Error {
 
 /**
  * A connected socket, encrypted where asked for. TLS is done here and not by the driver, because the driver strips the
- * listeners off the raw socket and hangs when that is destroyed (driver-traps.md).
+ * listeners off the raw socket and hangs when that is destroyed (docs/internals/driver-traps.md).
  * Rejects with the system's or OpenSSL's error, or with the reason of `signal`.
  */
 export async function connectSocket (target: Host, ssl: Ssl, signal: AbortSignal): Promise<net.Socket> {
@@ -55,26 +54,6 @@ function tlsOptions (host: string, ssl: Exclude<Ssl, false>): tls.ConnectionOpti
   const servername = net.isIP(host) === 0 ? { servername: host } : {}
   if (typeof ssl === 'object') return { host, ...servername, ...ssl }
   return { host, ...servername, rejectUnauthorized: ssl !== 'require' && ssl !== 'prefer' }
-}
-
-/**
- * Asks the server, on a socket of its own, to cancel whatever the backend is running. Resolves when the server closed
- * that socket, which it does after it signalled the backend: no statement sent later can be hit any more.
- */
-export async function cancelRequest (target: Host, ssl: Ssl, backend: { pid: number, secret: number }, signal: AbortSignal): Promise<void> {
-  const socket = await connectSocket(target, ssl, signal)
-  socket.on('error', () => {})
-  const message = Buffer.alloc(16)
-  message.writeUInt32BE(16, 0)
-  message.writeUInt32BE(CANCEL_REQUEST_CODE, 4)
-  message.writeUInt32BE(backend.pid, 8)
-  message.writeUInt32BE(backend.secret, 12)
-  try {
-    socket.resume().write(message)
-    await once(socket, 'close', { signal })
-  } finally {
-    socket.destroy()
-  }
 }
 
 /** Whether a server answers there at all. Takes no session: the server does not authenticate anyone for this. */

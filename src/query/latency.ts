@@ -16,9 +16,9 @@ const RISE = 1 / 32
  * How long one statement takes. Quick ones are sent together; one that was slow lately, or was never run, travels alone,
  * because whatever is sent behind it waits for it.
  */
-export class Pace {
+export class Latency {
   /**
-   * Milliseconds that it costs to send one more: what it took with good luck of late. Most of what it takes on a busy
+   * Milliseconds that it costs to send one more: what it took with good luck recently. Most of what it takes on a busy
    * machine is waiting for a processor, and is not the statement's.
    */
   estimate = Infinity

@@ -1,85 +1,31 @@
-import { QueryError } from '../errors/errors.js'
-import { Pace } from './latency.js'
-import { splitScript } from '../sql/split-script.js'
+import { classify, type Traits } from '../sql/classify.js'
+import { Latency } from './latency.js'
 
 /** What is known of one text: kept per text, so that nothing of it is worked out per call. */
-export interface Statement {
+export interface Statement extends Traits {
   readonly text: string
   /** The text as the driver takes it. */
   readonly strings: readonly [string]
-  /** How many parameters it has, where its text tells for sure: a wrong number must not reach a transaction. */
-  readonly parameters: number | undefined
   /** How often it was run through this pool. */
   uses: number
-  readonly pace: Pace
-  /** Whether it is one statement of the server's planner, which has no effect if it fails. */
-  readonly isPlanned: boolean
-  /** Whether it may be sent together with others: it leaves nothing behind, and if it is cancelled by accident it has had no effect. */
-  readonly mayBePipelined: boolean
-  /** Whether it may have to wait for a lock, however quick it was before. */
-  readonly mayLock: boolean
-  /** Whether it is more than one statement. */
-  readonly isScript: boolean
-  /** Whether it may leave something behind in the session: a setting, a lock, a temporary table. */
-  readonly mayLeaveState: boolean
-  /** Whether it begins or ends a transaction anywhere. Going back to a savepoint does not. */
-  readonly controlsTransaction: boolean
-  /** Whether a transaction that it begins is still open at its end. */
-  readonly leavesTransactionOpen: boolean
-}
-
-/** Statements that leave nothing in the session. Others (SET, LISTEN, DO, PREPARE, …) may. */
-const PLAIN = /^(select|insert|update|delete|merge|with|values|table|show|explain|notify|vacuum|analyze|truncate|copy|create|alter|drop|comment|grant|revoke|reindex|refresh|cluster|import|security|reassign)\b/i
-/** Functions and clauses that leave something in the session inside an otherwise plain statement. */
-const LEAVES_STATE = /set_config|advisory_lock|\btemp(orary)?\b|pg_temp|dblink|lo_open/i
-const BEGINS = /^(begin|start\s+transaction)\b/i
-const ENDS = /^(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
-/** The driver turns these into streams that nobody would read. */
-const COPY_STREAM = /^copy\b[^]*\b(from\s+stdin|to\s+stdout)\b/i
-
-/** Statements and clauses that take locks which others may hold for long. */
-const LOCKS = /\b(insert|update|delete|merge|for\s+(key\s+)?share)\b/i
-
-/** Of the server's planner. Others may hold a `$1` that is not theirs (CREATE FUNCTION), or commit midway (CALL, VACUUM). */
-const PLANNED = /^[\s(]*(with|select|insert|update|delete|merge|values|table)\b/i
-
-/** The highest `$n` of a single statement. Whether a backslash escapes a quote is for the session to say. */
-function countParameters (text: string, [statement = '', ...others]: readonly string[]): number | undefined {
-  if (others.length > 0 || text.includes('\\') || !PLANNED.test(statement)) return undefined
-  let most = 0
-  for (const [, digits] of statement.matchAll(/(?<![\w$\u0080-\uffff])\$(\d+)/g)) most = Math.max(most, Number(digits))
-  return most
+  readonly latency: Latency
 }
 
 function describe (text: string): Statement {
-  if (text.includes('\0')) throw new QueryError('the text of the query holds a NUL character: remove it')
-  if (!text.isWellFormed()) throw new QueryError('the text of the query holds one half of a surrogate pair without the other: remove it')
-  const parts = splitScript(text)
-  if (parts.some((part) => COPY_STREAM.test(part))) throw new QueryError('COPY FROM STDIN and TO STDOUT are not supported: use executeMany, or COPY on a connection of postgres.js of your own')
-  const controls = parts.filter((part) => BEGINS.test(part) || ENDS.test(part))
-  const mayLeaveState = controls.length > 0 || LEAVES_STATE.test(text) || !parts.every((part) => PLAIN.test(part.replace(/^[\s(]+/, '')))
-  const isPlanned = parts.length === 1 && PLANNED.test(parts[0] ?? '')
   return {
     text,
     // The driver looks a text up in a plain object, where such as `constructor` are found.
     strings: [text in Object.prototype ? `${text} ` : text],
-    parameters: countParameters(text, parts),
     uses: 0,
-    pace: new Pace(),
-    isPlanned,
-    mayBePipelined: isPlanned && !mayLeaveState,
-    mayLock: parts.some((part) => LOCKS.test(part)),
-    isScript: parts.length > 1,
-    mayLeaveState,
-    controlsTransaction: controls.length > 0,
-    leavesTransactionOpen: BEGINS.test(controls.at(-1) ?? '') || /\band\s+chain\b/i.test(controls.at(-1) ?? ''),
+    latency: new Latency(),
+    ...classify(text),
   }
 }
 
 /** Texts kept per generation: two generations of small objects, so that texts made up at run time do not pile up. */
 const GENERATION = 2_000
 
-/** The statements that a pool has seen of late. */
+/** The statements that a pool has seen recently. */
 export class StatementCache {
   #young = new Map<string, Statement>()
   #old = new Map<string, Statement>()

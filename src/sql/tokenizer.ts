@@ -48,7 +48,9 @@ function tokenAt (text: string, start: number): Token {
       return dollarAt(text, start)
     case 'e': case 'E': case 'b': case 'B': case 'x': case 'X': case 'n': case 'N': case 'u': case 'U': {
       const quote = match(PREFIX, text, start)
-      if (quote !== -1) return { kind: text[quote] === '"' ? 'name' : 'string', start, end: quotedEnd(text, quote, text[quote] ?? '', first === 'e' || first === 'E') }
+      if (quote === -1) break
+      const end = quotedEnd(text, quote, text[quote] ?? '', first === 'e' || first === 'E')
+      return { kind: text[quote] === '"' ? 'name' : 'string', start, end }
     }
   }
   if (isWordStart(first)) return { kind: 'word', start, end: match(WORD, text, start) }

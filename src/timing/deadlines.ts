@@ -23,11 +23,11 @@ export class Deadline implements Node<Deadline> {
 }
 
 /**
- * All deadlines of a pool on one timer: a timer for each query measured 11 % of throughput (measurements.md).
+ * All deadlines of a pool on one timer: a timer for each query measured 11 % of throughput (docs/internals/measurements.md).
  *
  * Entries of one duration expire in the order in which they came, so each duration has a list whose first entry is
- * its earliest, and setting or clearing a deadline is O(1). The timer does not hold the process: whoever waits for a
- * deadline waits for a socket or for the pool's retry timer too, and those hold it.
+ * its earliest, and setting or clearing a deadline is O(1). The timer does not hold the process: a caller that
+ * waits for a deadline waits for a socket or for the pool's retry timer too, and those hold it.
  */
 export class Deadlines {
   #groups = new Map<number, Group>()

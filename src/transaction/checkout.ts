@@ -6,7 +6,7 @@ import type { DriverResult } from '../driver/result.js'
 import { ReleasedError } from '../errors/errors.js'
 import type { Pool } from '../pool/pool.js'
 import type { PoolEntry } from '../pool/pool-entry.js'
-import { type Call, internalCall } from '../query/query.js'
+import { type Call, internalCall } from '../query/call.js'
 import { DeferredBegin } from './deferred-begin.js'
 
 export const ROLLBACK = internalCall('ROLLBACK')

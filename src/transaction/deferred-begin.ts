@@ -2,7 +2,7 @@ import type { Connection } from '../connection/connection.js'
 import { StatementExecution, wholeResult } from '../connection/execution.js'
 import { codeOf } from '../errors/error-code.js'
 import { TransactionAbortedError } from '../errors/errors.js'
-import { type Call, internalCall } from '../query/query.js'
+import { type Call, internalCall } from '../query/call.js'
 
 /** Fails inside of a failed transaction as well as outside of any, each in its own way. */
 const PROBE = internalCall('SAVEPOINT fastify_postgres_js_probe')

@@ -1,5 +1,5 @@
 import { TransactionAbortedError } from '../errors/errors.js'
-import { type Call, internalCall } from '../query/query.js'
+import { type Call, internalCall } from '../query/call.js'
 import { type Checkout, ROLLBACK } from './checkout.js'
 import { beginText, type TransactionOptions } from './transaction-options.js'
 

@@ -15,7 +15,9 @@ const ISOLATIONS: readonly string[] = ['read uncommitted', 'read committed', 're
 
 /** The BEGIN for some options. Raises `OptionError`. */
 export function beginText (options: TransactionOptions): string {
-  if (typeof options !== 'object' || options === null) throw new OptionError('the options of transaction are an object: { isolation, readOnly, deferrable }')
+  if (typeof options !== 'object' || options === null) {
+    throw new OptionError('the options of transaction are an object: { isolation, readOnly, deferrable }')
+  }
   rejectUnknown(options, ['isolation', 'readOnly', 'deferrable'], 'transaction.')
   const { isolation } = options
   let text = 'BEGIN'
@@ -23,7 +25,8 @@ export function beginText (options: TransactionOptions): string {
     if (!ISOLATIONS.includes(isolation)) throw new OptionError(`transaction.isolation takes one of ${ISOLATIONS.join(', ')}`)
     text += ` ISOLATION LEVEL ${isolation.toUpperCase()}`
   }
-  return text + flag('readOnly', options.readOnly, ' READ ONLY', ' READ WRITE') + flag('deferrable', options.deferrable, ' DEFERRABLE', ' NOT DEFERRABLE')
+  return text + flag('readOnly', options.readOnly, ' READ ONLY', ' READ WRITE') +
+    flag('deferrable', options.deferrable, ' DEFERRABLE', ' NOT DEFERRABLE')
 }
 
 function flag (name: string, value: unknown, on: string, off: string): string {

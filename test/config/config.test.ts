@@ -1,7 +1,8 @@
 import os from 'node:os'
 import { inspect } from 'node:util'
 import t from 'tap'
-import { readConfig, type Config, type PoolOptions } from '../../src/config/config.js'
+import { readConfig, type Config } from '../../src/config/config.js'
+import type { PoolOptions } from '../../src/config/options.js'
 import { errors, createDatabase } from '../../src/index.js'
 
 const SECRET = 'opensesame'
@@ -46,7 +47,7 @@ const defaults: Array<[name: keyof Config, value: unknown]> = [
   ['closeTimeout', 10],
   ['prepare', true],
   ['pipeline', true],
-  ['onConnect', undefined],
+  ['hasOnConnect', false],
 ]
 
 t.test('without options and environment, everything has its default', async (t) => {
@@ -57,14 +58,14 @@ t.test('without options and environment, everything has its default', async (t) 
 })
 
 t.test('each option is taken over', async (t) => {
-  const onConnect = (): void => {}
   const given: Array<[name: Setting & keyof Config, value: unknown]> = [
     ['user', 'ann'], ['database', 'shop'], ['ssl', 'require'], ['ssl', { rejectUnauthorized: false }], ['applicationName', 'shop-api'],
     ['targetSessionAttrs', 'prefer-standby'], ['min', 0], ['max', 10_000], ['acquireTimeout', 0.5], ['commandTimeout', 0], ['connectTimeout', 0.25],
     ['startupTimeout', 60], ['required', false], ['maxQueries', 0], ['idleTimeout', 1.5], ['checkIdle', 0], ['maxWaiting', 100], ['leakWarning', 0.5], ['instances', 4], ['maxLifetime', 0], ['closeTimeout', 0],
-    ['prepare', false], ['pipeline', false], ['onConnect', onConnect],
+    ['prepare', false], ['pipeline', false],
   ]
   for (const [name, value] of given) t.same(readConfig({ [name]: value }, {})[name], value, name)
+  t.equal(readConfig({ onConnect: () => {} }, {}).hasOnConnect, true, 'onConnect')
 })
 
 t.test('who takes a connection is noted for transactions where leakWarning is given', async (t) => {
@@ -112,7 +113,7 @@ t.test('each bad option is one error that names it, and what it takes, and not t
   const notCounts = ['abc', '', '5', -1, 1.5, NaN, Infinity, null, true, [5], {}, 5n, 2 ** 60]
   const notFlags = ['true', '', 0, 1, null, NaN, [], {}]
   const notText = ['', 5, null, true, {}, [], 'a\0b']
-  const bad: Array<[names: Array<keyof PoolOptions>, takes: string, values: unknown[]]> = [
+  const bad: Array<[names: Array<keyof PoolOptions | 'onConnect'>, takes: string, values: unknown[]]> = [
     [['acquireTimeout', 'commandTimeout', 'connectTimeout', 'startupTimeout', 'idleTimeout', 'checkIdle', 'leakWarning', 'maxLifetime', 'closeTimeout'], seconds, notSeconds],
     [['min'], 'a whole number from 0 to 10000', [...notCounts, 10_001]],
     [['max'], 'a whole number from 1 to 10000', [...notCounts, 0, 10_001]],

@@ -1,7 +1,8 @@
 import os from 'node:os'
 import { inspect } from 'node:util'
 import t from 'tap'
-import { readConfig, type PoolOptions } from '../../src/config/config.js'
+import { readConfig } from '../../src/config/config.js'
+import type { PoolOptions } from '../../src/config/options.js'
 import { errors } from '../../src/index.js'
 import { freshDatabase, openDatabase } from '../support/database.js'
 

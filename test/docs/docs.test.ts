@@ -170,7 +170,7 @@ t.test('every command exists, and every address is served', async (t) => {
 t.test('every documented variable exists and is valid, with its default', async (t) => {
   const environments = of('env').map(variablesOf)
   t.ok(environments.length > 0)
-  const known = variablesInSource(await readFile('src/config/config.ts', 'utf8'))
+  const known = variablesInSource(await readFile('src/config/rules.ts', 'utf8'))
   const defaults = readConfig({}, {})
   for (const variables of environments) {
     t.strictSame(variables.map(([name]) => name).sort(), known)
@@ -188,7 +188,7 @@ for (const [file, heading] of [['README.md', 'Configuration'], ['docs/quick-refe
     const rows = readTable(texts.get(file) ?? '', heading, 'option')
     t.strictSame(rows.map(([name]) => plain(name)), POOL_OPTION_NAMES)
     const variables = rows.map((row) => plain(row[2])).filter((name) => name !== '')
-    t.strictSame([...variables].sort(), variablesInSource(await readFile('src/config/config.ts', 'utf8')))
+    t.strictSame([...variables].sort(), variablesInSource(await readFile('src/config/rules.ts', 'utf8')))
 
     const config = readConfig({}, {})
     const [{ host, port } = { host: '', port: 0 }] = config.hosts

@@ -1,14 +1,14 @@
 import t from 'tap'
 import { Lag } from '../../src/query/latency.js'
-import { Pace } from '../../src/query/latency.js'
+import { Latency } from '../../src/query/latency.js'
 
 /** A run by itself, in a process that has nothing else to do. */
-function took (pace: Pace, milliseconds: number): void {
+function took (pace: Latency, milliseconds: number): void {
   pace.took(milliseconds, milliseconds, new Lag())
 }
 
 /** Runs that it takes until it is quick again. */
-function runsUntilQuick (pace: Pace): number {
+function runsUntilQuick (pace: Latency): number {
   for (let runs = 0; runs < 1000; runs++) {
     if (pace.isQuick) return runs
     took(pace, 0.2)
@@ -17,7 +17,7 @@ function runsUntilQuick (pace: Pace): number {
 }
 
 t.test('a statement that was never run is not quick; one quick run makes it so', async (t) => {
-  const pace = new Pace()
+  const pace = new Latency()
   t.equal(pace.isQuick, false)
   took(pace, 0.2)
   t.equal(pace.isQuick, true)
@@ -25,7 +25,7 @@ t.test('a statement that was never run is not quick; one quick run makes it so',
 })
 
 t.test('the estimate is what it took with good luck of late', async (t) => {
-  const pace = new Pace()
+  const pace = new Latency()
   for (const milliseconds of [2, 0.2, 3, 0.5]) took(pace, milliseconds)
   t.ok(pace.estimate >= 0.2 && pace.estimate < 0.4, `${pace.estimate}`)
   for (let i = 0; i < 200; i++) took(pace, 1)
@@ -33,14 +33,14 @@ t.test('the estimate is what it took with good luck of late', async (t) => {
 })
 
 t.test('of those that travel together each costs its share', async (t) => {
-  const pace = new Pace()
+  const pace = new Latency()
   pace.took(0.8, 0.8, new Lag())
   pace.took(0.01, 0.4, new Lag())
   t.equal(pace.estimate, 0.4)
 })
 
 t.test('one slow run is noticed at once, and a few quick ones make up for it', async (t) => {
-  const pace = new Pace()
+  const pace = new Latency()
   took(pace, 0.2)
   took(pace, 200)
   t.equal(pace.isQuick, false)
@@ -48,14 +48,14 @@ t.test('one slow run is noticed at once, and a few quick ones make up for it', a
 })
 
 t.test('slow answers to what was sent in one moment count once', async (t) => {
-  const pace = new Pace()
+  const pace = new Latency()
   took(pace, 0.2)
   for (let i = 0; i < 20; i++) took(pace, 50)
   t.equal(runsUntilQuick(pace), 4)
 })
 
 t.test('one that is slow again and again is trusted less each time, until it was quick for long', async (t) => {
-  const pace = new Pace()
+  const pace = new Latency()
   took(pace, 0.2)
   const runs = Array.from({ length: 9 }, () => {
     took(pace, 50)
@@ -68,7 +68,7 @@ t.test('one that is slow again and again is trusted less each time, until it was
 })
 
 t.test('where all quick statements are late, the process is busy: that is no reason to distrust one', async (t) => {
-  const pace = new Pace()
+  const pace = new Latency()
   const lag = new Lag()
   pace.took(0.2, 0.2, lag)
   for (let i = 0; i < 1000; i++) pace.took(i / 100, 0.2, lag)

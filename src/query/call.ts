@@ -1,0 +1,58 @@
+import { Latency } from './latency.js'
+import type { Statement } from './statement.js'
+
+/** The options of one call. */
+export interface CallOptions {
+  /** Seconds that this statement may take, instead of `commandTimeout`; 0 for no limit. */
+  timeout?: number | undefined
+  /** Aborts waiting for a connection as well as the running statement. */
+  signal?: AbortSignal | undefined
+  /** Whether to prepare the statement: `true` at its first use, `false` never. Without it, from its second use on. */
+  prepare?: boolean | undefined
+}
+
+/** `values`: rows as arrays. `script`: several statements, without arguments. */
+export type Mode = 'rows' | 'values' | 'script'
+
+/** What a connection is asked to run. */
+export interface Call {
+  readonly statement: Statement
+  readonly args: readonly unknown[]
+  readonly mode: Mode
+  readonly options: CallOptions
+  /** Ours, such as BEGIN: it is known what it leaves behind. */
+  readonly internal?: boolean
+  /** Which of many argument lists it is, from 0, for errors. */
+  readonly row?: number
+}
+
+export const NO_OPTIONS: CallOptions = Object.freeze({})
+
+/** Whether it goes by the simple protocol, because it may be a script; a single statement need not. */
+export function isSimple ({ mode, args, statement }: Call): boolean {
+  return mode === 'script' && args.length === 0 && statement.parameters === undefined
+}
+
+/** How an error names the argument list of a batch. */
+export function rowName (row: number | undefined): string {
+  return row === undefined ? '' : `row ${row}, `
+}
+
+/** A statement of our own. By the simple protocol, so that no DEALLOCATE ALL of a user's takes it away. */
+export function internalCall (text: string, mode: Mode = 'script', options: CallOptions = NO_OPTIONS): Call {
+  const statement = {
+    text,
+    strings: [text] as const,
+    parameters: undefined,
+    uses: 0,
+    latency: new Latency(),
+    isPlanned: false,
+    mayBePipelined: false,
+    mayLock: false,
+    isScript: false,
+    mayLeaveState: false,
+    controlsTransaction: true,
+    leavesTransactionOpen: false
+  }
+  return { statement, args: [], mode, options, internal: true }
+}
