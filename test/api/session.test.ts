@@ -11,6 +11,9 @@ t.test('what one user leaves in the session, the next one does not find', async 
     t.equal(await db.fetchVal('SELECT count(*) FROM pg_listening_channels()'), 0)
     t.equal(await db.fetchVal('SELECT count(*) FROM pg_cursors WHERE name <> $1', ''), 0)
     t.equal(await db.fetchVal('SELECT current_user'), 'postgres')
+    t.equal(await db.fetchVal('SELECT session_user'), 'postgres')
+    await t.rejects(db.fetchVal('SELECT lastval()'), { code: '55000' }, 'no sequence was used')
+    await t.rejects(db.fetchVal("SELECT currval('counted')"), { code: '55000' }, 'nor this one')
     t.equal(await db.fetchVal("SELECT current_setting('statement_timeout')"), '1min')
     t.equal(await db.fetchVal('SELECT pg_current_xact_id_if_assigned()'), null)
   }
@@ -24,7 +27,11 @@ t.test('what one user leaves in the session, the next one does not find', async 
     'BEGIN',
     "DO $$ BEGIN PERFORM set_config('search_path', 'pg_catalog', false); END $$",
     'SET statement_timeout = 12345',
+    'DECLARE leftover CURSOR WITH HOLD FOR SELECT 1',
+    'SET SESSION AUTHORIZATION pg_monitor',
+    "DO $$ BEGIN PERFORM nextval('counted'); END $$",
   ]
+  await observer.rows('CREATE SEQUENCE counted')
 
   t.test('by a lease (case 30)', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1 })
@@ -44,7 +51,7 @@ t.test('what one user leaves in the session, the next one does not find', async 
       await db.execute(text)
       await clean(t, db)
       // The driver tells the last command only.
-      if (text !== 'SET ROLE pg_monitor') await db.execute(`${text}; SELECT 1; CREATE TABLE IF NOT EXISTS public.plain_too (id int)`)
+      if (!text.endsWith('pg_monitor')) await db.execute(`${text}; SELECT 1; CREATE TABLE IF NOT EXISTS public.plain_too (id int)`)
       await clean(t, db)
     }
     await db.fetchVal('SELECT pg_advisory_lock($1)', 42)

@@ -123,3 +123,18 @@ t.test('count(*) is a number, and sums are as their types', async (t) => {
     t.equal(await db.fetchVal('SELECT count(*) FROM held WHERE n > $1', 2), 10)
   }
 })
+
+t.test('every byte of a bytea is read right, in the escape format as in the hexadecimal one', async (t) => {
+  const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
+  const values = [bytes, Buffer.alloc(0), Buffer.from('\\x00'), Buffer.from('\\\\'), Buffer.from([92, 0, 92, 92, 255]), ...Array.from(bytes, (byte) => Buffer.from([byte]))]
+  const { db } = await open(t, 'CREATE TABLE held (v bytea)')
+  const lease = await db.acquire()
+  t.teardown(() => lease.release())
+  for (const format of ['escape', 'hex']) {
+    await lease.execute(`SET bytea_output = ${format}`)
+    t.equal(await lease.fetchVal('SHOW bytea_output'), format)
+    for (const value of values) t.same(await lease.fetchVal('SELECT $1::bytea', value), value, `${format}: ${value.toString('hex')}`)
+    t.same(await lease.fetchVal('SELECT $1::bytea[]', values), values, `${format}: an array`)
+    t.same(await lease.executeManyWithReturning('INSERT INTO held VALUES ($1) RETURNING v', values.map((v) => [v])), values.map((v) => ({ v })), `${format}: a batch`)
+  }
+})

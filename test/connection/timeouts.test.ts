@@ -123,6 +123,27 @@ t.test('timeouts and aborts', async (t) => {
     await until(() => db.stats().free === 1)
   })
 
+  t.test('the timeout and the signal that a batch is given hold for each execution and for all of it', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    await observer.rows('CREATE TABLE IF NOT EXISTS batched (n int)')
+    const nap = 'INSERT INTO batched SELECT 1 FROM pg_sleep($1)'
+    const naps = Array.from({ length: 8 }, () => [0.25])
+    const rows = async (): Promise<unknown> => (await observer.rows('SELECT count(*)::int AS n FROM batched'))[0]?.['n']
+    await db.transaction(async (tx) => {
+      t.same(await tx.executeMany({ text: nap, timeout: 1.5 }, naps), { count: 8 }, '2 s in all')
+    })
+    t.equal(await rows(), 8)
+    await t.rejects(db.executeMany({ text: nap, timeout: 0.5 }, [[0], [0], [60]]), { code: 'FST_PG_QUERY_TIMEOUT' })
+    const abort = new AbortController()
+    const batch = db.executeMany({ text: nap, signal: abort.signal }, [[0], [0], [60]])
+    await until(async () => (await observer.backends()).some(({ query, state }) => query.startsWith('INSERT INTO batched') && state === 'active'))
+    abort.abort()
+    await t.rejects(batch, { code: 'FST_PG_ABORTED' })
+    await t.rejects(db.executeMany({ text: nap, signal: abort.signal }, [[0]]), { code: 'FST_PG_ABORTED' }, 'aborted before it starts')
+    t.equal(await rows(), 8, 'nothing of them stays')
+    t.equal(await db.fetchVal('SELECT 1'), 1)
+  })
+
   t.test('a cancel that comes before its statement, which the server ignores, is sent again', async (t) => {
     const proxy = await FaultProxy.start(t, observer.url)
     const db = await openDatabase(t, observer, { url: proxy.url, min: 1, max: 1 })

@@ -222,7 +222,7 @@ t.test('what the server says when it refuses a connect shows no password', async
 t.test('what a process prints when nobody handles the error shows no secret', async (t) => {
   const observer = await freshDatabase(t)
   const code = `
-    import { createDatabase } from '../src/index.ts'
+    import { createDatabase } from './src/index.ts'
     const db = createDatabase({ url: process.env.URL_OF_TEST, min: 1, max: 1 }, {})
     await db.open()
     db.fetchVal(process.env.STATEMENT, process.env.SECRET)`

@@ -91,7 +91,7 @@ function strings (value: unknown, depth = 0): string[] {
 }
 
 const CALLS: ReadonlyArray<readonly [prototype: object, names: readonly string[]]> = [
-  [Queryable.prototype, ['fetchOne', 'fetchAll', 'fetchVal', 'execute', 'executeMany', 'executeManyWithReturning']],
+  [Queryable.prototype, ['fetchOne', 'fetchAll', 'fetchVal', 'execute', 'executeWithReturning', 'executeMany', 'executeManyWithReturning']],
   [Database.prototype, ['open', 'close', 'acquire', 'transaction', 'health']],
   [Lease.prototype, ['transaction', 'release']],
   [Transaction.prototype, ['transaction']],

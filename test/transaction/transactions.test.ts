@@ -36,6 +36,22 @@ t.test('transactions', async (t) => {
     t.same(await ids(), [])
   })
 
+  t.test('of several errors swallowed inside a transaction the first is the cause', async (t) => {
+    const lease = await db.acquire()
+    for (const queryable of [db, lease]) {
+      await t.rejects(queryable.transaction(async (tx) => {
+        await t.rejects(tx.execute('SELECT 1 / 0'), { code: '22012' })
+        for (const text of ['SELECT 1', 'SELECT not_there', 'INSERT INTO items VALUES (1)']) await t.rejects(tx.execute(text), { code: '25P02' })
+        await t.rejects(tx.executeMany('INSERT INTO items VALUES ($1)', [[1]]), { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '22012' } })
+      }), { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '22012' } })
+      await t.rejects(queryable.transaction((tx) => tx.execute('SELECT not_there').then(() => {}, () => {})), {
+        code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '42703' }
+      }, 'not one of the transaction before')
+    }
+    await lease.release()
+    t.same(await ids(), [])
+  })
+
   t.test('a deferred constraint that fails at the commit rejects', async (t) => {
     await observer.rows('CREATE TABLE children (parent int REFERENCES items DEFERRABLE INITIALLY DEFERRED)')
     await t.rejects(db.transaction((tx) => tx.execute('INSERT INTO children VALUES (77)')), { code: '23503' })

@@ -1,0 +1,70 @@
+import t from 'tap'
+import { StatementCache } from '../../src/query/statement.js'
+
+const statementOf = (text: string) => new StatementCache().get(text)
+
+/** One statement for each kind that leaves nothing in the session. */
+const PLAIN = [
+  'SELECT 1', "INSERT INTO a VALUES (';')", 'UPDATE a SET b = 1', 'DELETE FROM a', 'MERGE INTO a USING b ON true WHEN MATCHED THEN DO NOTHING',
+  'WITH a AS (SELECT 1) SELECT * FROM a', 'VALUES (1)', 'TABLE a', 'SHOW work_mem', 'EXPLAIN SELECT 1', 'NOTIFY a', 'VACUUM a', 'ANALYZE a', 'TRUNCATE a',
+  "COPY a TO '/dev/null'", 'CREATE TABLE a ()', 'ALTER TABLE a ADD b int', 'DROP TABLE a', "COMMENT ON TABLE a IS 'b'", 'GRANT SELECT ON a TO b',
+  'REVOKE SELECT ON a FROM b', 'REINDEX TABLE a', 'REFRESH MATERIALIZED VIEW a', 'CLUSTER a', 'IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c',
+  "SECURITY LABEL ON TABLE a IS 'b'", 'REASSIGN OWNED BY a TO b', '(SELECT 1) UNION (SELECT 2)', '/* SET */ SELECT 1', 'SELECT 1; SELECT 2',
+]
+
+const LEAVES_STATE = [
+  "SELECT set_config('a.b', '', false)", 'SELECT pg_advisory_lock(1)', 'SELECT pg_try_advisory_lock_shared(1)', 'CREATE TEMP TABLE a ()', 'CREATE TEMPORARY TABLE a ()',
+  'SELECT 1 INTO TEMP a', 'CREATE TABLE pg_temp.a ()', "SELECT dblink_connect('a', '')", 'SELECT lo_open(1, 262144)', 'SET work_mem = 1', 'RESET ALL', 'LISTEN a',
+  'DO $$ BEGIN END $$', 'PREPARE a AS SELECT 1', 'DECLARE a CURSOR WITH HOLD FOR SELECT 1', "LOAD 'a'", 'CALL a()', 'SELECT 1; SET a.b = 1', 'SELECTED', 'BEGIN',
+]
+
+t.test('a statement that may leave something in the session is told from one that does not', async (t) => {
+  for (const text of PLAIN) t.equal(statementOf(text).mayLeaveState, false, text)
+  for (const text of LEAVES_STATE) {
+    t.equal(statementOf(text).mayLeaveState, true, text)
+    t.equal(statementOf(text).mayBePipelined, false, `${text}: not sent together with others`)
+  }
+  for (const text of ['SELECT template', 'SELECT temp_of_day']) t.equal(statementOf(text).mayLeaveState, false, `${text}: only a part of a word`)
+})
+
+t.test('a statement that begins or ends a transaction is known, and whether it leaves one open', async (t) => {
+  const open: Array<[text: string, controls: boolean, leavesOpen: boolean]> = [
+    ['BEGIN', true, true], ['begin isolation level serializable', true, true], ['START  TRANSACTION', true, true], ['COMMIT', true, false], ['END', true, false],
+    ['ABORT', true, false], ["PREPARE TRANSACTION 'a'", true, false], ['ROLLBACK', true, false], ['ROLLBACK WORK', true, false], ['ROLLBACK TRANSACTION', true, false],
+    ["ROLLBACK PREPARED 'a'", true, false], ['ROLLBACK TO a', false, false], ['ROLLBACK TO SAVEPOINT a', false, false], ['ROLLBACK WORK TO a', false, false],
+    ['ROLLBACK TRANSACTION TO SAVEPOINT a', false, false], ['ROLLBACK AND CHAIN', true, true], ['COMMIT AND  CHAIN', true, true], ['COMMIT AND NO CHAIN', true, false],
+    ['BEGIN; SELECT 1; COMMIT', true, false], ['COMMIT; BEGIN', true, true], ['SELECT 1; COMMIT', true, false], ['SAVEPOINT a', false, false], ['RELEASE a', false, false],
+    ['PREPARE a AS SELECT 1', false, false], ["SELECT '; COMMIT'", false, false], ['SELECT 1 -- ; COMMIT', false, false], ['BEGINNING', false, false], ['ENDING', false, false],
+  ]
+  for (const [text, controls, leavesOpen] of open) {
+    t.match(statementOf(text), { controlsTransaction: controls, leavesTransactionOpen: leavesOpen }, text)
+  }
+})
+
+t.test('a statement that may wait for a lock of others is known', async (t) => {
+  const locking = ['INSERT INTO a VALUES (1)', 'UPDATE a SET b = 1', 'DELETE FROM a', 'MERGE INTO a USING b ON true WHEN MATCHED THEN DO NOTHING', 'SELECT 1 FROM a FOR UPDATE',
+    'SELECT 1 FROM a FOR NO KEY UPDATE', 'SELECT 1 FROM a FOR SHARE', 'SELECT 1 FROM a FOR  KEY  SHARE', 'WITH a AS (DELETE FROM b RETURNING c) SELECT * FROM a']
+  for (const text of locking) t.equal(statementOf(text).mayLock, true, text)
+  for (const text of ['SELECT 1', "SELECT 'FOR UPDATE'", 'SELECT updated FROM a', 'SELECT share FROM a']) t.equal(statementOf(text).mayLock, false, text)
+})
+
+t.test('a statement of the planner is known, and the number of its parameters', async (t) => {
+  const planned: Array<[text: string, parameters: number]> = [
+    ['WITH a AS (SELECT $2::int) SELECT $1::int FROM a', 2], ['SELECT $1, $10, $2', 10], ['INSERT INTO a VALUES ($1)', 1], ['UPDATE a SET b = $1', 1], ['DELETE FROM a', 0],
+    ['MERGE INTO a USING b ON a.c = $1 WHEN MATCHED THEN DO NOTHING', 1], ['VALUES ($1, $2)', 2], ['TABLE a', 0], [' ( (SELECT $1))', 1],
+    ["SELECT '$3', \"$4\", $1 /* $5 */ -- $6", 1], ['SELECT a$3, $1', 1],
+  ]
+  for (const [text, parameters] of planned) t.match(statementOf(text), { isPlanned: true, mayBePipelined: true, parameters }, text)
+  for (const text of ['CREATE FUNCTION f (int) RETURNS int RETURN $1', 'CALL a($1)', 'VACUUM a', 'EXPLAIN SELECT $1', 'SHOW work_mem', 'SELECT $1; SELECT $2', 'TABLES']) {
+    const { isPlanned, mayBePipelined, parameters } = statementOf(text)
+    t.strictSame({ isPlanned, mayBePipelined, parameters }, { isPlanned: false, mayBePipelined: false, parameters: undefined }, text)
+  }
+  t.equal(statementOf("SELECT E'\\'', $1").parameters, undefined, 'a backslash may hide the end of a string')
+})
+
+t.test('COPY that would be a stream is refused, and COPY of files is not', async (t) => {
+  for (const text of ['COPY a FROM STDIN', 'copy a (b)\n from\n stdin', 'COPY (SELECT 1) TO STDOUT', 'COPY a TO  STDOUT WITH CSV', 'SELECT 1; COPY a FROM STDIN']) {
+    t.throws(() => statementOf(text), { code: 'FST_PG_QUERY', message: /COPY/ }, text)
+  }
+  for (const text of ["COPY a FROM '/tmp/from stdin'", "COPY a TO '/tmp/a'", 'SELECT 1 AS copy']) t.equal(statementOf(text).text, text)
+})
