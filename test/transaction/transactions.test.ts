@@ -42,7 +42,7 @@ t.test('transactions', async (t) => {
       await t.rejects(queryable.transaction(async (tx) => {
         await t.rejects(tx.execute('SELECT 1 / 0'), { code: '22012' })
         for (const text of ['SELECT 1', 'SELECT not_there', 'INSERT INTO items VALUES (1)']) await t.rejects(tx.execute(text), { code: '25P02' })
-        await t.rejects(tx.executeMany('INSERT INTO items VALUES ($1)', [[1]]), { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '22012' } })
+        await t.rejects(tx.executeMany('INSERT INTO items VALUES ($1)', [[1]]), { code: '25P02' })
       }), { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '22012' } })
       await t.rejects(queryable.transaction((tx) => tx.execute('SELECT not_there').then(() => {}, () => {})), {
         code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '42703' }
