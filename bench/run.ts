@@ -1,6 +1,7 @@
-// npm run bench -- [--quick] [--only WORDS] [--rounds N] [--json FILE] [--write]
+// npm run bench -- [--quick] [--only WORDS] [--rounds N] [--json FILE] [--write], or: npm run bench -- --against REF [--pairs N] [--most RATIO]
 import { parseArgs } from 'node:util'
 import { startEmbeddedPostgres } from '../tools/embedded-postgres/embedded-postgres.js'
+import { compare } from './against/compare.js'
 import { build } from './build.js'
 import { narrowed, without } from './case.js'
 import { cases as allCases } from './cases.js'
@@ -16,7 +17,7 @@ import { describeRounds, readSettings } from './report/settings.js'
 import { processOf, runRounds, warmUp } from './rounds.js'
 import { SETTINGS } from './statements.js'
 
-const { values: { quick, only, rounds: wish, json, write } } = parseArgs({
+const { values: { quick, only, rounds: wish, json, write, against, pairs, most } } = parseArgs({
   options: {
     /** Fewer and shorter rounds, and only the contenders that a target names. */
     quick: { type: 'boolean', default: false },
@@ -26,8 +27,18 @@ const { values: { quick, only, rounds: wish, json, write } } = parseArgs({
     json: { type: 'string' },
     /** Writes docs/benchmarks.md and its charts. */
     write: { type: 'boolean', default: false },
+    /** Only compares this working tree with another commit. */
+    against: { type: 'string' },
+    pairs: { type: 'string', default: '10' },
+    /** Times the processor time of that commit that are let pass. */
+    most: { type: 'string', default: 'Infinity' },
   },
 })
+if (against !== undefined) {
+  if (!Number.isInteger(Number(pairs)) || Number(pairs) < 1) throw new Error('--pairs takes a number from 1 on')
+  if (!(Number(most) > 0)) throw new Error('--most takes a number above 0')
+  process.exit(await compare({ ref: against, pairs: Number(pairs), most: Number(most) }) ? 0 : 1)
+}
 const rounds = Number(wish ?? (quick ? 3 : 7))
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a number from 1 on')
 if (write && only !== '') throw new Error('--write takes the whole run: leave --only out')

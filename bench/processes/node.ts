@@ -6,10 +6,16 @@ import type { Measured } from '../work.js'
 import { environment, LIMIT, type Child } from './child.js'
 
 export function startNode (folder: string, name: string, url: string): Child {
-  const child = fork(join(folder, 'bench/contenders/process.js'), {
-    execArgv: ['--expose-gc'],
-    env: environment({ BENCH_CONTENDER: name, BENCH_URL: url }),
-  })
+  return start(join(folder, 'bench/contenders/process.js'), name, { BENCH_CONTENDER: name, BENCH_URL: url })
+}
+
+/** `entry` is the URL of the version's `./core`. */
+export function startVersion (folder: string, label: string, entry: string, url: string): Child {
+  return start(join(folder, 'bench/against/client.js'), label, { AGAINST_ENTRY: entry, BENCH_URL: url })
+}
+
+function start (file: string, name: string, own: Record<string, string>): Child {
+  const child = fork(file, { execArgv: ['--expose-gc'], env: environment(own) })
   const ended = once(child, 'exit').then(([code, signal]) => { throw new Error(`${name} has ended (${signal ?? code})`) })
   ended.catch(() => {})
 
