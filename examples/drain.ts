@@ -11,7 +11,7 @@ export const NOTICE = 100
  * when those who send one request after the other have left their connections, nothing new is accepted. It also ends
  * each connection with its answer; otherwise closing would wait until it was no longer kept alive, for over a minute.
  *
- * Requests that come meanwhile are to be served: that needs `return503OnClosing: false`.
+ * Requests that come in the meantime are to be served: that needs `return503OnClosing: false`.
  */
 export default fp(async (app: FastifyInstance) => {
   let closing = false
@@ -20,7 +20,7 @@ export default fp(async (app: FastifyInstance) => {
     closing = true
     if (app.server.listening) {
       await sleep(NOTICE)
-      await turn() // what has arrived meanwhile is read before idle connections are closed, also by a busy process
+      await turn() // what has arrived in the meantime is read before idle connections are closed, also by a busy process
     }
     app.server.keepAliveTimeout = 1 // for an answer whose head was sent before
   })

@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 /**
  * What the network does to a connection:
  * - `forward`: nothing.
- * - `black-hole`: no byte gets through either way, nor the news that the other end is gone. What was sent meanwhile
+ * - `black-hole`: no byte gets through either way, nor the news that the other end is gone. What was sent in the meantime
  *   arrives when the proxy forwards again, as TCP would repeat it.
  * - `refuse`: new connections get ECONNREFUSED; those that exist go on.
  * - `hang-up`: new connections are accepted and ended at once; those that exist go on.
@@ -38,7 +38,7 @@ export class FaultProxy {
     return proxy
   }
 
-  /** The same for whoever closes it himself. */
+  /** Starts one that the caller closes itself. */
   static async open (url: string): Promise<FaultProxy> {
     return new FaultProxy(url, await listen())
   }

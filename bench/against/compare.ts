@@ -8,7 +8,7 @@ import { median } from '../report/statistics.js'
 import { SETTINGS } from '../statements.js'
 import type { Measured } from '../work.js'
 import { medianInterval } from './interval.js'
-import { buildCommit, buildThis, type Version } from './version.js'
+import { buildCommit, buildThis, type Version } from '../version.js'
 
 const CALLERS = [1, 10, 50]
 /** Of load in a sample, and before the first of them counts. */

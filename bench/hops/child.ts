@@ -1,15 +1,16 @@
 // Counts what one warm fetchOne enters; bench/hops/run.ts is its other end.
 import { Session, type Profiler } from 'node:inspector/promises'
 import { argv } from 'node:process'
-import { pathToFileURL } from 'node:url'
 
 export interface Hop { file: string, name: string, count: number }
 
-const [, , core = '', folder = '', url = ''] = argv
+const [, , entry = '', url = ''] = argv
+/** The folder of the compiled files. */
+const built = new URL('../', entry).href
 const WARM_UP = 500
 const SAMPLES = 25
 
-const { createDatabase }: typeof import('../../src/index.js') = await import(pathToFileURL(core).href)
+const { createDatabase }: typeof import('../../src/index.js') = await import(entry)
 const db = createDatabase({ url, min: 1, max: 1, log: { debug () {}, info () {}, warn () {}, error () {} } }, {})
 await db.open()
 await db.execute("CREATE TABLE IF NOT EXISTS hops AS SELECT 1 AS id, 'Ada'::text AS name")
@@ -39,9 +40,8 @@ process.disconnect?.()
 function total (hops: Hop[]): number { return hops.reduce((sum, { count }) => sum + count, 0) }
 
 function hopsOf ({ url, functions }: Profiler.ScriptCoverage): Hop[] {
-  const prefix = pathToFileURL(`${folder}/`).href
-  if (!url.startsWith(prefix)) return []
+  if (!url.startsWith(built)) return []
   return functions.flatMap(({ functionName, ranges: [range] }) => range === undefined || range.count === 0
     ? []
-    : [{ file: url.slice(prefix.length), name: functionName || '(closure)', count: range.count }])
+    : [{ file: url.slice(built.length), name: functionName || '(closure)', count: range.count }])
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
-import { buildPackage } from '../package.js'
+import { buildThis } from '../version.js'
 import type { Hop } from './child.js'
 
 const { values: { json, 'most-calls': mostCalls, 'most-files': mostFiles } } = parseArgs({
@@ -16,9 +16,9 @@ const { values: { json, 'most-calls': mostCalls, 'most-files': mostFiles } } = p
   },
 })
 
-const [{ folder, core, remove }, server] = await Promise.all([buildPackage(), startEmbeddedPostgres()])
+const [{ entry, remove }, server] = await Promise.all([buildThis(), startEmbeddedPostgres()])
 try {
-  const child = fork(fileURLToPath(new URL('child.ts', import.meta.url)), [core, folder, server.url], { execArgv: ['--import', 'tsx'] })
+  const child = fork(fileURLToPath(new URL('child.ts', import.meta.url)), [entry, server.url], { execArgv: ['--import', 'tsx'] })
   const exit = once(child, 'exit')
   const ended = exit.then(([code]) => { throw new Error(`the measured process has ended (${code})`) })
   ended.catch(() => {})

@@ -53,6 +53,7 @@ function beginCall (options: TransactionOptions): Call {
 export async function inSavepoint<T> (checkout: Checkout, depth: number, work: () => Promise<T>): Promise<T> {
   const name = `fastify_postgres_js_${depth}`
   await checkout.perform(internalCall(`SAVEPOINT ${name}`))
+  const { firstError } = checkout
   try {
     const result = await work()
     await checkout.perform(internalCall(`RELEASE ${name}`)).catch((error) => {
@@ -60,7 +61,8 @@ export async function inSavepoint<T> (checkout: Checkout, depth: number, work: (
     })
     return result
   } catch (error) {
-    await checkout.perform(internalCall(`ROLLBACK TO ${name}; RELEASE ${name}`)).catch(() => {})
+    // What is undone is not the cause of a later rollback.
+    await checkout.perform(internalCall(`ROLLBACK TO ${name}; RELEASE ${name}`)).then(() => { checkout.firstError = firstError }, () => {})
     throw error
   }
 }

@@ -52,6 +52,13 @@ t.test('transactions', async (t) => {
     t.same(await ids(), [])
   })
 
+  t.test('an error that a savepoint has undone is not the cause of a later rollback', async (t) => {
+    await t.rejects(db.transaction(async (tx) => {
+      await t.rejects(tx.transaction((nested) => nested.execute('SELECT 1 / 0')), { code: '22012' })
+      await t.rejects(tx.execute('SELECT not_there'), { code: '42703' })
+    }), { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '42703' } })
+  })
+
   t.test('a deferred constraint that fails at the commit rejects', async (t) => {
     await observer.rows('CREATE TABLE children (parent int REFERENCES items DEFERRABLE INITIALLY DEFERRED)')
     await t.rejects(db.transaction((tx) => tx.execute('INSERT INTO children VALUES (77)')), { code: '23503' })
