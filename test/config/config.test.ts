@@ -73,7 +73,7 @@ t.test('who takes a connection is noted for transactions where leakWarning is gi
 })
 
 t.test('undefined is as good as leaving an option out', async (t) => {
-  const options = Object.fromEntries(defaults.map(([name]) => [name === 'hosts' ? 'host' : name, undefined]))
+  const options = Object.fromEntries(defaults.map(([name]) => [{ hosts: 'host', hasOnConnect: 'onConnect' }[name as string] ?? name, undefined]))
   t.same(Object.entries(readConfig(options, {})).filter(([name]) => name !== 'password'), Object.entries(readConfig({}, {})).filter(([name]) => name !== 'password'))
 })
 
