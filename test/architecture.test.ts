@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
+import { plain, readTable } from './support/markdown.js'
 
 /** The folders of `src` from top to bottom, as in docs/internals/architecture.md. Those of one storey do not know each other. */
 const STOREYS = [
@@ -104,4 +105,12 @@ t.test(`no file of src, plugins and routes is longer than ${MOST_LINES} lines, o
     t.ok(lines.length - 1 <= MOST_LINES, `${file} has ${lines.length - 1} lines`)
     t.strictSame(lines.flatMap((line, index) => line.length > 140 ? [`${file}:${index + 1}`] : []), [], file)
   }
+})
+
+t.test('docs/internals/architecture.md lists the same folders in the same order, each with a sentence', async (t) => {
+  const table = readTable(readFileSync('docs/internals/architecture.md', 'utf8'), 'The storeys of `src`', 'storey')
+  t.strictSame(table.map(([, folder = '']) => plain(folder)), STOREYS.flat())
+  const numbers = STOREYS.flatMap((rooms, index) => rooms.map(() => String(STOREYS.length - index)))
+  t.strictSame(table.map(([number]) => number), numbers)
+  for (const [, folder, sentence = ''] of table) t.match(sentence, /^[A-Z].*\.$/, folder ?? '')
 })
