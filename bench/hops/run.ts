@@ -27,8 +27,7 @@ try {
   const calls = hops.reduce((sum, { count }) => sum + count, 0)
   const files = [...new Set(hops.map(({ file }) => file))].sort()
   if (json) console.log(JSON.stringify({ calls, files: files.length, hops }))
-  else console.log(files.map((name) => describe(name, hops.filter(({ file }) => file === name))).join('\n'))
-  console.log(`${calls} calls in ${files.length} files`)
+  else console.log(`${files.map((name) => describe(name, hops.filter(({ file }) => file === name))).join('\n')}\n${calls} calls in ${files.length} files`)
   if (calls > Number(mostCalls) || files.length > Number(mostFiles)) {
     console.error(`more than ${mostCalls} calls or ${mostFiles} files`)
     process.exitCode = 1
