@@ -2,6 +2,7 @@ import type { TargetSessionAttrs } from '../config/options.js'
 import { Connection, type ConnectionParts } from '../connection/connection.js'
 import { Driver } from '../driver/postgres-js.js'
 import { OptionError } from '../errors/errors.js'
+import { wasBusySince } from '../timing/late-timer.js'
 import type { HostOrder } from './host-order.js'
 import { orAborted } from '../timing/abortable.js'
 import { checkServer } from '../connection/server-info.js'
@@ -13,6 +14,13 @@ import type { Host } from '../config/target.js'
 /** A connect took longer than it may. */
 export class ConnectTimeoutError extends Error {
   readonly code = 'CONNECT_TIMEOUT'
+  /** Whether this process was busy when the time was up, so that an answer may have arrived unread. */
+  readonly wasBusy: boolean
+
+  constructor (seconds: number, wasBusy: boolean) {
+    super(`no connection within ${seconds} s`)
+    this.wasBusy = wasBusy
+  }
 }
 
 /** What all connections of a pool have in common. */
@@ -51,7 +59,7 @@ export async function openConnection (parts: ConnectParts, limits: ConnectLimits
           connectTo(host, wanted, parts, { parameters, watch, limit })))
       } catch (error) {
         failure = error
-        if (error instanceof ConnectTimeoutError) watch.timedOut()
+        if (error instanceof ConnectTimeoutError && !error.wasBusy) watch.timedOut()
       } finally {
         watch.stop()
       }
@@ -101,9 +109,9 @@ async function prepareSession (connection: Connection, onConnect: ConnectParts['
 /** Runs `work` with a signal that fires after `seconds`, or with `parent`. */
 async function within<T> (seconds: number, parent: AbortSignal, work: (limit: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
-  const timer = seconds === 0
-    ? undefined
-    : setTimeout(() => controller.abort(new ConnectTimeoutError(`no connection within ${seconds} s`)), seconds * 1000)
+  const due = performance.now() + seconds * 1000
+  const expire = (): void => controller.abort(new ConnectTimeoutError(seconds, wasBusySince(due)))
+  const timer = seconds === 0 ? undefined : setTimeout(expire, seconds * 1000)
   const onAbort = (): void => controller.abort(parent.reason)
   parent.addEventListener('abort', onAbort)
   try {

@@ -11,7 +11,8 @@ export class ResponseWatch {
   readonly #hosts: HostOrder
   readonly #onUnresponsive: () => void
   #timer: NodeJS.Timeout | undefined
-  #answered = false
+  /** Whether the server was asked, and has not answered yet. */
+  #isWaiting = false
 
   constructor (host: Host, hosts: HostOrder, onUnresponsive: () => void) {
     this.#host = host
@@ -21,6 +22,7 @@ export class ResponseWatch {
 
   /** It is asked now. */
   start (): void {
+    this.#isWaiting = true
     clearTimeout(this.#timer)
     const due = performance.now() + RESPONSE_TIMEOUT * 1000
     this.#timer = setTimeout(() => {
@@ -31,13 +33,13 @@ export class ResponseWatch {
   }
 
   answered (): void {
-    this.#answered = true
+    this.#isWaiting = false
     this.stop()
     this.#hosts.answered(this.#host)
   }
 
-  /** The connect took longer than it may. After the server's answer it is something else that took so long. */
-  timedOut (): void { if (!this.#answered) this.#hosts.wasUnresponsive(this.#host) }
+  /** The connect took longer than it may. Before the server was asked, or after its answer, something else took so long. */
+  timedOut (): void { if (this.#isWaiting) this.#hosts.wasUnresponsive(this.#host) }
 
   stop (): void { clearTimeout(this.#timer) }
 }
