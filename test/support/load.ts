@@ -6,7 +6,7 @@ export interface Outcomes {
   answered: Map<number, number>
   /** No connection: the server never had the request. */
   refused: number
-  /** The connection broke before the first byte of an answer came; for each, for how many milliseconds it had been idle before; undefined: it was new. */
+  /** The connection broke before the first byte of an answer came; for each, for how many milliseconds at most the server had seen it idle; undefined: it was new. */
   unanswered: Array<{ idle: number | undefined, code: string }>
   /** The connection broke in the middle of an answer. */
   cut: number
@@ -35,24 +35,25 @@ export async function load (url: string, clients: number): Promise<Outcomes> {
   return outcomes
 }
 
-/** When a connection had its last answer. */
-const answeredAt = new WeakMap<object, number>()
+/**
+ * When a connection was last used for a request: the server sent its answer at some time after that. When the answer was
+ * read here says nothing on a busy machine: this process may have been kept from reading it for longer than the notice.
+ */
+const askedAt = new WeakMap<object, number>()
 
 function ask (agent: Agent, url: string): Promise<number | 'cut' | { idle: number | undefined, code: string }> {
   return new Promise((resolve) => {
     const asked = request(url, { agent }, (response) => {
-      const { socket } = response // which it loses at its end
       response.on('error', () => resolve('cut'))
-      response.on('end', () => {
-        answeredAt.set(socket, performance.now())
-        resolve(response.complete ? response.statusCode ?? 0 : 'cut')
-      })
+      response.on('end', () => resolve(response.complete ? response.statusCode ?? 0 : 'cut'))
       response.resume()
     })
     let idle: number | undefined
     asked.on('socket', (socket) => {
-      const since = answeredAt.get(socket)
-      if (since !== undefined) idle = performance.now() - since
+      const now = performance.now()
+      const since = askedAt.get(socket)
+      if (since !== undefined) idle = now - since
+      askedAt.set(socket, now)
     })
     asked.on('error', (error) => resolve({ idle, code: 'code' in error ? String(error.code) : error.message }))
     asked.end()
