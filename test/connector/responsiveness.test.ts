@@ -33,7 +33,16 @@ t.test('connects of a process that is busy, or has no password', async (t) => {
     const [first, second] = [await FaultProxy.start(t, observer.url), await FaultProxy.start(t, observer.url)]
     const { hostname, username, password, pathname } = new URL(observer.url)
     const host = [first, second].map(({ url }) => `${hostname}:${new URL(url).port}`)
-    const db = createDatabase({ host, user: username, password, database: pathname.slice(1), min: 0, max: 1, connectTimeout: 0.6, log: memoryLog() }, {})
+    const db = createDatabase({
+      host,
+      user: username,
+      password,
+      database: pathname.slice(1),
+      min: 0,
+      max: 1,
+      connectTimeout: 0.6,
+      log: memoryLog()
+    }, {})
     t.teardown(() => db.close())
     const call = db.fetchVal('SELECT 1')
     await turn()
