@@ -90,9 +90,9 @@ t.test('the eight helpers', async (t) => {
 
   t.test('the batch helpers refuse what is no list of lists', async (t) => {
     const insert = 'INSERT INTO users (name) VALUES ($1)'
-    await t.rejects(db.executeMany(insert, 5 as never), { code: 'FST_PG_QUERY', message: /iterable/ })
-    await t.rejects(db.executeMany(insert, ['x'] as never), { code: 'FST_PG_QUERY', message: /row 0/ })
-    await t.rejects(db.executeMany(insert, [['x1'], 'x'] as never), { code: 'FST_PG_QUERY', message: /row 1/ })
+    await t.rejects(db.executeMany(insert, 5 as never), { code: /^FST_PG_QUERY$/, message: /iterable/ })
+    await t.rejects(db.executeMany(insert, ['x'] as never), { code: /^FST_PG_QUERY$/, message: /row 0/ })
+    await t.rejects(db.executeMany(insert, [['x1'], 'x'] as never), { code: /^FST_PG_QUERY$/, message: /row 1/ })
     await t.rejects(db.executeMany(insert, [['x1'], ['x2', 'x3']]), { code: 'FST_PG_PARAMETER_COUNT' })
     await t.rejects(db.executeMany(insert, [['x1'], [{}]]), { code: 'FST_PG_VALUE', message: /row 1, parameter \$1/ })
     t.equal(await db.fetchVal("SELECT count(*) FROM users WHERE name LIKE 'x%'"), 0)
@@ -107,12 +107,12 @@ t.test('the eight helpers', async (t) => {
 
   t.test('a query that is not one is refused by name', async (t) => {
     for (const query of [undefined, null, 5, {}, { text: 5 }, Symbol('x')]) {
-      await t.rejects(db.fetchOne(query as never), { code: 'FST_PG_QUERY' })
+      await t.rejects(db.fetchOne(query as never), { code: /^FST_PG_QUERY$/ })
     }
-    await t.rejects(db.fetchOne(['SELECT 1'] as never), { code: 'FST_PG_QUERY', message: /tagged template/ })
-    await t.rejects(db.fetchOne('SELECT 1\0'), { code: 'FST_PG_QUERY', message: /NUL/ })
-    await t.rejects(db.execute('COPY users FROM STDIN'), { code: 'FST_PG_QUERY', message: /COPY/ })
-    await t.rejects(db.execute('CREATE TABLE c (id int); COPY c TO STDOUT'), { code: 'FST_PG_QUERY', message: /COPY/ })
+    await t.rejects(db.fetchOne(['SELECT 1'] as never), { code: /^FST_PG_QUERY$/, message: /tagged template/ })
+    await t.rejects(db.fetchOne('SELECT 1\0'), { code: /^FST_PG_QUERY$/, message: /NUL/ })
+    await t.rejects(db.execute('COPY users FROM STDIN'), { code: /^FST_PG_QUERY$/, message: /COPY/ })
+    await t.rejects(db.execute('CREATE TABLE c (id int); COPY c TO STDOUT'), { code: /^FST_PG_QUERY$/, message: /COPY/ })
     await t.rejects(db.fetchOne({ text: 'SELECT 1', timeot: 1 } as never), { code: 'FST_PG_OPTION', message: /query\.timeot.*query\.timeout/ })
     await t.rejects(db.fetchOne({ text: 'SELECT 1', timeout: -1 }), { code: 'FST_PG_OPTION', message: /timeout/ })
     await t.rejects(db.fetchOne({ text: 'SELECT 1', signal: {} as never }), { code: 'FST_PG_OPTION', message: /signal/ })

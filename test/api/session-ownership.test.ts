@@ -74,7 +74,7 @@ t.test('nobody works in a session that is somebody else’s', async (t) => {
     t.equal(db.stats().created, 1)
     await t.rejects(async () => await kept?.execute('SELECT 1'), { code: 'FST_PG_RELEASED' })
     const begins = createDatabase({ url: observer.url, min: 1, startupTimeout: 0.3, log: memoryLog(), onConnect: (connection) => connection.execute('BEGIN') }, {})
-    await t.rejects(begins.open(), { code: 'FST_PG_STARTUP', cause: { code: 'FST_PG_QUERY' } })
+    await t.rejects(begins.open(), { code: 'FST_PG_STARTUP', cause: { code: /^FST_PG_QUERY$/ } })
   })
 
   t.test('two transactions at once on one lease are refused: they would be one', async (t) => {
@@ -120,7 +120,7 @@ t.test('nobody works in a session that is somebody else’s', async (t) => {
     await lease.execute('INSERT INTO rows VALUES (3)')
     await lease.execute('BEGIN')
     await lease.execute('COMMIT AND CHAIN')
-    await t.rejects(lease.transaction(() => 1, { readOnly: true }), { code: 'FST_PG_QUERY', message: /savepoint/ })
+    await t.rejects(lease.transaction(() => 1, { readOnly: true }), { code: /^FST_PG_QUERY$/, message: /savepoint/ })
     await lease.transaction((tx) => tx.execute('INSERT INTO rows VALUES (4)'))
     await lease.execute('ROLLBACK')
     await lease.release()

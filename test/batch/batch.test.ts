@@ -303,8 +303,8 @@ t.test('sources', async (t) => {
     const sources = [pairs(60), new Set(pairs(60, 60)), pairs(60, 120).values(), (async function * () { yield * pairs(60, 180) })(), ReadableStream.from(pairs(60, 240))]
     for (const source of sources) t.same(await db.executeMany(INSERT, source), { count: 60 })
     t.equal(await count(), 300)
-    for (const source of [undefined, null, 5, {}, 'xy']) await t.rejects(db.executeMany(INSERT, source as never), { code: 'FST_PG_QUERY' })
-    for (const odd of [null, 'x', {}, new Set([1])]) await t.rejects(db.executeMany(INSERT, [...pairs(70, 1000), odd] as never), { code: 'FST_PG_QUERY', message: /row 70/ })
+    for (const source of [undefined, null, 5, {}, 'xy']) await t.rejects(db.executeMany(INSERT, source as never), { code: /^FST_PG_QUERY$/ })
+    for (const odd of [null, 'x', {}, new Set([1])]) await t.rejects(db.executeMany(INSERT, [...pairs(70, 1000), odd] as never), { code: /^FST_PG_QUERY$/, message: /row 70/ })
     t.equal(await count(), 300)
   })
 })

@@ -4,7 +4,6 @@ import t from 'tap'
 import { readConfig } from '../../src/config/config.js'
 import type { PoolOptions } from '../../src/config/options.js'
 import { errors } from '../../src/index.js'
-import { freshDatabase, openDatabase } from '../support/database.js'
 
 const SECRET = 'opensesame'
 const parse = (url: string, options: PoolOptions = {}) => readConfig({ url, ...options }, {})
@@ -72,18 +71,6 @@ t.test('other settings become session settings', async (t) => {
   const { parameters } = parse('postgres://h/d?search_path=app%2Cpublic&work_mem=8MB&options=-c%20jit%3Doff&connect_timeout=5')
   t.match(parameters, { search_path: 'app,public', work_mem: '8MB', options: '-c jit=off' })
   t.notOk('connect_timeout' in parameters, 'what is for libpq stays away from the server')
-})
-
-t.test('the server gets the session settings', async (t) => {
-  const observer = await freshDatabase(t)
-  const url = `${observer.url}?application_name=shop-api&search_path=pg_temp%2Cpublic&options=-c%20work_mem%3D8MB`
-  const db = await openDatabase(t, observer, { url, parameters: { lock_timeout: 1234 } })
-  const setting = (name: string) => db.fetchVal('SELECT current_setting($1)', name)
-  t.equal(await setting('application_name'), 'shop-api')
-  t.equal(await setting('search_path'), 'pg_temp,public')
-  t.equal(await setting('work_mem'), '8MB')
-  t.equal(await setting('lock_timeout'), '1234ms')
-  t.equal(await setting('statement_timeout'), '1min')
 })
 
 t.test('an option beats its part of the URL', async (t) => {

@@ -211,7 +211,7 @@ t.test('what the server says when it refuses a connect shows no password', async
   for (const [code, change] of [['28P01', { password: SECRET }], ['3D000', { database: 'not_there', parameters: { application_name: SECRET } }]] as const) {
     const db = createDatabase({ url: observer.url, min: 1, log: memoryLog(), ...change }, {})
     const error = await failure(() => db.open())
-    t.match(error, { code: 'FST_PG_CONNECT', cause: { code } })
+    t.match(error, { code: /^FST_PG_CONNECT$/, cause: { code } })
     t.same(await leaks(error), [], code)
     t.same(secretsIn(Object.values(await shown(error)).join('\n')), [], code)
     t.notMatch(inspect(db, { depth: 10, showHidden: true }), SECRET)

@@ -161,13 +161,15 @@ t.test('hosts that keep silent, and sessions that refuse to write', async (t) =>
     await lease.release()
     await db.execute('INSERT INTO writes VALUES (3)')
     t.equal(await db.fetchVal('SELECT pg_backend_pid()'), pid)
-    t.match(db.stats(), { size: 1, created: 1, closed: {} })
+    t.match(db.stats(), { size: 1, created: 1 })
+    t.strictSame({ ...db.stats().closed }, {}, 'none was closed')
   })
 
   t.test('a pool whose sessions are read-only from the start keeps its connections', async (t) => {
     const db = await opened(t, { url: observer.url, min: 1, max: 1, parameters: { default_transaction_read_only: 'on' } })
     await t.rejects(db.execute('CREATE TABLE others (id int)'), { code: '25006' })
-    t.match(db.stats(), { size: 1, free: 1, created: 1, closed: {} })
+    t.match(db.stats(), { size: 1, free: 1, created: 1 })
+    t.strictSame({ ...db.stats().closed }, {}, 'none was closed')
   })
 })
 

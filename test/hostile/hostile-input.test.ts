@@ -7,7 +7,7 @@ import { HELPERS, PLACES, ROW_HELPERS } from '../support/places.js'
 unwatchCalls() // 65,535 arguments fill the stack, and some arguments must not be looked at
 
 const VALUE = { code: 'FST_PG_VALUE' }
-const QUERY = { code: 'FST_PG_QUERY' }
+const QUERY = { code: /^FST_PG_QUERY$/ }
 
 /** A pool of one connection, and a look at the end whether it is still that one, and in order. */
 async function open (t: Test, setup = 'SELECT 1'): Promise<{ db: Database, observer: Observer, finish: () => Promise<void> }> {
@@ -296,7 +296,7 @@ t.test('a NUL or a name of an object in the settings of a session is refused bef
   t.throws(() => createDatabase({ url: 'postgres://a%00search_path%00evil@localhost/x', log: memoryLog() }, {}), { code: 'FST_PG_OPTION' })
   t.throws(() => createDatabase({ url: 'postgres://a@localhost/x%00search_path%00evil', log: memoryLog() }, {}), { code: 'FST_PG_OPTION' })
   const db = createDatabase({ url, parameters: { constructor: 'x' } as never, required: true, min: 1, log: memoryLog() }, {})
-  await t.rejects(db.open(), { code: 'FST_PG_CONNECT' }, 'the server knows no such setting')
+  await t.rejects(db.open(), { code: /^FST_PG_CONNECT$/ }, 'the server knows no such setting')
   t.notOk('evil' in {})
 })
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { freshDatabase, openDatabase, until } from '../support/database.js'
+import { freshDatabase, openDatabase, until, uniqueName } from '../support/database.js'
 
 t.test('how connections are kept and replaced', async (t) => {
   const observer = await freshDatabase(t)
@@ -111,24 +111,25 @@ t.test('how connections are kept and replaced', async (t) => {
   })
 
   t.test('a rotated password is used by new connections (case 41)', async (t) => {
-    await observer.rows("CREATE ROLE rotating LOGIN PASSWORD 'first'")
-    t.teardown(() => observer.rows('DROP ROLE rotating'))
+    const user = uniqueName('rotating')
+    await observer.rows(`CREATE ROLE ${user} LOGIN PASSWORD 'first'`)
+    t.teardown(() => observer.rows(`DROP ROLE ${user}`))
     let password = 'first'
     const asked: string[] = []
     const db = await openDatabase(t, observer, {
       min: 1,
       max: 2,
-      user: 'rotating',
+      user,
       password: async () => {
         asked.push(password)
         return password
       }
     })
-    await observer.rows("ALTER ROLE rotating PASSWORD 'second'")
+    await observer.rows(`ALTER ROLE ${user} PASSWORD 'second'`)
     password = 'second'
-    t.equal(await db.fetchVal('SELECT current_user'), 'rotating')
+    t.equal(await db.fetchVal('SELECT current_user'), user)
     db.expire()
-    t.equal(await db.fetchVal('SELECT current_user'), 'rotating')
+    t.equal(await db.fetchVal('SELECT current_user'), user)
     t.same(asked, ['first', 'second'])
     await db.close()
   })

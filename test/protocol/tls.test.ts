@@ -29,7 +29,7 @@ async function isEncrypted (db: Database): Promise<boolean> {
 /** The start is given up at once, by a coded error with the cause: repeating it is of no use. */
 async function refused (t: Test, options: DatabaseOptions, cause: object, name: string): Promise<void> {
   const db = database(t, options)
-  await t.rejects(db.open(), { code: 'FST_PG_CONNECT', statusCode: 503, cause }, name)
+  await t.rejects(db.open(), { code: /^FST_PG_CONNECT$/, statusCode: 503, cause }, name)
   t.match(db.stats(), { connectFailures: 1, created: 0, size: 0, opening: 0 }, `${name}: once`)
 }
 
@@ -136,7 +136,7 @@ t.test('where the certificate becomes a wrong one later, the pool goes on trying
   await server.show('expired')
   await server.observer.kill()
   await until(() => db.stats().connectFailures > 1)
-  await t.rejects(db.fetchVal('SELECT 1'), { code: 'FST_PG_CONNECT', cause: { code: 'CERT_HAS_EXPIRED' } })
+  await t.rejects(db.fetchVal('SELECT 1'), { code: /^FST_PG_CONNECT$/, cause: { code: 'CERT_HAS_EXPIRED' } })
   t.match(await db.health(), { status: 'unavailable', database: { pool_size: 0 } })
   t.match(log.lines.filter(({ level }) => level === 'error'), [{ object: { code: 'CERT_HAS_EXPIRED' }, message: /health check/ }])
   await server.show('local')
@@ -183,6 +183,6 @@ t.test('somebody between us and the server', async (t) => {
     }
   }
   const { url, heard } = await pretender(t, 'N')
-  await t.rejects(database(t, { url, ssl: true }).open(), { code: 'FST_PG_CONNECT', cause: { code: 'TLS_REFUSED' } })
+  await t.rejects(database(t, { url, ssl: true }).open(), { code: /^FST_PG_CONNECT$/, cause: { code: 'TLS_REFUSED' } })
   t.same(heard, [], 'who says that there is no TLS hears nothing either')
 })

@@ -64,7 +64,7 @@ t.test('a statement of the planner is known, and the number of its parameters', 
 
 t.test('COPY that would be a stream is refused, and COPY of files is not', async (t) => {
   for (const text of ['COPY a FROM STDIN', 'copy a (b)\n from\n stdin', 'COPY (SELECT 1) TO STDOUT', 'COPY a TO  STDOUT WITH CSV', 'SELECT 1; COPY a FROM STDIN']) {
-    t.throws(() => statementOf(text), { code: 'FST_PG_QUERY', message: /COPY/ }, text)
+    t.throws(() => statementOf(text), { code: /^FST_PG_QUERY$/, message: /COPY/ }, text)
   }
   for (const text of ["COPY a FROM '/tmp/from stdin'", "COPY a TO '/tmp/a'", 'SELECT 1 AS copy']) t.equal(statementOf(text).text, text)
 })

@@ -1,0 +1,59 @@
+import t from 'tap'
+import { createDatabase } from '../../src/index.js'
+import { FaultProxy } from '../../tools/fault-proxy.js'
+import { freshDatabase, memoryLog, openDatabase, until } from '../support/database.js'
+
+t.test('connects that fail again and again', async (t) => {
+  const observer = await freshDatabase(t)
+
+  t.test('are repeated at growing intervals up to a limit, from the start again after a success, and reported once for each outage', async (t) => {
+    const proxy = await FaultProxy.start(t, observer.url)
+    const log = memoryLog()
+    const failedAt: number[] = []
+    for (const level of ['warn', 'debug'] as const) {
+      const write = log[level]
+      log[level] = (object, message) => {
+        if (message.startsWith('cannot connect')) failedAt.push(performance.now())
+        write(object, message)
+      }
+    }
+    const db = await openDatabase(t, observer, { url: proxy.url, min: 1, max: 1, log })
+    /** The milliseconds between so many failed connects in a row. */
+    const outage = async (failures: number): Promise<number[]> => {
+      failedAt.length = 0
+      await proxy.set('refuse')
+      proxy.cut()
+      await until(() => failedAt.length >= failures, 30)
+      const intervals = failedAt.slice(1, failures).map((at, index) => at - (failedAt[index] ?? NaN))
+      await proxy.set('forward')
+      await until(() => db.stats().size === 1)
+      return intervals
+    }
+    const intervals = await outage(10)
+    const [first = NaN, last = NaN] = [intervals[0], intervals.at(-1)]
+    t.ok(last > 3 * first, `they grow: ${intervals.map(Math.round).join(', ')} ms`)
+    // Without a limit the tenth would be 32 times as long as the fifth.
+    t.ok(last < 4 * (intervals[4] ?? NaN), 'up to a limit')
+    const [again = NaN] = await outage(3)
+    t.ok(again < last / 2, `and begin small again: ${Math.round(again)} ms`)
+    const warnings = log.lines.filter(({ level, message }) => level === 'warn' && message.startsWith('cannot connect'))
+    t.equal(warnings.length, 2, 'one warning for each outage')
+  })
+
+  t.test('do not expire in step: the age at which a connection is replaced differs', async (t) => {
+    const { random } = Math
+    t.teardown(() => { Math.random = random })
+    const opened = async (number: number): Promise<ReturnType<typeof createDatabase>> => {
+      Math.random = () => number
+      const db = await openDatabase(t, observer, { min: 1, max: 1, maxLifetime: 3, leakWarning: 0.1 }) // which has the housekeeper look often
+      Math.random = random
+      return db
+    }
+    // The one that is opened later is replaced earlier: at 75 % of its lifetime instead of 90 %.
+    const [late, early] = [await opened(0.999), await opened(0)]
+    const isReplaced = (db: typeof late): boolean => (db.stats().closed.age ?? 0) > 0
+    await until(() => isReplaced(early) || isReplaced(late))
+    t.same([isReplaced(early), isReplaced(late)], [true, false])
+    await until(() => isReplaced(late))
+  })
+})
