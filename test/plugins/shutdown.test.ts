@@ -119,6 +119,18 @@ t.test('an app that closes', async (t) => {
 t.test('a pool that drains', async (t) => {
   const observer = await freshDatabase(t)
 
+  t.test('has only what is left of the grace when it is closed', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1, closeTimeout: 2 })
+    const held = t.rejects(db.fetchVal('SELECT pg_sleep(60)'), { code: 'FST_PG_CONNECTION_LOST' })
+    const begun = performance.now()
+    db.drain()
+    await until(() => performance.now() - begun > 1500)
+    await db.close()
+    const took = performance.now() - begun
+    t.ok(took >= 1990 && took < 3000, `${took} ms: a grace of its own would have made 3.5 s of it`)
+    await held
+  })
+
   t.test('goes on serving, and is closed when the grace is over', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1, closeTimeout: 0.4 })
     db.drain()

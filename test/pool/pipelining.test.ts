@@ -231,6 +231,24 @@ t.test('pipelining', async (t) => {
     t.equal(await db.fetchVal('SELECT 5'), 5)
   })
 
+  t.test('nothing is sent behind a statement that may wait for a lock, also where that one has joined another', async (t) => {
+    await observer.rows('CREATE TABLE shared (id int); INSERT INTO shared VALUES (1)')
+    for (const clause of ['FOR SHARE', 'FOR KEY SHARE', 'FOR UPDATE', 'FOR NO KEY UPDATE']) {
+      const db = await learned(t, { min: 1, max: 1 })
+      const text = `SELECT id FROM shared ${clause}`
+      const prepare = async (): Promise<void> => {
+        await learn(db)
+        await learn(db, text, [])
+      }
+      const [before, lock] = await together(db, prepare, () => [db.fetchVal(SLEEP, 0, 0), db.fetchVal(text)])
+      const { pipelined } = db.stats()
+      const behind = db.fetchVal(SLEEP, 2, 0)
+      t.equal(db.stats().pipelined, pipelined, clause)
+      t.same(await Promise.all([before, lock, behind]), [0, 1, 2])
+      await db.close()
+    }
+  })
+
   t.test('what leaves something in the session travels alone', async (t) => {
     const db = await learned(t, { min: 2, max: 2 })
     for (const text of ["SELECT set_config('work_mem', '8MB', false)", 'SELECT pg_advisory_lock(1), pg_advisory_unlock(1)']) {
