@@ -3,6 +3,7 @@ import { assignableName, restoreNames } from './column-names.js'
 import type { ServerErrorFields } from '../errors/server-error.js'
 import { MessageWriter } from '../protocol/message-writer.js'
 import { MessageReader, readColumns, readCount, readError, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
+import { readRow, type RowColumn } from './row-reader.js'
 
 /** Executions until the first answer is asked for, and at most. */
 const FIRST_GROUP = 16
@@ -64,8 +65,6 @@ export class ProtocolError extends Error {}
 /** The types of the parameters are no longer those that the values were written for. */
 export class ChangedTypesError extends Error {}
 
-interface Column extends WireColumn { readonly parse: ((text: string) => unknown) | undefined }
-
 /**
  * Runs a pipeline on an idle driver's socket. Rejects with `RefusedExecutionError`, `ChangedTypesError` or, where the
  * socket cannot be used any more, with `ProtocolError`; with what `parametersOf` throws if what came before it works. If the
@@ -106,7 +105,7 @@ class Run {
   readonly #rows: Array<Record<string, unknown>> = []
   #state: 'waiting' | 'ending' | 'over' = 'waiting'
   #types: readonly number[] = []
-  #columns: Column[] = []
+  #columns: RowColumn[] = []
   #count: number | null = null
   #sent = 0
   #done = 0
@@ -238,22 +237,6 @@ class Run {
         throw new ProtocolError('unexpected message')
     }
   }
-}
-
-function readRow (bytes: Buffer, start: number, columns: readonly Column[]): Record<string, unknown> {
-  const row: Record<string, unknown> = {}
-  let at = start + 7
-  for (const { name, parse } of columns) {
-    const length = bytes.readInt32BE(at)
-    at += 4
-    if (length === -1) {
-      row[name] = null
-      continue
-    }
-    const text = bytes.toString('utf8', at, at += length)
-    row[name] = parse === undefined ? text : parse(text)
-  }
-  return row
 }
 
 function isSame (a: readonly number[], b: readonly number[]): boolean {
