@@ -8,7 +8,7 @@ export const WIDE_ROWS = 1_000
 /** Argument lists in one batch. */
 export const BATCH = 10_000
 
-/** `autovacuum` is off while the benchmark runs: it would start in the turn of whoever has its turn then. */
+/** `autovacuum` is off while the benchmark runs: it would start in some contender's turn. */
 export const SETTINGS = { max_connections: 600, autovacuum: 'off' }
 
 export const TABLES = `

@@ -21,7 +21,7 @@ export type Work =
 
 /**
  * Works of one kind share a contender's process; other kinds have processes of their own. A batch, a new pool or a full
- * collection of garbage makes V8 discard code, and whatever came next in the same process was slower, whoever did it.
+ * collection of garbage makes V8 discard code, and whatever came next in the same process was slower, whichever contender did it.
  */
 export function kindOf (work: Work): string {
   switch (work.name) {

@@ -27,7 +27,7 @@ export function stopSignal (): AbortSignal {
   return controller.signal
 }
 
-/** npm passes a signal on to the shell that runs the script, and Debian's dies of it without a word to us. */
+/** npm passes a signal on to the shell that runs the script, and Debian's dies of it without notice. */
 function whenOrphaned (then: () => void): void {
   const parent = process.ppid
   const watch = setInterval(() => {

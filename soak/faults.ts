@@ -45,7 +45,7 @@ const restarting = (mode: 'fast' | 'immediate'): Make => ({ server, random }) =>
   }
 }
 
-/** How often each comes before all begin anew: some black holes are longer than every limit of the pool. */
+/** How often each comes before all start again: some black holes are longer than every limit of the pool. */
 const FAULTS: ReadonlyArray<[name: string, times: number, make: Make]> = [
   ['kill', 5, killing],
   ['cut', 1, ({ proxy }) => async () => proxy.cut()],

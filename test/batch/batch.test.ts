@@ -88,7 +88,7 @@ t.test('batches', async (t) => {
     await until(() => db.stats().busy === 0)
   })
 
-  t.test('the first list that fails is the one that is reported, whoever refuses it', async (t) => {
+  t.test('the first list that fails is the one that is reported, whether it is refused here or by the server', async (t) => {
     for (const batch of ['auto', 'pipeline'] as const) {
       const lists: unknown[][] = pairs(200)
       lists[150] = [{}, 'x']

@@ -30,7 +30,7 @@ t.test('a statement that was described before another connection learned its typ
   for (let use = 0; use < 3; use++) t.strictSame(await lease.fetchVal(first, 1), [1, 2])
 })
 
-t.test('a type that was made, dropped and made anew with another base', async (t) => {
+t.test('a type that was made, dropped and created again with another base', async (t) => {
   const { observer, db } = await open(t, 'CREATE DOMAIN thing AS int; CREATE TABLE held (v thing)')
   for (let use = 0; use < 3; use++) await db.execute('INSERT INTO held VALUES ($1)', 1)
   await observer.rows('DROP TABLE held; DROP DOMAIN thing; CREATE DOMAIN thing AS jsonb; CREATE TABLE held (v thing)')

@@ -136,7 +136,7 @@ t.test('executeMany of a statement that is stale stores all or nothing, and work
   t.strictSame(await observer.rows('SELECT v::text FROM held'), [{ v: '"1"' }, { v: '"2"' }])
 })
 
-t.test('a table that was dropped and made anew', async (t) => {
+t.test('a table that was dropped and created again', async (t) => {
   const { db, observer } = await open(t, 'CREATE TABLE held (v int)')
   for (let use = 0; use < 3; use++) await db.fetchVal('INSERT INTO held VALUES ($1) RETURNING v', 1)
   await observer.rows('DROP TABLE held')
@@ -145,7 +145,7 @@ t.test('a table that was dropped and made anew', async (t) => {
   for (let use = 0; use < 3; use++) t.strictSame(await db.fetchVal('INSERT INTO held VALUES ($1) RETURNING v', { a: 1 }), { a: 1 })
 })
 
-t.test('statements that others deallocated are prepared anew', async (t) => {
+t.test('statements that others deallocated are prepared again', async (t) => {
   const { db } = await open(t, 'CREATE TABLE held (v int)')
   for (let use = 0; use < 3; use++) await db.execute('INSERT INTO held VALUES ($1)', 1)
   await db.execute('DEALLOCATE ALL')

@@ -61,7 +61,7 @@ t.test('a network that swallows everything', async (t) => {
     const lease = await db.acquire()
     await lease.execute("SET search_path TO 'nowhere'")
     await proxy.set('black-hole')
-    await lease.release() // whoever gives it back does not wait for the cleaning
+    await lease.release() // the caller does not wait for the reset
     const from = performance.now()
     await until(() => db.stats().size + db.stats().closing === 0)
     t.ok(performance.now() - from < (LONGEST + 1) * 1000)

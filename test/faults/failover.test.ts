@@ -115,7 +115,7 @@ t.test('the primary dies and the standby is promoted: writes go on, and none tha
   })
 })
 
-t.test('hosts that keep silent, and sessions that refuse to write', async (t) => {
+t.test('unresponsive hosts, and sessions that refuse to write', async (t) => {
   const observer = await freshDatabase(t)
   const near = hostOf(observer.url)
 

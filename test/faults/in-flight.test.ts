@@ -45,7 +45,7 @@ async function rejected (calls: Array<Promise<unknown>>): Promise<{ seconds: num
 
 async function worksAgain (t: Test, { db, observer }: Scene): Promise<void> {
   await observer.rows('ROLLBACK')
-  await until(() => db.fetchVal('SELECT 1').then(() => true, () => false)) // what was killed meanwhile is found out
+  await until(() => db.fetchVal('SELECT 1').then(() => true, () => false)) // what was killed in the meantime is found out
   await until(() => db.stats().free === 2)
   t.match(db.stats(), { size: 2, free: 2, busy: 0, waiting: 0 })
   t.equal(await db.fetchVal(COUNT), 0, 'nothing of it was half done')

@@ -35,7 +35,7 @@ t.test('through PgBouncer in transaction mode', async (t) => {
     }
   })
 
-  t.test('settings that it tracks arrive, for each session that it lends', async (t) => {
+  t.test('settings that it tracks arrive, for each session that it hands out', async (t) => {
     await observer.rows(`ALTER DATABASE ${new URL(observer.url).pathname.slice(1)} SET DateStyle = 'SQL, DMY'`)
     await bouncer.command('RECONNECT')
     const db = await openDatabase(t, observer, { url, prepare: false, min: 4, max: 4, parameters: { TimeZone: 'Asia/Tokyo' }, applicationName: 'tracked' })

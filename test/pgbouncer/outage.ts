@@ -7,7 +7,7 @@ t.test('PgBouncer and the server behind it fail', async (t) => {
   const observer = await freshDatabase(t)
   await observer.rows('CREATE TABLE marks (id int)')
 
-  t.test('the sessions are killed behind it: whoever runs on them gets a coded error, and the pool works again by itself', async (t) => {
+  t.test('the sessions are killed behind it: each call on them gets a coded error, and the pool works again by itself', async (t) => {
     const bouncer = await Bouncer.start(t, observer.url)
     const db = await openDatabase(t, observer, { url: bouncer.url, prepare: false, min: 4, max: 4 })
     const running = [1, 2].map(() => db.fetchVal('SELECT pg_sleep(30)'))

@@ -10,10 +10,10 @@ const ACCOUNTS = 20
 /** What a call rejects with; undefined if it does not. */
 const errorOf = (call: Promise<unknown>): Promise<any> => call.then(() => undefined, (error) => error)
 
-/** What a caller found that was not his: a row, or an error. */
+/** What a caller found that was not its own: a row, or an error. */
 class Foreign extends Error {}
 
-t.test('two pools of 10 on 5 sessions, 64 callers, everything at once: every caller gets his own rows and errors (case 48)', async (t) => {
+t.test('two pools of 10 on 5 sessions, 64 callers, everything at once: every caller gets its own rows and errors (case 48)', async (t) => {
   const observer = await freshDatabase(t)
   await observer.rows(`CREATE TABLE accounts (id int PRIMARY KEY, balance int NOT NULL CHECK (balance >= 0));
     INSERT INTO accounts SELECT n, 1000 FROM generate_series(1, ${ACCOUNTS}) AS n;

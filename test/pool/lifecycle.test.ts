@@ -47,7 +47,7 @@ t.test('opening and closing', async (t) => {
     t.same(await observer.backends(), [])
   })
 
-  t.test('a call made after close is turned away, also in the same turn as one that is sent', async (t) => {
+  t.test('a call made after close is rejected, also in the same turn as one that is sent', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1 })
     for (let use = 0; use < 5; use++) await db.fetchVal('SELECT $1::int', use)
     const before = db.fetchVal('SELECT $1::int', 7)

@@ -151,7 +151,7 @@ t.test('a connection that is held for long', async (t) => {
     const again = await db.acquire()
     await until(() => reports(log).length === 2)
     await again.release()
-    t.equal(log.lines.filter(({ message }) => message.endsWith('has returned it')).length, 2, 'each time anew')
+    t.equal(log.lines.filter(({ message }) => message.endsWith('has returned it')).length, 2, 'each time again')
   })
 
   t.test('a transaction is reported, with who took it, where leakWarning was given', async (t) => {

@@ -93,7 +93,7 @@ t.test('pipelining', async (t) => {
     await Promise.all(await together(db, () => learn(db), () => sleeps(db, 3)))
   })
 
-  t.test('whoever holds a transaction open does not wait behind a statement that waits for his lock', async (t) => {
+  t.test('a caller that holds a transaction open does not wait behind a statement that waits for one of its locks', async (t) => {
     await observer.rows('CREATE TABLE locked (id int PRIMARY KEY, n int); INSERT INTO locked VALUES (1, 0)')
     const update = 'UPDATE locked SET n = n + 1 WHERE id = $1'
     const db = await learned(t, { min: 3, max: 3 })
@@ -192,7 +192,7 @@ t.test('pipelining', async (t) => {
     t.match(db.stats(), { created: 1, errors: 0, free: 1 })
   })
 
-  t.test('a call that has to ask for a type first is answered after those that were sent meanwhile', async (t) => {
+  t.test('a call that has to ask for a type first is answered after those that were sent in the meantime', async (t) => {
     await observer.rows("CREATE TYPE mood AS ENUM ('glad', 'sad')")
     const query = 'SELECT $1::mood::text FROM pg_sleep($2)'
     let db: Database | undefined

@@ -99,7 +99,7 @@ t.test('callers in the wait queue', async (t) => {
     t.equal(await second, 3)
   })
 
-  t.test('a transaction that has ended holds nobody, whoever has its connection by then', async (t) => {
+  t.test('a transaction that has ended holds no connection, although another one has it by then', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1 })
     let later = (): Promise<unknown> => Promise.resolve()
     let start = (): void => {}

@@ -81,7 +81,7 @@ t.test('a server with a certificate for localhost', async (t) => {
     await refused(t, { url }, { code: '28000' }, 'in clear')
   })
 
-  t.test('a user who is known by his certificate', async (t) => {
+  t.test('a user that is known by a certificate', async (t) => {
     const url = server.url({ username: 'certified' })
     const db = database(t, { url, ssl: { ca: ca.cert, ...client } })
     t.match(await db.fetchOne(SESSION), { ssl: true, client_dn: '/CN=certified' })
@@ -169,7 +169,7 @@ async function pretender (t: Test, answer: string | null): Promise<{ url: string
 
 t.test('somebody between us and the server', async (t) => {
   const cases: Array<[what: string, answer: string | null, cause: RegExp]> = [
-    ['puts an answer of his own behind that of the server (CVE-2021-23222)', 'SR\0\0\0\x08\0\0\0\0', /unexpected answer/],
+    ['puts an answer of its own behind that of the server (CVE-2021-23222)', 'SR\0\0\0\x08\0\0\0\0', /unexpected answer/],
     ['the same behind a refusal', 'NR\0\0\0\x08\0\0\0\0', /unexpected answer/],
     ['sends an error in clear', 'E\0\0\0\x30SFATAL\0C28000\0Mgive me your password\0\0', /unexpected answer/],
     ['closes the connection', null, /closed the connection/],

@@ -24,7 +24,7 @@ t.test('a statement that was never run is not quick; one quick run makes it so',
   t.equal(pace.estimate, 0.2)
 })
 
-t.test('the estimate is what it took with good luck of late', async (t) => {
+t.test('the estimate is what it took with good luck recently', async (t) => {
   const pace = new Latency()
   for (const milliseconds of [2, 0.2, 3, 0.5]) took(pace, milliseconds)
   t.ok(pace.estimate >= 0.2 && pace.estimate < 0.4, `${pace.estimate}`)

@@ -71,7 +71,7 @@ function isOurs (error: unknown): error is Error {
 function lookAtError (error: unknown, args: readonly unknown[]): void {
   if (!isOurs(error)) return
   looked.errors++
-  // The reason of a caller's signal is his own words.
+  // The reason of a caller's signal is in its own words.
   const shown = 'code' in error && error.code === 'FST_PG_ABORTED' ? { message: error.message, stack: error.stack } : print(error)
   look(error.message, JSON.stringify(shown, noCircle), strings(args).filter((value) => !isName(error, value)))
 }
@@ -100,7 +100,7 @@ const CALLS: ReadonlyArray<readonly [prototype: object, names: readonly string[]
 /** What is given for a promise: a call that gives the same one twice still does. */
 const given = new WeakMap<Promise<unknown>, Promise<unknown>>()
 
-/** The promise of the call, seen on its way: whoever forgets it still gets an unhandled rejection. */
+/** The promise of the call, seen on its way: a caller that forgets it still gets an unhandled rejection. */
 function watched (call: Function, isHealth: boolean): (...args: unknown[]) => unknown {
   return function (this: unknown, ...args: unknown[]) {
     recent.push(...strings(args.slice(1)).filter((value) => value.length >= SHORTEST))

@@ -16,7 +16,7 @@ export interface Certificates {
   ca: Certificate
   /** An authority that signed nothing. */
   stranger: Certificate
-  /** For the user `certified`, signed by `ca`; and one for him that the stranger signed. */
+  /** For the user `certified`, signed by `ca`; and one for that user that the stranger signed. */
   client: Certificate
   forged: Certificate
   shown: Record<Shown, Certificate>
@@ -66,7 +66,7 @@ async function makeCertificates (): Promise<Certificates> {
 }
 
 /**
- * Who may come in, and how: `certified` with a certificate of his name; `guarded` only encrypted; the others as they like.
+ * Who may come in, and how: `certified` with a certificate of that name; `guarded` only encrypted; the others as they like.
  */
 const HBA = `
 hostssl   all certified 127.0.0.1/32 cert
