@@ -114,3 +114,10 @@ t.test('docs/internals/architecture.md lists the same folders in the same order,
   t.strictSame(table.map(([number]) => number), numbers)
   for (const [, folder, sentence = ''] of table) t.match(sentence, /^[A-Z].*\.$/, folder ?? '')
 })
+
+t.test('tests that start a process by another loader keep it out of the coverage', async (t) => {
+  const tests = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter((file) => /\.test\.ts$/.test(file))
+  t.ok(tests.length > 50)
+  const starters = tests.filter((file) => /['(]tsx'/.test(readFileSync(path.join('test', file), 'utf8')))
+  for (const file of starters) t.match(readFileSync(path.join('test', file), 'utf8'), 'UNTRACKED', file)
+})

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { freshDatabase } from '../support/database.js'
-import { UNTRACKED } from '../support/untracked.js'
+import { UNTRACKED } from '../support/script.js'
 
 const MILLION = 1_000_000
 /** Megabytes by which the resident memory of the process may grow. */

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { Writable } from 'node:stream'
 import { inspect } from 'node:util'
@@ -9,7 +8,7 @@ import { createDatabase, type Database, type DatabaseOptions, ServerError } from
 import { freshDatabase, memoryLog, openDatabase, until } from '../support/database.js'
 import { found, looked, secretsIn } from '../support/disclosure.js'
 import { FaultProxy } from '../../tools/fault-proxy.js'
-import { UNTRACKED } from '../support/untracked.js'
+import { runScript } from '../support/script.js'
 
 const SECRET = 'opensesame-4711'
 
@@ -227,10 +226,7 @@ t.test('what a process prints when nobody handles the error shows no secret', as
     await db.open()
     db.fetchVal(process.env.STATEMENT, process.env.SECRET)`
   for (const statement of ['SELECT $1::text::int', `SELECT '${SECRET}'::int, $1::text`, 'SELECT pg_terminate_backend(pg_backend_pid()), $1::text']) {
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
-      env: { ...process.env, ...UNTRACKED, URL_OF_TEST: observer.url, STATEMENT: statement, SECRET },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = runScript(code, { URL_OF_TEST: observer.url, STATEMENT: statement, SECRET })
     const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)])
     t.match(err, /PostgresError|FST_PG_/, 'it prints the error')
     t.same(secretsIn(out + err, [SECRET, statement]), [], statement)

@@ -10,7 +10,7 @@ import t, { type Test } from 'tap'
 import { NOTICE } from '../../examples/drain.js'
 import { freshDatabase, Observer, until } from '../support/database.js'
 import { load } from '../support/load.js'
-import { UNTRACKED } from '../support/untracked.js'
+import { UNTRACKED } from '../support/script.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const startCommand = [process.execPath, '--import', import.meta.resolve('tsx'), join(root, 'examples', 'server.ts')]

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -6,7 +5,7 @@ import t, { type Test } from 'tap'
 import drain from '../../examples/drain.js'
 import postgresJs, { type FastifyPostgresJsOptions } from '../../plugins/db.js'
 import { freshDatabase, memoryLog, openDatabase, until, type Observer } from '../support/database.js'
-import { UNTRACKED } from '../support/untracked.js'
+import { runScript } from '../support/script.js'
 
 interface Answer { status: number | undefined, body: { value?: number, code?: string } }
 
@@ -86,7 +85,7 @@ t.test('an app that closes', async (t) => {
     t.test(`ends by itself after SIGTERM with 100 requests ${what}, and loses none`, async (t) => {
       const script = `
         import Fastify from 'fastify'
-        import postgresJs from ${JSON.stringify(new URL('../../plugins/db.ts', import.meta.url).href)}
+        import postgresJs from './plugins/db.ts'
         const app = Fastify()
         app.register(postgresJs, { url: process.env.URL_OF_TEST, min: 1, max: 10, closeTimeout: ${seconds > 1 ? 0.5 : 10} })
         app.get('/', () => ++received && app.db.fetchVal('SELECT 1 FROM pg_sleep(${seconds})').then((value) => ({ value })))
@@ -94,9 +93,8 @@ t.test('an app that closes', async (t) => {
         app.get('/received', async () => ({ value: received }))
         console.log(await app.listen({ port: 0, host: '127.0.0.1' }))
         process.once('SIGTERM', () => app.close().then(() => console.log('closed')))`
-      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-        env: { ...process.env, ...UNTRACKED, URL_OF_TEST: observer.url }, stdio: ['ignore', 'pipe', 'inherit'],
-      })
+      const child = runScript(script, { URL_OF_TEST: observer.url })
+      child.stderr.pipe(process.stderr)
       t.teardown(() => child.kill('SIGKILL'))
       let output = ''
       child.stdout.setEncoding('utf8').on('data', (text) => { output += text })

@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process'
 import t from 'tap'
 import { createDatabase } from '../../src/index.js'
 import { freshDatabase, memoryLog, openDatabase, until } from '../support/database.js'
-import { UNTRACKED } from '../support/untracked.js'
+import { runScript } from '../support/script.js'
 
 t.test('opening and closing', async (t) => {
   const observer = await freshDatabase(t)
@@ -110,16 +109,14 @@ t.test('opening and closing', async (t) => {
 
   t.test('a script ends by itself when the pool is closed; and logs through pino', async (t) => {
     const script = `
-      import { createDatabase } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)}
+      import { createDatabase } from './src/index.ts'
       const db = createDatabase({ url: process.env.URL_OF_TEST, min: 2, max: 4 })
       console.log(await db.fetchVal('SELECT 40 + 2'))
       await db.fetchVal({ text: 'SELECT pg_sleep(30)', timeout: 0.05 }).catch((error) => console.log(error.code))
       await db.close()
       console.log('closed')`
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-      env: { ...process.env, ...UNTRACKED, URL_OF_TEST: observer.url },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = runScript(script, { URL_OF_TEST: observer.url })
+    child.stderr.pipe(process.stderr)
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (text) => { output += text })
     const code = await new Promise((resolve) => child.once('close', resolve))

@@ -1,13 +1,13 @@
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import net, { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { createDatabase } from '../../src/index.js'
 import { memoryLog, until } from '../support/database.js'
+import { runScript } from '../support/script.js'
 import { TlsServer, type Shown } from '../support/tls-server.js'
 
 t.jobs = 1 // one server, which shows one certificate at a time
@@ -24,15 +24,13 @@ t.test('with the authorities of the system, true and verify-full hold the certif
   /** What comes of a connect, in a process whose Node trusts the authority beside those that it brings along. */
   const outcome = async (ssl: true | 'verify-full'): Promise<string> => {
     const script = `
-      import { createDatabase } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)}
+      import { createDatabase } from './src/index.ts'
       const log = { debug () {}, info () {}, warn () {}, error () {} }
       const url = ${JSON.stringify(server.url({ hostname: 'localhost' }))}
       const db = createDatabase({ url, ssl: ${JSON.stringify(ssl)}, min: 1, max: 1, log }, {})
       await db.open().then(() => console.log('open'), (error) => console.log(error.cause.code))
       await db.close()`
-    const args = ['--import', 'tsx', '--input-type=module', '--eval', script]
-    const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...process.env, NODE_EXTRA_CA_CERTS: file } })
-    return stdout.trim()
+    return (await text(runScript(script, { NODE_EXTRA_CA_CERTS: file }).stdout)).trim()
   }
   const expected: Array<[shown: Shown, outcome: string]> = [['local', 'open'], ['elsewhere', 'ERR_TLS_CERT_ALTNAME_INVALID']]
   for (const [shown, wanted] of expected) {
