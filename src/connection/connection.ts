@@ -67,6 +67,9 @@ export class Connection implements ExecutorEvents, Cancellable {
   /** In the clock of `performance.now()`. */
   readonly createdAt = performance.now()
   readonly session: Session
+  /** Resolves when its socket is closed, and no timer of the driver's is left. */
+  readonly gone: Promise<void>
+  #onGone = (): void => {}
   readonly #parts: ConnectionParts
   readonly #inFlight: InFlight
   readonly #executor: Executor
@@ -82,6 +85,7 @@ export class Connection implements ExecutorEvents, Cancellable {
     const { host, socket, driver, types, config, deadlines, lag } = parts
     this.#parts = parts
     this.host = host
+    this.gone = new Promise((resolve) => { this.#onGone = resolve })
     this.session = new Session(config.commandTimeout)
     this.#inFlight = new InFlight(lag)
     const { session } = this
@@ -96,7 +100,10 @@ export class Connection implements ExecutorEvents, Cancellable {
     socket.on('close', () => {
       this.destroy('lost', new Error('the connection was closed'))
       this.#state = 'closed'
-      this.#events?.gone()
+      driver.end().then(() => {
+        this.#events?.gone()
+        this.#onGone()
+      })
     })
   }
 
@@ -250,8 +257,8 @@ export class Connection implements ExecutorEvents, Cancellable {
     if (!this.#goDown(reason, cause)) return
     if (running && reason !== 'lost') this.requestCancel(AbortSignal.timeout(CANCEL_TIMEOUT * 1000)).catch(() => {})
     this.#inFlight.failAll(cause === undefined ? new ConnectionLostError(reason) : new ConnectionLostError(codeOf(cause), { cause }))
-    this.#parts.driver.end()
-    this.#parts.socket.destroy()
+    // In this order, because the driver would try to connect again if its socket was closed before its first answer.
+    this.#parts.driver.end().then(() => this.#parts.socket.destroy())
   }
 
   #goDown (reason: CloseReason, cause: unknown): boolean {

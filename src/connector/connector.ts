@@ -29,6 +29,8 @@ export interface ConnectorEvents {
   connectFailed (error: unknown, failures: number): void
   /** More connects may be started: the time to wait after a failure is over, or connects hang. */
   mayConnect (): void
+  /** A connect has ended that was given up when the connector was stopped. */
+  stopped (): void
 }
 
 /**
@@ -116,7 +118,7 @@ export class Connector {
 
   #failed (attempt: Attempt, error: unknown): void {
     this.#attempts.delete(attempt)
-    if (this.#stopped) return
+    if (this.#stopped) return this.#events.stopped()
     // It says nothing that those which wait for longer will not say.
     if (attempt.abort.signal.aborted || (attempt.isBrief && error instanceof ConnectTimeoutError)) return this.#events.mayConnect()
     this.#isSlow = false

@@ -93,6 +93,7 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
     return connection
   } catch (error) {
     connection.destroy('lost', error)
+    await connection.gone
     throw error
   }
 }

@@ -201,10 +201,10 @@ export class Driver {
     }
   }
 
-  /** Closes the session gracefully if nothing is in flight. It has ended at the socket's 'close'. */
-  end (): void {
+  /** Closes the session gracefully if nothing is in flight. Resolves once the socket is closed and nothing is left of it. */
+  end (): Promise<void> {
     // With a timeout, because without one it hangs when the connection died in a query (postgres.js #1097).
-    this.#client.end({ timeout: 0 }).catch(() => {})
+    return this.#client.end({ timeout: 0 }).catch(() => {})
   }
 }
 

@@ -42,7 +42,7 @@ export interface DispatcherEvents {
   /** The first connection is open. */
   connected (connection: Connection): void
   connectFailed (error: unknown): void
-  /** The last connection is gone. */
+  /** The last connection is gone, and no connect is under way. */
   emptied (): void
 }
 
@@ -88,6 +88,8 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   }
 
   get waiting (): number { return this.#waiters.size }
+  /** Whether there is no connection, and none is being opened. */
+  get isEmpty (): boolean { return this.connections.isEmpty && this.connector.underWay === 0 }
 
   /** Runs one call, on whichever connection is idle, or released next. */
   run (execution: StatementExecution): void {
@@ -243,6 +245,8 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   mayConnect (): void { this.dispatch() }
 
+  stopped (): void { this.#freed() }
+
   down (entry: PoolEntry, reason: CloseReason, cause: unknown): void {
     this.connections.down(entry)
     this.#counters.closed[reason] = (this.#counters.closed[reason] ?? 0) + 1
@@ -262,7 +266,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   }
 
   #freed (): void {
-    if (this.connections.isEmpty) this.#pool.emptied()
+    if (this.isEmpty) this.#pool.emptied()
     this.dispatch()
   }
 

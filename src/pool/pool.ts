@@ -158,7 +158,7 @@ export class Pool implements DispatcherEvents {
     const now = performance.now()
     this.#closeBy ??= now + this.config.closeTimeout * 1000
     const force = setTimeout(() => connections.destroyAll('forced'), Math.max(0, this.#closeBy - now))
-    if (!connections.isEmpty) await new Promise<void>((resolve) => { this.#onEmpty = resolve })
+    if (!this.dispatcher.isEmpty) await new Promise<void>((resolve) => { this.#onEmpty = resolve })
     clearTimeout(force)
     this.#phase = 'closed'
     this.#log.debug({}, 'database pool is closed')

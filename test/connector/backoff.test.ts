@@ -1,34 +1,39 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { createDatabase } from '../../src/index.js'
 import { FaultProxy } from '../../tools/fault-proxy.js'
-import { freshDatabase, memoryLog, openDatabase, until } from '../support/database.js'
+import { freshDatabase, type MemoryLog, memoryLog, type Observer, openDatabase, until } from '../support/database.js'
+
+/** A pool with one connection behind a proxy, and `outage`: the milliseconds between so many failed connects in a row. */
+async function refused (t: Test, observer: Observer): Promise<{ log: MemoryLog, outage: (failures: number) => Promise<number[]> }> {
+  const proxy = await FaultProxy.start(t, observer.url)
+  const log = memoryLog()
+  const failedAt: number[] = []
+  for (const level of ['warn', 'debug'] as const) {
+    const write = log[level]
+    log[level] = (object, message) => {
+      if (message.startsWith('cannot connect')) failedAt.push(performance.now())
+      write(object, message)
+    }
+  }
+  const db = await openDatabase(t, observer, { url: proxy.url, min: 1, max: 1, log })
+  const outage = async (failures: number): Promise<number[]> => {
+    failedAt.length = 0
+    await proxy.set('refuse')
+    proxy.cut()
+    await until(() => failedAt.length >= failures, 30)
+    const intervals = failedAt.slice(1, failures).map((at, index) => at - (failedAt[index] ?? NaN))
+    await proxy.set('forward')
+    await until(() => db.stats().size === 1)
+    return intervals
+  }
+  return { log, outage }
+}
 
 t.test('connects that fail again and again', async (t) => {
   const observer = await freshDatabase(t)
 
   t.test('are repeated at growing intervals up to a limit, from the start again after a success, and reported once for each outage', async (t) => {
-    const proxy = await FaultProxy.start(t, observer.url)
-    const log = memoryLog()
-    const failedAt: number[] = []
-    for (const level of ['warn', 'debug'] as const) {
-      const write = log[level]
-      log[level] = (object, message) => {
-        if (message.startsWith('cannot connect')) failedAt.push(performance.now())
-        write(object, message)
-      }
-    }
-    const db = await openDatabase(t, observer, { url: proxy.url, min: 1, max: 1, log })
-    /** The milliseconds between so many failed connects in a row. */
-    const outage = async (failures: number): Promise<number[]> => {
-      failedAt.length = 0
-      await proxy.set('refuse')
-      proxy.cut()
-      await until(() => failedAt.length >= failures, 30)
-      const intervals = failedAt.slice(1, failures).map((at, index) => at - (failedAt[index] ?? NaN))
-      await proxy.set('forward')
-      await until(() => db.stats().size === 1)
-      return intervals
-    }
+    const { log, outage } = await refused(t, observer)
     const intervals = await outage(10)
     const [first = NaN, last = NaN] = [intervals[0], intervals.at(-1)]
     t.ok(last > 3 * first, `they grow: ${intervals.map(Math.round).join(', ')} ms`)
@@ -38,6 +43,19 @@ t.test('connects that fail again and again', async (t) => {
     t.ok(again < last / 2, `and begin small again: ${Math.round(again)} ms`)
     const warnings = log.lines.filter(({ level, message }) => level === 'warn' && message.startsWith('cannot connect'))
     t.equal(warnings.length, 2, 'one warning for each outage')
+  })
+
+  t.test('are repeated at intervals that differ from one process to another', async (t) => {
+    const { outage } = await refused(t, observer)
+    const { random } = Math
+    t.teardown(() => { Math.random = random })
+    const shortest = async (number: number): Promise<number> => {
+      Math.random = () => number
+      const intervals = await outage(9)
+      return Math.min(...intervals.slice(-4)) // those that have reached the limit
+    }
+    const [early, late] = [await shortest(0), await shortest(0.999)]
+    t.ok(late > 490 && early >= 370 && early < 490, `${early} and ${late} ms`)
   })
 
   t.test('do not expire in step: the age at which a connection is replaced differs', async (t) => {

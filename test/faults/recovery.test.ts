@@ -11,7 +11,7 @@ import { query } from '../support/streaming-pair.js'
 /** More of them for the figures of docs/reliability.md: `RESTARTS=20 npm test -- test/faults/recovery.test.ts --timeout=170`. */
 const RESTARTS = Number(process.env['RESTARTS'] ?? 6)
 
-t.test('the server restarts under load: the pool serves again within a second, all callers settle, no stampede (case 25)', async (t) => {
+t.test('the server restarts under load: the pool serves again at its next connect, all callers settle, no stampede (case 25)', async (t) => {
   const server = await startEmbeddedPostgres({ settings: { max_connections: 100 } })
   t.teardown(() => server.close())
   const alone = await behindProxy(t, server, { min: 5, max: 10 })
@@ -19,16 +19,21 @@ t.test('the server restarts under load: the pool serves again within a second, a
   const random = seeded('restarts')
   const recovered = { alone: [] as number[], crowded: [] as number[] }
   const learned: number[] = []
+  const failed = { alone: [] as number[], crowded: [] as number[] }
   for (let round = 0; round < RESTARTS; round++) {
     const inFlight = [alone, crowded].flatMap(({ db }) => Array.from({ length: 5 }, () => db.fetchVal('SELECT pg_sleep(60)')))
     const told = Promise.allSettled(inFlight).then((outcomes) => ({ outcomes, at: performance.now() }))
     await until(() => alone.db.stats().busy + crowded.db.stats().busy === 10)
     const fellAt = performance.now()
     await server.stop(round % 2 === 0 ? 'immediate' : 'fast')
+    let isTold = false
+    told.then(() => { isTold = true })
+    await until(() => alone.db.stats().size + crowded.db.stats().size === 0) // each connection learns of it by itself
+    await new Promise(setImmediate)
+    t.ok(isTold, 'callers in flight have learned of it as soon as the pool has')
     const { outcomes, at } = await told
     for (const outcome of outcomes) if (outcome.status === 'fulfilled' || !(outcome.reason instanceof errors.ConnectionLostError)) t.fail('a caller in flight was not told that the connection is lost')
     learned.push(at - fellAt)
-    await until(() => alone.db.stats().size + crowded.db.stats().size === 0) // each connection learns of it by itself
     const waiting = Array.from({ length: 200 }, (_, i) => crowded.db.fetchVal('SELECT $1::int', i))
     const first = Promise.any(waiting).then(() => performance.now())
     const settled = Promise.all(waiting)
@@ -37,16 +42,19 @@ t.test('the server restarts under load: the pool serves again within a second, a
     const serving = serves(alone.db)
     await server.start()
     const acceptedAt = await accepting
+    const failures = { alone: alone.db.stats().connectFailures, crowded: crowded.db.stats().connectFailures }
     recovered.alone.push(Math.max(0, await serving - acceptedAt))
+    failed.alone.push(alone.db.stats().connectFailures - failures.alone)
     recovered.crowded.push(Math.max(0, await first - acceptedAt))
+    failed.crowded.push(crowded.db.stats().connectFailures - failures.crowded)
     t.same(await settled, Array.from({ length: 200 }, (_, i) => i))
   }
   t.comment(`a caller in flight learned of it: ${figures(learned)}`)
   for (const [name, times] of Object.entries(recovered)) {
     t.comment(`from "the server accepts" to "the pool serves", ${name === 'alone' ? 0 : 200} waiting: ${figures(times)}`)
-    t.ok(quantile(times, 0.95) < 1000, `${name}: within a second`)
   }
-  t.ok(Math.max(...learned) < 1000, 'callers in flight learned of it within a second')
+  // Those that are under way when the server accepts may still fail: the next ones, half a second later at most, do not.
+  for (const [name, counts] of Object.entries(failed)) t.ok(counts.every((count) => count <= 2), `${name}: ${counts.join(', ')} more connects failed`)
   for (const { proxy, db } of [alone, crowded]) {
     t.ok(proxy.mostConnecting <= 4, `${proxy.mostConnecting} connects at a time`)
     await until(() => db.stats().free === db.stats().size && db.stats().size >= 5)

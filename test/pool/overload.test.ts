@@ -10,7 +10,11 @@ const FULL = { code: 'FST_PG_QUEUE_FULL', statusCode: 503, headers: { 'retry-aft
 
 t.test('the queue is bounded', async (t) => {
   const observer = await freshDatabase(t)
-  await observer.rows('CREATE TABLE landed (n int PRIMARY KEY)')
+  /** Where calls of one subtest show whether they were run. */
+  const landing = async (name: string): Promise<string> => {
+    await observer.rows(`CREATE TABLE ${name} (n int PRIMARY KEY)`)
+    return name
+  }
 
   t.test('maxWaiting callers wait, the next one is refused at once, and places come free again', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1, maxWaiting: 3 })
@@ -32,10 +36,11 @@ t.test('the queue is bounded', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1, maxWaiting: 1 })
     const lease = await db.acquire()
     const waiting = db.fetchVal('SELECT 1')
+    const landed = await landing('landed_of_refused')
     let begun = 0
-    await t.rejects(db.execute('INSERT INTO landed VALUES (1)'), FULL)
+    await t.rejects(db.execute(`INSERT INTO ${landed} VALUES (1)`), FULL)
     await t.rejects(db.transaction(() => begun++), FULL)
-    await t.rejects(db.executeMany('INSERT INTO landed VALUES ($1)', [[2], [3]]), FULL)
+    await t.rejects(db.executeMany(`INSERT INTO ${landed} VALUES ($1)`, [[2], [3]]), FULL)
     await t.rejects(db.acquire(), FULL)
     const { signal } = new AbortController()
     await t.rejects(db.fetchVal({ text: 'SELECT 1', signal }), FULL)
@@ -43,7 +48,7 @@ t.test('the queue is bounded', async (t) => {
     await lease.release()
     t.equal(await waiting, 1)
     t.equal(begun, 0)
-    t.same(await observer.rows('SELECT * FROM landed'), [], 'nothing of it was run')
+    t.same(await observer.rows(`SELECT * FROM ${landed}`), [], 'nothing of it was run')
     t.match(db.stats(), { waiting: 0, free: 1, busy: 0 })
   })
 
@@ -73,7 +78,8 @@ t.test('the queue is bounded', async (t) => {
   t.test('idle connections that are asked first whether they are alive do not fill the queue', async (t) => {
     const db = await openDatabase(t, observer, { min: 4, max: 4, maxWaiting: 1, checkIdle: 0.001 })
     await until(() => db.stats().free === 4)
-    await new Promise((resolve) => setTimeout(resolve, 5)) // until all have been idle for long enough
+    const idleSince = performance.now()
+    await until(() => performance.now() - idleSince > 1) // all have been idle for longer than checkIdle
     t.same(await Promise.all([1, 2, 3, 4].map((n) => db.fetchVal('SELECT $1::int', n))), [1, 2, 3, 4])
     t.equal(db.stats().refused, 0)
   })
@@ -103,20 +109,21 @@ t.test('the queue is bounded', async (t) => {
   })
 
   t.test('10,000 callers on 10 connections: each has its row, none is lost', async (t) => {
+    const landed = await landing('landed_of_all')
     const db = await openDatabase(t, observer, { min: 10, max: 10 })
-    await Promise.all(Array.from({ length: 10_000 }, (_, n) => db.execute('INSERT INTO landed VALUES ($1)', n)))
-    t.same(await observer.rows('SELECT count(*)::int, min(n), max(n) FROM landed'), [{ count: 10_000, min: 0, max: 9999 }])
+    await Promise.all(Array.from({ length: 10_000 }, (_, n) => db.execute(`INSERT INTO ${landed} VALUES ($1)`, n)))
+    t.same(await observer.rows(`SELECT count(*)::int, min(n), max(n) FROM ${landed}`), [{ count: 10_000, min: 0, max: 9999 }])
     t.match(db.stats(), { waiting: 0, free: 10, size: 10, errors: 0 })
   })
 
   t.test('10,000 callers and room for 1,000: each is either served or refused, and the rows are those of the served', async (t) => {
-    await observer.rows('TRUNCATE landed')
+    const landed = await landing('landed_of_served')
     const db = await openDatabase(t, observer, { min: 10, max: 10, maxWaiting: 1000 })
-    const outcomes = await Promise.all(Array.from({ length: 10_000 }, (_, n) => db.execute('INSERT INTO landed VALUES ($1)', n).then(() => n, (error) => error.code)))
+    const outcomes = await Promise.all(Array.from({ length: 10_000 }, (_, n) => db.execute(`INSERT INTO ${landed} VALUES ($1)`, n).then(() => n, (error) => error.code)))
     const served = outcomes.filter((outcome) => typeof outcome === 'number')
     t.ok(served.length >= 1000)
     t.ok(outcomes.every((outcome) => typeof outcome === 'number' || outcome === FULL.code))
-    t.same((await observer.rows('SELECT n FROM landed ORDER BY n')).map(({ n }) => n), served)
+    t.same((await observer.rows(`SELECT n FROM ${landed} ORDER BY n`)).map(({ n }) => n), served)
     t.match(db.stats(), { waiting: 0, free: 10, refused: 10_000 - served.length })
   })
 })
@@ -133,15 +140,20 @@ t.test('a connection that is held for long', async (t) => {
     const log = memoryLog()
     return { db: await openDatabase(t, observer, { min: 1, max: 2, log, leakWarning, idleTimeout: 0.04 }), log }
   }
-  /** Until it has been looked at several times since. */
-  const looks = async (): Promise<void> => { await new Promise((resolve) => setTimeout(resolve, 120)) }
+  /** Until the housekeeper has looked: it closes a connection beyond `min` that is idle, and then looks for leaks. */
+  const looks = async (db: Database): Promise<void> => {
+    const { max, busy, closed: { idle = 0 } } = db.stats()
+    const idleOnes = await Promise.all(Array.from({ length: max - busy }, () => db.acquire()))
+    await Promise.all(idleOnes.map((lease) => lease.release()))
+    await until(() => (db.stats().closed.idle ?? 0) > idle)
+  }
 
   t.test('a lease is reported once, with who took it, and then as returned (case 40)', async (t) => {
     const { db, log } = await watched(t, 0.04)
     const lease = await db.acquire()
     const pid = await lease.fetchVal('SELECT pg_backend_pid()')
     await until(() => reports(log).length > 0)
-    await looks()
+    await looks(db)
     t.match(reports(log), [{ level: 'warn', object: { holder: 'lease', pid, heldFor: Number }, message: /^a lease has held a connection for longer than leakWarning/ }])
     t.equal(reports(log).length, 1)
     t.match(Reflect.get(reports(log)[0]?.object ?? {}, 'takenBy')[0], /overload\.test\.ts:\d+/)
@@ -183,7 +195,7 @@ t.test('a connection that is held for long', async (t) => {
   t.test('0 turns it off', async (t) => {
     const { db, log } = await watched(t, 0)
     const lease = await db.acquire()
-    await looks()
+    await looks(db)
     await lease.release()
     t.same(reports(log), [])
     t.notOk(log.lines.some(({ message }) => /returned/.test(message)))
@@ -196,7 +208,7 @@ t.test('a connection that is held for long', async (t) => {
     await observer.kill()
     await until(() => log.lines.some(({ message }) => message === 'database connection lost'))
     await lease.release()
-    await looks()
+    await looks(db)
     t.equal(reports(log).length, 1)
     t.notOk(log.lines.some(({ message }) => /returned/.test(message)))
     t.equal(await db.fetchVal('SELECT 1'), 1)

@@ -136,9 +136,10 @@ t.test('pipelining', async (t) => {
     let controller = new AbortController()
     const [first, second] = await together(db, () => learn(db), () => {
       controller = new AbortController()
-      setTimeout(() => controller.abort(), 20) // while the first one runs
-      return [db.fetchVal(SLEEP, 1, 0.2), db.fetchVal({ text: SLEEP, signal: controller.signal }, 2, 30)]
+      return [db.fetchVal(SLEEP, 1, 1), db.fetchVal({ text: SLEEP, signal: controller.signal }, 2, 30)]
     })
+    await until(async () => (await observer.backends()).some(({ state }) => state === 'active'))
+    controller.abort() // while the first one runs
     await t.rejects(second, { code: 'FST_PG_ABORTED' })
     t.match(db.stats(), { free: 0, busy: 1 })
     t.equal(await first, 1)
@@ -205,13 +206,14 @@ t.test('pipelining', async (t) => {
       controller = new AbortController()
       const { pipelined } = fresh.stats()
       const first = fresh.fetchVal(query, 'glad', 0)
-      const second = fresh.fetchVal({ text: SLEEP, signal: controller.signal }, 1, 0.3)
+      const second = fresh.fetchVal({ text: SLEEP, signal: controller.signal }, 1, 1)
       if (fresh.stats().pipelined === pipelined) {
         await Promise.all([first, second])
         continue
       }
       db = fresh
-      setTimeout(() => controller.abort(), 30)
+      await until(async () => (await observer.backends()).some(({ state, query }) => state === 'active' && query === SLEEP))
+      controller.abort()
       await t.rejects(second, { code: 'FST_PG_ABORTED' })
       t.equal(await first, 'glad')
       t.equal(await fresh.fetchVal('SELECT 4'), 4)
