@@ -59,6 +59,14 @@ t.test('what one user leaves in the session, the next one does not find', async 
     t.equal(db.stats().created, 1)
   })
 
+  t.test('by a transaction that commits', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    for (const text of leavings.filter((text) => text !== 'BEGIN')) {
+      await db.transaction((tx) => tx.execute(text))
+      await clean(t, db)
+    }
+  })
+
   t.test('by a script that fails in a transaction of its own', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1 })
     await t.rejects(db.execute('BEGIN; SET search_path TO pg_catalog; SELECT 1 / 0; COMMIT'), { code: '22012' })

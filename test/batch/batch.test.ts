@@ -121,6 +121,16 @@ t.test('batches', async (t) => {
     t.equal(await count(), 200)
   })
 
+  t.test('a value that cannot be sent is named by its row, wherever the batch is', async (t) => {
+    for (const row of [0, 5, 2500, 6001]) {
+      const lists = pairs(6002).map(([n, s], index) => index === row ? [n, Symbol('never')] : [n, s])
+      for (const batch of ['auto', 'pipeline'] as const) {
+        await t.rejects(db.executeMany({ text: INSERT, batch }, lists), { code: 'FST_PG_VALUE', message: new RegExp(`^row ${row}, parameter \\$2`) }, `${batch}: ${row}`)
+      }
+    }
+    t.equal(await count(), 0)
+  })
+
   t.test('on a lease, in a transaction that was begun by hand', async (t) => {
     const lease = await db.acquire()
     await lease.execute('BEGIN')

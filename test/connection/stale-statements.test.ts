@@ -183,3 +183,19 @@ t.test('DEALLOCATE ALL inside a transaction does not keep it from committing', a
   }
   t.equal(await db.fetchVal('SELECT count(*) FROM held'), 3)
 })
+
+t.test('a function that itself runs something stale is not run again', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows(`CREATE TABLE other (id int); CREATE SEQUENCE calls;
+    CREATE FUNCTION peek(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+      PERFORM nextval('calls'); EXECUTE 'EXECUTE held'; RETURN n; END $$`)
+  const db = await openDatabase(t, observer, { min: 1, max: 1 })
+  const lease = await db.acquire()
+  await lease.execute('PREPARE held AS SELECT * FROM other')
+  const query = { text: 'SELECT peek($1)', prepare: true }
+  t.equal(await lease.fetchVal(query, 1), 1)
+  await observer.rows('ALTER TABLE other ADD COLUMN more int')
+  await t.rejects(lease.fetchVal(query, 2), { code: '0A000', where: /PL\/pgSQL function/ })
+  t.same(await observer.rows('SELECT last_value::int AS calls FROM calls'), [{ calls: 2 }])
+  await lease.release()
+})

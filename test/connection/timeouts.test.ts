@@ -167,6 +167,18 @@ t.test('timeouts and aborts', async (t) => {
     t.equal(await db.fetchVal({ text: 'SELECT 7 FROM pg_sleep(0.5)', timeout: 5 }), 7)
   })
 
+  t.test('a statement that somebody else cancels has not taken too long', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1, commandTimeout: 30 })
+    const call = db.fetchVal('SELECT pg_sleep(20)')
+    const outcome = t.rejects(call, { name: 'PostgresError', code: '57014' })
+    await until(async () => {
+      const [row] = await observer.rows("SELECT pg_cancel_backend(pid) AS done FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(20)' AND state = 'active' AND datname = current_database()")
+      return row?.['done'] === true
+    })
+    await outcome
+    t.match(db.stats(), { queryTimeouts: 0, errors: 1, created: 1 })
+  })
+
   t.test('many deadlines at once', async (t) => {
     const db = await openDatabase(t, observer, { min: 4, max: 4 })
     const outcomes = await Promise.allSettled(Array.from({ length: 60 }, (_, i) => db.fetchVal({ text: 'SELECT pg_sleep(0.02)', timeout: 0.01 + (i % 30) / 1000 })))

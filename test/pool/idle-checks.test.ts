@@ -39,6 +39,15 @@ t.test('idle connections are checked before use', async (t) => {
     t.strictSame({ ...db.stats().closed }, {})
   })
 
+  t.test('no connect is begun for a caller that an idle connection may serve once it is checked', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 4, checkIdle: 0.02 })
+    await idle(1, 25)
+    const call = db.fetchVal('SELECT 1')
+    t.match(db.stats(), { waiting: 1, opening: 0 })
+    t.equal(await call, 1)
+    t.equal(db.stats().created, 1)
+  })
+
   t.test('200 callers find ten connections that were all swallowed while idle', async (t) => {
     const proxy = await FaultProxy.start(t, observer.url)
     const db = await openDatabase(t, observer, { url: proxy.url, min: 10, max: 10, checkIdle: 0.01, commandTimeout: 20 })

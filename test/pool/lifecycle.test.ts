@@ -14,6 +14,20 @@ t.test('opening and closing', async (t) => {
     t.equal((await observer.backends()).length, 0)
   })
 
+  t.test('close ends idle connections at once and gracefully, not by force when the grace is over', async (t) => {
+    const db = createDatabase({ url: observer.url, min: 3, max: 3, log: memoryLog() }, {})
+    await db.open()
+    await db.close()
+    t.strictSame({ ...db.stats().closed }, { close: 3 })
+  })
+
+  t.test('a short limit is looked after often, whatever the other limits are', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 2, idleTimeout: 0.05 })
+    await Promise.all([db.fetchVal('SELECT pg_sleep(0.01)'), db.fetchVal('SELECT pg_sleep(0.01)')])
+    await db.fetchVal('SELECT pg_sleep(0.6)') // looked after once a second, the other one would still be there
+    t.equal(db.stats().closed.idle, 1)
+  })
+
   t.test('opening again is the same opening; the first call opens too', async (t) => {
     const db = createDatabase({ url: observer.url, min: 2, max: 2, log: memoryLog() }, {})
     t.teardown(() => db.close())

@@ -261,4 +261,72 @@ t.test('pipelining', async (t) => {
     }
     t.equal(await db.fetchVal("SELECT current_setting('work_mem')"), (await observer.rows('SHOW work_mem'))[0]?.['work_mem'])
   })
+
+  t.test('a caller that holds a transaction open does not wait behind a read that waits for its lock', async (t) => {
+    await observer.rows('CREATE TABLE taken (id int)')
+    const count = 'SELECT count(*)::int FROM taken'
+    const one = { text: 'SELECT $1::int', timeout: 20 }
+    const db = await learned(t, { min: 4, max: 4 })
+    await learn(db, count, [])
+    await learn(db, one.text, [1])
+    const blocked = await db.transaction(async (tx) => {
+      await tx.execute('LOCK TABLE taken IN ACCESS EXCLUSIVE MODE')
+      const reads = [db.fetchVal(count)]
+      t.equal(await db.fetchVal(one, 2), 2, 'it is not sent together with one that has just been sent')
+      const [first, second] = [await db.acquire(), await db.acquire()]
+      reads.push(db.fetchVal(count))
+      const queued = db.fetchVal(one, 3)
+      t.equal(db.stats().waiting, 2)
+      await first?.release()
+      t.equal(db.stats().waiting, 1, 'nor with one that is served before it')
+      await second?.release()
+      t.equal(await queued, 3)
+      return reads
+    })
+    t.same(await Promise.all(blocked), [0, 0])
+  })
+
+  t.test('while connections are free, only calls that cost next to nothing travel together', async (t) => {
+    const db = await learned(t, { min: 2, max: 2 })
+    const nap = 'SELECT $1::int FROM pg_sleep(0.002)'
+    await learn(db, nap, [0])
+    for (let round = 0; round < 20; round++) t.same(await Promise.all([db.fetchVal(nap, 1), db.fetchVal(nap, 2)]), [1, 2])
+    t.equal(db.stats().pipelined, 0)
+  })
+
+  t.test('sixteen travel together at most', async (t) => {
+    const db = await learned(t, { min: 1, max: 1 })
+    const one = 'SELECT $1::int'
+    let most = 0
+    await until(async () => {
+      await learn(db, one, [1])
+      const { pipelined } = db.stats()
+      const calls = Array.from({ length: 40 }, (_, n) => db.fetchVal(one, n))
+      most = Math.max(most, db.stats().pipelined - pipelined)
+      await Promise.all(calls)
+      return most >= 15
+    })
+    t.equal(most, 15, 'beside the first')
+  })
+
+  t.test('nothing joins a connection that has gone from a call which was never sent to a lease', async (t) => {
+    const db = await learned(t, { min: 1, max: 1 })
+    const json = 'SELECT $1::jsonb'
+    await learn(db, json, [1])
+    await t.rejects(db.fetchVal(json, 1n), { code: 'FST_PG_VALUE' })
+    const lease = await db.acquire()
+    const call = db.fetchVal(SLEEP, 1, 0)
+    t.match(db.stats(), { waiting: 1, pipelined: 0 })
+    await lease.release()
+    t.equal(await call, 1)
+  })
+
+  t.test('two neighbours that are given up are cancelled one after the other', async (t) => {
+    const db = await learned(t, { min: 1, max: 1 })
+    const give = (n: number): Promise<unknown> => db.fetchVal({ text: SLEEP, timeout: 0.05 }, n, 30)
+    const calls = await together(db, () => learn(db), () => [give(1), give(2)])
+    for (const call of calls) await t.rejects(call, { code: 'FST_PG_QUERY_TIMEOUT' })
+    t.equal(await db.fetchVal('SELECT 3'), 3)
+    t.equal(db.stats().created, 1)
+  })
 })

@@ -217,4 +217,34 @@ t.test('callers in the wait queue', async (t) => {
     await until(() => (db.stats().closed.age ?? 0) >= 2)
     t.match(db.stats(), { acquired: 0 }, 'nobody asked')
   })
+
+  t.test('the error says who has held a connection for longest', async (t) => {
+    const db = await openDatabase(t, observer, { min: 2, max: 2, acquireTimeout: 0.3 })
+    const lease = await db.acquire()
+    const came = performance.now()
+    await until(() => performance.now() - came > 150)
+    await db.transaction(async () => {
+      await t.rejects(db.acquire(), { code: 'FST_PG_ACQUIRE_TIMEOUT', message: /1 by a (lease|transaction), 1 by a (lease|transaction); the longest for \d\.\d s by a lease\)/ })
+    })
+    await lease.release()
+  })
+
+  t.test('a call that needs a further connection gets one that has yet to be opened: that is no deadlock', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 2 })
+    t.equal(await db.transaction(async () => await db.fetchVal('SELECT 7')), 7)
+    t.match(db.stats(), { created: 2, errors: 0 })
+  })
+
+  t.test('what goes on when the transaction of a lease is over may wait for the lease', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    const lease = await db.acquire()
+    let end: () => void = () => {}
+    const isOver = new Promise<void>((resolve) => { end = resolve })
+    let leftover: Promise<unknown> | undefined
+    await lease.transaction(async () => { leftover = isOver.then(() => db.fetchVal('SELECT 8')) })
+    end()
+    await until(() => db.stats().waiting === 1)
+    await lease.release()
+    t.equal(await leftover, 8)
+  })
 })
