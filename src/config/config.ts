@@ -1,7 +1,6 @@
 import os from 'node:os'
 import { OptionError } from '../errors/errors.js'
 import { isSettingName, parseConnectionUrl, parseHost } from './connection-url.js'
-import { LONGEST_MILLISECONDS } from './durations.js'
 import type { PoolOptions, TargetSessionAttrs } from './options.js'
 import { isClean, isText, POOL_OPTION_NAMES, type Rule, RULES } from './rules.js'
 import type { Host, Ssl } from './target.js'
@@ -72,7 +71,7 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
     applicationName,
     parameters: Object.freeze({
       DateStyle: 'ISO', // what the decoder of timestamps reads
-      statement_timeout: String(Math.min(Math.ceil(commandTimeout * 1000), LONGEST_MILLISECONDS)),
+      statement_timeout: String(Math.ceil(commandTimeout * 1000)),
       ...parameters,
       application_name: applicationName,
     }),

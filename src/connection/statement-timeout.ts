@@ -1,4 +1,3 @@
-import { LONGEST_MILLISECONDS } from '../config/durations.js'
 import type { Limit } from './execution.js'
 
 /** How much later than the server's own statement_timeout our clock goes off: it is for networks that swallow everything. */
@@ -66,7 +65,7 @@ export class StatementTimeout {
   }
 
   textToSet (seconds: number): string {
-    return `SET statement_timeout = ${Math.min(Math.ceil(seconds * 1000), LONGEST_MILLISECONDS)}`
+    return `SET statement_timeout = ${Math.ceil(seconds * 1000)}`
   }
 
   wasSet (seconds: number): void { this.#set(seconds) }
