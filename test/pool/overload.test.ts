@@ -95,6 +95,16 @@ t.test('the queue is bounded', async (t) => {
     t.match(await db.health(), { status: 'healthy' })
   })
 
+  t.test('health waits for a connection although the queue is full, where there is none', async (t) => {
+    const db = await openDatabase(t, observer, { min: 0, max: 1, maxWaiting: 1, health: { cache: 0, timeout: 5 } })
+    db.expire()
+    t.equal(db.stats().size, 0)
+    const waiting = db.fetchVal('SELECT 1')
+    t.match(await db.health(), { status: 'healthy' })
+    t.equal(await waiting, 1)
+    t.match(db.stats(), { refused: 0, errors: 0 })
+  })
+
   t.test('db.* inside a transaction is refused like any other, and the transaction goes on', async (t) => {
     const db = await openDatabase(t, observer, { min: 2, max: 2, maxWaiting: 1 })
     const lease = await db.acquire()
