@@ -8,6 +8,18 @@ t.test('transactions', async (t) => {
   const ids = async (): Promise<unknown[]> => (await observer.rows('SELECT id FROM items ORDER BY id')).map(({ id }) => id)
   t.beforeEach(async () => { await observer.rows('TRUNCATE items') })
 
+  t.test('whatever its end, it needs no reset of the session', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    const last = async (): Promise<unknown> => (await observer.backends())[0]?.query
+    await db.transaction((tx) => tx.fetchVal('SELECT 1'))
+    t.equal(await last(), 'COMMIT')
+    await t.rejects(db.transaction(async (tx) => {
+      await tx.fetchVal('SELECT 1')
+      throw new Error('undo it')
+    }), { message: 'undo it' })
+    t.equal(await last(), 'ROLLBACK')
+  })
+
   t.test('returning commits and gives the value', async (t) => {
     const value = await db.transaction(async (tx) => {
       await tx.execute('INSERT INTO items VALUES ($1)', 1)
