@@ -19,8 +19,6 @@ import { runInSavepoint, runInTransaction, type Work } from './transaction.js'
  */
 export class Lease extends Queryable {
   readonly #checkout: Checkout
-  /** Whether the user has begun a transaction by hand. */
-  #begun = false
   #inside = false
 
   constructor (checkout: Checkout, statements: StatementCache) {
@@ -34,14 +32,14 @@ export class Lease extends Queryable {
   [Symbol.asyncDispose] (): Promise<void> { return this.release() }
 
   /** Whether a transaction was begun by hand. */
-  get begun (): boolean { return this.#begun }
+  get begun (): boolean { return this.#checkout.connection.session.transaction !== 'none' }
 
   override async transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
     this.#check()
-    if (this.#begun && Object.values(options).some((value) => value !== undefined)) {
+    if (this.begun && Object.values(options).some((value) => value !== undefined)) {
       throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
     }
-    return await this.#exclusively(() => this.#begun
+    return await this.#exclusively(() => this.begun
       ? runInSavepoint(this.#checkout, this.statements, 1, work)
       : runInTransaction(this.#checkout, this.statements, options, work))
   }
@@ -51,23 +49,19 @@ export class Lease extends Queryable {
 
   protected override async run<T> (call: Call, read: Read<T>): Promise<T> {
     this.#check()
-    const { controlsTransaction, leavesTransactionOpen } = call.statement
-    if (!controlsTransaction) return await super.run(call, read)
+    if (!call.statement.controlsTransaction) return await super.run(call, read)
     try {
-      const result = await this.#checkout.perform(call)
-      this.#begun = leavesTransactionOpen
-      return read(result, call)
+      return read(await this.#checkout.perform(call), call)
     } catch (error) {
       // Whatever it left, open or failed, is ended: the caller has the error.
       await this.#checkout.perform(internalCall('ROLLBACK')).catch(() => {})
-      this.#begun = false
       throw error
     }
   }
 
   protected override async batch (batch: Batch): Promise<void> {
     this.#check()
-    await this.#exclusively(() => this.#begun
+    await this.#exclusively(() => this.begun
       ? runInSavepoint(this.#checkout, this.statements, 1, () => runBatch(this.#checkout, batch))
       : runInTransaction(this.#checkout, this.statements, {}, () => runBatch(this.#checkout, batch)))
   }

@@ -127,15 +127,15 @@ export abstract class Queryable {
   }
 }
 
-function firstRow<T> (rows: DriverResult): T | null {
+function firstRow<T> ({ rows }: DriverResult): T | null {
   return rows.length === 0 ? null : rows[0] as T
 }
 
-function allRows<T> (rows: DriverResult): T[] {
-  return Array.from(rows) as T[]
+function allRows<T> ({ rows }: DriverResult): T[] {
+  return rows as T[]
 }
 
-function firstValue<T> ([row]: DriverResult): T | null {
+function firstValue<T> ({ rows: [row] }: DriverResult): T | null {
   return Array.isArray(row) && row.length > 0 ? row[0] as T | null : null
 }
 

@@ -1,7 +1,7 @@
 import type { Lists } from './argument-lists.js'
 import { writeTexts } from '../driver/argument.js'
 import type { Checkout } from '../transaction/checkout.js'
-import type { DriverResult } from '../driver/postgres-js.js'
+import type { DriverResult } from '../driver/result.js'
 import { AbortedError } from '../errors/errors.js'
 import { overArrays, type InsertValues } from '../sql/insert-statement.js'
 import { type Call, internalCall } from '../query/call.js'
@@ -158,7 +158,7 @@ export class ArrayInsert {
   }
 
   async #prove (): Promise<void> {
-    const [row] = await this.#checkout.attempt(this.#over(PROOF, [this.#insert.table, this.#types]))
+    const { rows: [row] } = await this.#checkout.attempt(this.#over(PROOF, [this.#insert.table, this.#types]))
     const names = typeof row === 'object' && row !== null && 'names' in row ? row.names : undefined
     this.#state = Array.isArray(names) ? 'proven' : 'impossible'
     if (Array.isArray(names)) this.#text = overArrays(this.#insert, names.map(String))

@@ -1,7 +1,7 @@
 import { type ArgumentLists, inChunks, Interruption, type Lists } from './argument-lists.js'
 import { ArrayInsert } from './array-insert.js'
 import type { Checkout } from '../transaction/checkout.js'
-import { AbortedError, ConnectionLostError } from '../errors/errors.js'
+import { AbortedError } from '../errors/errors.js'
 import { readInsertValues, type InsertValues } from '../sql/insert-statement.js'
 import type { BatchCall } from '../query/query.js'
 import type { Statement, StatementCache } from '../query/statement.js'
@@ -30,7 +30,7 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   const insert = batch === 'pipeline' ? undefined : insertOf(call.statement)
   const interruption = new Interruption()
   const onAbort = (): void => interruption.raise(new AbortedError({ cause: signal?.reason }))
-  const stopListening = checkout.connection.onDown((reason) => interruption.raise(new ConnectionLostError(reason)))
+  const stopListening = checkout.connection.onDown(() => interruption.raise(checkout.connection.lostError))
   signal?.addEventListener('abort', onAbort)
   if (signal?.aborted === true) onAbort()
   let row = 0
@@ -41,7 +41,7 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   const send = async (lists: Lists, texts: readonly string[] | undefined, firstRow: number): Promise<void> => {
     const inserted = texts === undefined ? undefined : await arrays?.run(texts)
     if (inserted !== undefined) {
-      onResult(inserted, inserted.count)
+      onResult(inserted.rows, inserted.count)
     } else {
       const { rows, count } = await checkout.executeMany({ call, types, lists, firstRow })
       onResult(rows, count)

@@ -2,6 +2,7 @@ import os from 'node:os'
 import { OptionError } from '../errors/errors.js'
 import { isSettingName, parseConnectionUrl, parseHost } from './connection-url.js'
 import type { PoolOptions, TargetSessionAttrs } from './options.js'
+import { type AuthMethod, readRequireAuth } from './require-auth.js'
 import { isClean, isText, POOL_OPTION_NAMES, type Rule, RULES } from './rules.js'
 import type { Host, Ssl } from './target.js'
 import { rejectUnknown } from './unknown-option.js'
@@ -14,6 +15,8 @@ export interface Config {
   /** A function, so that printing a configuration prints no password. */
   readonly password: () => string | Promise<string>
   readonly ssl: Ssl
+  /** The methods of authentication that are accepted; undefined: any. */
+  readonly requireAuth: ReadonlySet<AuthMethod> | undefined
   readonly applicationName: string
   readonly targetSessionAttrs: TargetSessionAttrs
   readonly parameters: Readonly<Record<string, string>>
@@ -126,6 +129,10 @@ function readTarget (checked: PoolOptions, given: PoolOptions) {
   if (!RULES.targetSessionAttrs.valid(attributes)) {
     throw new OptionError(`${source}: target_session_attrs takes ${RULES.targetSessionAttrs.takes}`)
   }
+  const requireAuth = checked.requireAuth ?? url.requireAuth
+  if (requireAuth !== undefined && !RULES.requireAuth.valid(requireAuth)) {
+    throw new OptionError(`${source}: require_auth takes ${RULES.requireAuth.takes}`)
+  }
   const parameters = Object.entries(checked.parameters ?? {}).map(([name, value]) => [name, String(value)])
   return {
     hosts: Object.freeze(hosts),
@@ -133,6 +140,7 @@ function readTarget (checked: PoolOptions, given: PoolOptions) {
     user,
     password: typeof password === 'function' ? password : () => password,
     ssl: own.ssl ?? url.ssl ?? false,
+    requireAuth: requireAuth === undefined ? undefined : readRequireAuth(requireAuth),
     applicationName: url.applicationName,
     targetSessionAttrs: attributes as TargetSessionAttrs,
     parameters: { ...url.parameters, ...Object.fromEntries(parameters) },

@@ -10,6 +10,7 @@ export interface UrlParts {
   ssl?: Ssl
   applicationName?: string
   targetSessionAttrs?: string
+  requireAuth?: string
   parameters: Record<string, string>
 }
 
@@ -73,6 +74,7 @@ function readSetting (parts: UrlParts, name: string, value: string, source: stri
     throw new OptionError(`${source}: ${name} is not read from a URL: pass the option ssl, as in { ca: readFileSync('root.crt') }`)
   } else if (name === 'application_name') parts.applicationName = value
   else if (name === 'target_session_attrs') parts.targetSessionAttrs = value
+  else if (name === 'require_auth') parts.requireAuth = value
   else if (name === 'host') parts.hosts = value.split(',').map((host) => parseHost(host, 5432, source))
   else if (name === 'user' || name === 'password') parts[name] = value
   else if (name === 'dbname' || name === 'database') parts.database = value

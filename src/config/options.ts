@@ -25,6 +25,11 @@ export interface PoolOptions {
   /** Or a function that is asked at each connect, for passwords that change; environment: DATABASE_PASSWORD. */
   password?: string | (() => string | Promise<string>) | undefined
   ssl?: Ssl | undefined
+  /**
+   * How the server may authenticate us, as libpq's `require_auth`: `'scram-sha-256'`, `'!password,!md5'`. Default: by any
+   * method, but a password in clear text only over TLS or within this machine.
+   */
+  requireAuth?: string | undefined
   applicationName?: string | undefined
   targetSessionAttrs?: TargetSessionAttrs | undefined
   /** Session settings that are sent when connecting, such as `{ search_path: 'app' }`. */

@@ -1,5 +1,6 @@
 import { isSeconds, SECONDS } from './durations.js'
 import type { PoolOptions } from './options.js'
+import { readRequireAuth, REQUIRE_AUTH } from './require-auth.js'
 
 /** What an option takes, the variable that it comes from where it is left out, and how that is read. */
 export interface Rule {
@@ -52,6 +53,7 @@ export const RULES: Readonly<Record<keyof PoolOptions | 'onConnect', Rule>> = {
     env: 'DATABASE_PASSWORD'
   },
   ssl: { takes: "true, false, 'prefer', 'require', 'verify-full' or options of tls.connect", valid: isSsl },
+  requireAuth: { takes: REQUIRE_AUTH, valid: (value) => typeof value === 'string' && readRequireAuth(value) !== undefined },
   applicationName: text('a name'),
   targetSessionAttrs: oneOf(['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby']),
   parameters: { takes: 'an object of session settings', valid: (value) => isObject(value) && Object.values(value).every(isSetting) },

@@ -3,6 +3,9 @@ import type { ConnectionOptions } from 'node:tls'
 /** Where a server listens. A host that starts with `/` is the folder of a Unix socket. */
 export interface Host { readonly host: string, readonly port: number }
 
+/** Where a connection leads to: one of the addresses of its host. */
+export interface ConnectedHost extends Host { readonly address?: string }
+
 /**
  * How to encrypt: `false` not at all, `'prefer'` if the server can, `'require'` without looking at the certificate,
  * `true` or `'verify-full'` with a certificate for that host, or options of `tls.connect`.

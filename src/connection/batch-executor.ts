@@ -42,7 +42,8 @@ export class BatchExecutor {
       const execution = new TaskExecution(call, resolve, reject, listener)
       this.#perform(execution, {
         work: async () => {
-          const { types, columns } = await this.#driver.execute({ text: call.statement.text, executions: 0, parametersOf: () => [] })
+          const description = { text: call.statement.text, executions: 0, parametersOf: () => [], subject: execution }
+          const { types, columns } = await this.#driver.execute(description)
           const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => this.#types.registry.get(oid) === undefined)
           return { types, unknown }
         },
@@ -64,6 +65,7 @@ export class BatchExecutor {
       let row = firstRow
       this.#perform(execution, {
         work: () => this.#driver.execute({
+          subject: execution,
           text: statement.text,
           types,
           executions: lists.length,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { orAborted } from '../timing/abortable.js'
+import { FairLimit } from '../timing/fair-timer.js'
 import type { InFlight } from './in-flight.js'
 
 /**
@@ -29,22 +30,23 @@ export class Cancellation {
     this.#connection = connection
   }
 
-  /** Cancels the oldest call. `isLate`: it should have ended by a limit of the server's own. Never rejects. */
+  /** Cancels what the server is running. `isLate`: it should have ended by a limit of the server's own. Never rejects. */
   async run (isLate: boolean): Promise<void> {
-    const limit = AbortSignal.timeout((isLate ? LATE_TIMEOUT : TIMEOUT) * 1000)
+    const limit = new FairLimit(isLate ? LATE_TIMEOUT : TIMEOUT)
     this.#inFlight.expose(true)
     try {
-      await orAborted(limit, () => this.#untilEnded(limit))
+      await orAborted(limit.signal, () => this.#untilEnded(limit.signal))
     } catch (error) {
       this.#connection.cancelFailed(error)
     } finally {
+      limit.clear()
       this.#inFlight.expose(false)
     }
   }
 
   /** Until both are over: a cancel that is still on its way would hit the next statement. */
   async #untilEnded (limit: AbortSignal): Promise<void> {
-    const ended = this.#inFlight.oldest?.whenFinished().then(() => true) ?? true
+    const ended = this.#inFlight.running?.whenFinished().then(() => true) ?? true
     // The server ignores a cancel that comes between two statements, so that it may be needed again.
     do await this.#connection.requestCancel(limit)
     while (!await Promise.race([ended, sleep(AGAIN * 1000, false, { ref: false })]))

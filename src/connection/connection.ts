@@ -1,17 +1,17 @@
-import type { Socket } from 'node:net'
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import type { Config } from '../config/config.js'
-import type { Host } from '../config/target.js'
+import type { ConnectedHost } from '../config/target.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Driver, DriverTypes } from '../driver/postgres-js.js'
 import type { DriverResult } from '../driver/result.js'
+import { SocketClosedError, type SocketOwner, type SocketOwnerEvents } from '../driver/socket-owner.js'
 import { codeOf } from '../errors/error-code.js'
-import { ConnectionLostError, QueryTimeoutError } from '../errors/errors.js'
-import { cancelRequest } from '../protocol/cancel-request.js'
+import { ConnectionLostError, ProtocolError } from '../errors/errors.js'
+import { ServerError, type ServerErrorFields } from '../errors/server-error.js'
+import { type Backend, cancelRequest } from '../protocol/cancel-request.js'
 import type { Lag } from '../query/latency.js'
 import { type Call, internalCall } from '../query/call.js'
 import type { Deadlines } from '../timing/deadlines.js'
-import { wasBusySince } from '../timing/late-timer.js'
 import { BatchExecutor, type Executions } from './batch-executor.js'
 import { type Cancellable, Cancellation } from './cancellation.js'
 import { type SettleListener, StatementExecution, wholeResult } from './execution.js'
@@ -35,16 +35,24 @@ const CHECK_TIMEOUT = 1
 /** Seconds for the server to close its side. */
 const CLOSE_TIMEOUT = 1
 
+/** There is nothing to cancel a statement by. */
+class NoKeyError extends Error {
+  readonly code = 'NO_CANCEL_KEY'
+  constructor () { super('the server gave no key by which a statement can be cancelled: the connection is ended instead') }
+}
+
 /** The session was given an encoding in which texts would be read and written wrongly. */
 class ForeignEncodingError extends Error {
   readonly code = 'CLIENT_ENCODING'
 }
 
 export interface ConnectionParts {
-  socket: Socket
+  owner: SocketOwner
   driver: Driver
+  /** By what the server knows it when a statement is to be cancelled. Some poolers tell none. */
+  backend: Backend | undefined
   types: DriverTypes
-  host: Host
+  host: ConnectedHost
   config: Config
   deadlines: Deadlines
   /** One for all connections of a pool. */
@@ -62,8 +70,8 @@ export interface ConnectionEvents {
 }
 
 /** One physical connection, through its whole life cycle. */
-export class Connection implements ExecutorEvents, Cancellable {
-  readonly host: Host
+export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvents {
+  readonly host: ConnectedHost
   /** In the clock of `performance.now()`. */
   readonly createdAt = performance.now()
   readonly session: Session
@@ -79,38 +87,48 @@ export class Connection implements ExecutorEvents, Cancellable {
   #events: ConnectionEvents | undefined
   #state: ConnectionState = 'opening'
   #cancelling: Promise<void> | undefined
-  #backend: { pid: number, secret: number } | undefined
+  /** Why it has ended. */
+  #end: { readonly reason: CloseReason, readonly cause: unknown } | undefined
 
   constructor (parts: ConnectionParts) {
-    const { host, socket, driver, types, config, deadlines, lag } = parts
+    const { host, owner, driver, types, config, deadlines, lag } = parts
     this.#parts = parts
     this.host = host
     this.gone = new Promise((resolve) => { this.#onGone = resolve })
-    this.session = new Session(config.commandTimeout)
-    this.#inFlight = new InFlight(lag)
+    this.session = new Session(owner, config.commandTimeout)
+    this.#inFlight = new InFlight(driver, lag)
     const { session } = this
     const prepared = new PreparedStatements(driver)
     this.#executor = new Executor({ driver, types, config, deadlines, session, inFlight: this.#inFlight, prepared, events: this })
     this.#batches = new BatchExecutor(this.#executor, driver, types, session)
     this.#cancellation = new Cancellation(this.#inFlight, this)
-    driver.onForeignEncoding = () => this.destroy('lost', new ForeignEncodingError('client_encoding has to stay UTF8'))
-    // Between a socket's 'error' and 'close' the driver still takes queries, and loses them.
-    socket.on('error', (error) => this.destroy('lost', error))
-    socket.on('end', () => this.destroy('lost', new Error('the server closed the connection')))
-    socket.on('close', () => {
-      this.destroy('lost', new Error('the connection was closed'))
-      this.#state = 'closed'
-      driver.end().then(() => {
-        this.#events?.gone()
-        this.#onGone()
-      })
+    owner.events = this
+  }
+
+  /** A text that is written to it would be read wrongly in another encoding. */
+  parameter (name: string, value: string): void {
+    if (name === 'client_encoding' && value !== 'UTF8') this.destroy('lost', new ForeignEncodingError('client_encoding has to stay UTF8'))
+  }
+
+  running (): void { this.#executor.running() }
+
+  ending (fields: ServerErrorFields): void { this.destroy('lost', new ServerError(fields)) }
+
+  lost (cause: unknown): void { this.destroy('lost', cause) }
+
+  closed (): void {
+    this.destroy('lost', new SocketClosedError())
+    this.#state = 'closed'
+    this.#parts.driver.end().then(() => {
+      this.#events?.gone()
+      this.#onGone()
     })
   }
 
   get isOpen (): boolean { return this.#state === 'open' }
   get isUsable (): boolean { return this.#state === 'open' || this.#state === 'opening' }
   /** The server's process for it, as in pg_stat_activity. */
-  get pid (): number { return this.#backend?.pid ?? 0 }
+  get pid (): number { return this.#parts.backend?.pid ?? this.session.server?.pid ?? 0 }
   /** The types that the pool knows. */
   get types (): TypeRegistry { return this.#parts.types.registry }
   /** How many statements it has run. */
@@ -120,13 +138,15 @@ export class Connection implements ExecutorEvents, Cancellable {
   /** How often something was written: what is sent between two writes travels together. */
   get writes (): number { return this.#parts.driver.writes }
 
-  /** The first exchange: authentication, and what is asked of every new session. */
+  /** What is asked of every new session. */
   async greet (): Promise<ServerInfo> {
-    const { server, backend } = await greet(this.#parts.driver)
-    this.#backend = backend
-    this.session.opened(server, backend.pid)
+    const server = await greet(this.#parts.driver)
+    this.session.opened(server, this.#parts.backend?.pid)
     return server
   }
+
+  /** What a call learns that meets it when it has ended. */
+  get lostError (): Error { return lostError(this.#end?.reason ?? 'lost', this.#end?.cause) }
 
   /** It is ready for its first user, and `events` are told what happens to it. */
   open (events: ConnectionEvents): void {
@@ -144,16 +164,11 @@ export class Connection implements ExecutorEvents, Cancellable {
   /** Checks that the server answers, and is still as it was when the connection was opened. Otherwise the connection ends here. */
   async check (): Promise<void> {
     this.session.checked()
-    const due = performance.now() + CHECK_TIMEOUT * 1000
     const was = this.session.server
     try {
       const { readOnly } = await this.#askServer(CHECK_TIMEOUT)
       if (readOnly && was?.readOnly === false) throw new WrongServerError('the server has become read-only')
     } catch (error) {
-      // The clock of a busy process goes off before it has read the answer. Not on a connection that was given up in the meantime.
-      const wasBusy = error instanceof QueryTimeoutError && wasBusySince(due)
-      if (wasBusy) await this.cancelling
-      if (wasBusy && this.isUsable) return await this.check()
       this.destroy('check', error)
     }
   }
@@ -208,9 +223,8 @@ export class Connection implements ExecutorEvents, Cancellable {
     if (!this.isUsable) return
     this.#cancelling ??= this.#cancellation.run(isLate).finally(() => {
       this.#cancelling = undefined
-      const { oldest } = this.#inFlight
-      if (oldest === undefined) this.drained(performance.now())
-      else if (oldest.settled) this.abandoned(false)
+      if (this.#inFlight.size === 0) this.drained(performance.now())
+      else this.running()
     })
   }
 
@@ -220,7 +234,9 @@ export class Connection implements ExecutorEvents, Cancellable {
 
   /** Never the driver's cancel: among pipelined queries it gives callers each other's rows (docs/internals/driver-traps.md). */
   async requestCancel (signal: AbortSignal): Promise<void> {
-    if (this.#backend !== undefined) await cancelRequest(this.host, this.#parts.config.ssl, this.#backend, signal)
+    const { backend, config } = this.#parts
+    if (backend === undefined) throw new NoKeyError()
+    await cancelRequest(this.host, config.ssl, backend, signal)
   }
 
   /** Makes the session as new. Afterwards it is clean, or the connection is closing. */
@@ -247,25 +263,31 @@ export class Connection implements ExecutorEvents, Cancellable {
   close (reason: CloseReason): void {
     if (!this.#goDown(reason, undefined)) return
     this.#parts.driver.end()
-    setTimeout(() => this.#parts.socket.destroy(), CLOSE_TIMEOUT * 1000).unref()
+    setTimeout(() => this.#parts.owner.destroy(), CLOSE_TIMEOUT * 1000).unref()
   }
 
   /** Ends it now, whatever it is doing: callers are told, and the server is asked to stop what it is running. */
   destroy (reason: CloseReason, cause?: unknown): void {
     const running = this.#inFlight.size > 0
-    if (this.#state === 'closing' && reason !== 'lost') this.#parts.socket.destroy()
+    if (this.#state === 'closing' && reason !== 'lost') this.#parts.owner.destroy()
     if (!this.#goDown(reason, cause)) return
     if (running && reason !== 'lost') this.requestCancel(AbortSignal.timeout(CANCEL_TIMEOUT * 1000)).catch(() => {})
-    this.#inFlight.failAll(cause === undefined ? new ConnectionLostError(reason) : new ConnectionLostError(codeOf(cause), { cause }))
-    // In this order, because the driver would try to connect again if its socket was closed before its first answer.
-    this.#parts.driver.end().then(() => this.#parts.socket.destroy())
+    this.#inFlight.failAll(this.lostError)
+    this.#parts.owner.destroy()
+    this.#parts.driver.end()
   }
 
   #goDown (reason: CloseReason, cause: unknown): boolean {
     if (!this.isUsable) return false
     this.#state = 'closing'
+    this.#end = { reason, cause }
     this.#events?.down(reason, cause)
     for (const listener of this.#downListeners) listener(reason)
     return true
   }
+}
+
+function lostError (reason: CloseReason, cause: unknown): Error {
+  if (cause instanceof ProtocolError) return cause
+  return cause === undefined ? new ConnectionLostError(reason) : new ConnectionLostError(codeOf(cause), { cause })
 }

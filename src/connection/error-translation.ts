@@ -1,8 +1,8 @@
 import { BindAborted } from '../driver/argument.js'
 import { ChangedTypesError } from '../driver/execute-many.js'
-import { DriverServerError } from '../driver/postgres-js.js'
+import { ServerRefusal } from '../driver/server-refusal.js'
 import { Refusal } from '../codecs/encode.js'
-import { ConnectionLostError, ParameterCountError, QueryError, QueryTimeoutError, ValueError } from '../errors/errors.js'
+import { ConnectionLostError, ParameterCountError, ProtocolError, QueryError, QueryTimeoutError, ValueError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
 import { type Call, rowName } from '../query/call.js'
 
@@ -30,11 +30,12 @@ export function translate (error: unknown, { call, types = [], row = call.row, t
   if (error instanceof ChangedTypesError) {
     return { error: new QueryError('the types of the parameters changed during the batch: run it again'), means: 'nothing' }
   }
-  if (!(error instanceof DriverServerError)) {
+  if (error instanceof ProtocolError) return { error, means: 'lost' }
+  if (!(error instanceof ServerRefusal)) {
     const isOurs = error instanceof BindAborted || error instanceof Refusal
     return { error: new ConnectionLostError('while the statement was running', { cause: error }), means: isOurs ? 'nothing' : 'lost' }
   }
-  const serverError = new ServerError(error, call.statement.text, row)
+  const serverError = new ServerError(error.fields, call.statement.text, row)
   if (serverError.fatal) return { error: serverError, means: 'lost' }
   if (error.code === '25006') return { error: serverError, means: 'readOnly' }
   if (error.code === '08P01' && !types.includes(0) && types.length !== call.args.length) {

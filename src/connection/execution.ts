@@ -1,6 +1,7 @@
 import type { Argument } from '../driver/argument.js'
 import type { Request, Sender } from '../driver/request.js'
-import type { DriverAnswer, DriverResult } from '../driver/result.js'
+import type { DriverResult } from '../driver/result.js'
+import type { TransactionStatus } from '../driver/turn.js'
 import { AbortedError, QueryTimeoutError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
 import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
@@ -8,8 +9,24 @@ import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
 /** What a helper makes of the result. */
 export type Read<T> = (result: DriverResult, call: Call) => T
 
+/** How a call left the session, as the server told it. */
+export interface SessionOutcome {
+  readonly call: Call
+  readonly status: TransactionStatus
+  /** The command tags of what begins and ends transactions, in their order. */
+  readonly tags: readonly string[]
+  /** Where it failed. */
+  readonly error?: unknown
+}
+
 /** Is told, just before the caller is answered, that a call is over, and with which error. */
-export interface SettleListener { settled (error?: unknown): void }
+export interface SettleListener {
+  /** Whether calls follow one another in one session, in which a transaction may stay open. */
+  readonly isSession: boolean
+  settled (error?: unknown): void
+  /** What is wrong with how a call has left the session, if anything is: its caller gets that. */
+  objection (outcome: SessionOutcome): Error | undefined
+}
 
 /** Is told of a caller whose time is up while its statement may still be running. */
 export interface AbandonListener { abandoned (execution: Execution): void }
@@ -37,7 +54,7 @@ export abstract class Execution implements Expiring {
   #expired = false
   #settled = false
   #finished = false
-  #onFinished: (() => void) | undefined
+  #onFinished: Array<() => void> | undefined
 
   constructor (call: Call, reject: (error: unknown) => void, listener?: SettleListener) {
     this.call = call
@@ -48,6 +65,13 @@ export abstract class Execution implements Expiring {
   /** Whether the caller has its answer. */
   get settled (): boolean { return this.#settled }
   get signal (): AbortSignal | undefined { return this.call.options.signal }
+  /** Whether calls follow it in its session. */
+  get isInSession (): boolean { return this.#listener?.isSession !== false }
+
+  /** What is wrong with how it has left the session. */
+  objection (outcome: Omit<SessionOutcome, 'call'>): Error | undefined {
+    return this.call.internal === true ? undefined : this.#listener?.objection({ ...outcome, call: this.call })
+  }
 
   /** Starts the caller's clock, and listens to its signal. */
   watch (limit: Limit, owner: AbandonListener, deadlines: Deadlines): void {
@@ -101,19 +125,22 @@ export abstract class Execution implements Expiring {
   /** The server is done with it. */
   finish (): void {
     this.#finished = true
-    this.#onFinished?.()
+    if (this.#onFinished !== undefined) for (const resolve of this.#onFinished) resolve()
   }
+
+  /** Whether the server is done with it. */
+  get isFinished (): boolean { return this.#finished }
 
   /** Resolves when the server is done with it. */
   whenFinished (): Promise<void> {
     if (this.#finished) return Promise.resolve()
-    return new Promise((resolve) => { this.#onFinished = resolve })
+    return new Promise((resolve) => { (this.#onFinished ??= []).push(resolve) })
   }
 }
 
 /** Is told what the driver answers to a statement. */
 export interface StatementOwner extends AbandonListener {
-  answered (execution: StatementExecution, answer: DriverAnswer, request: Request): void
+  answered (execution: StatementExecution, result: DriverResult, request: Request): void
   failed (execution: StatementExecution, error: unknown, request: Request): void
 }
 
@@ -138,8 +165,8 @@ export class StatementExecution extends Execution implements Sender {
   readonly holder = 'statement'
   /** The wrapped arguments, kept for when the statement has to be sent again. */
   args: Array<Argument | null> | undefined
-  /** What goes to the server right before it, as one group with it: if that fails, the server skips it. */
-  prefix: Buffer | undefined
+  /** A statement of ours right before it, as one group with it: if that fails, the server skips it. */
+  before: string | undefined
   /** How often its statement was described again. */
   renewals = 0
   /** What hears of the driver's answer: the executor that sends it. */
@@ -154,7 +181,7 @@ export class StatementExecution extends Execution implements Sender {
   /** It has a connection. */
   served ({ connection }: { readonly connection: StatementRunner }): void { connection.start(this) }
 
-  answered (answer: DriverAnswer, request: Request): void { this.owner?.answered(this, answer, request) }
+  answered (result: DriverResult, request: Request): void { this.owner?.answered(this, result, request) }
 
   failed (error: unknown, request: Request): void { this.owner?.failed(this, error, request) }
 

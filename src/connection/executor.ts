@@ -1,14 +1,12 @@
 import { Refusal } from '../codecs/encode.js'
 import type { Config } from '../config/config.js'
 import { BindAborted, toArguments, writeArguments } from '../driver/argument.js'
-import { restoreNames } from '../driver/column-names.js'
-import { type Driver, DriverServerError, type DriverTypes } from '../driver/postgres-js.js'
-import { Request } from '../driver/request.js'
-import type { DriverAnswer, DriverResult } from '../driver/result.js'
-import { needsReading, readUnread, repairRows, unknownColumns } from '../driver/result-repair.js'
-import { AbortedError, ConnectionLostError, QueryError, ValueError } from '../errors/errors.js'
+import type { Driver, DriverTypes } from '../driver/postgres-js.js'
+import { CopyStarted, Request } from '../driver/request.js'
+import type { DriverResult } from '../driver/result.js'
+import { ServerRefusal } from '../driver/server-refusal.js'
+import { AbortedError, QueryError, ValueError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
-import { unsyncedStatement } from '../protocol/message-writer.js'
 import { type Call, isSimple } from '../query/call.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { translate } from './error-translation.js'
@@ -16,6 +14,7 @@ import type { Execution, StatementExecution, StatementOwner } from './execution.
 import type { InFlight } from './in-flight.js'
 import { isStale, type PreparedStatements } from './prepared-statements.js'
 import type { Session } from './session.js'
+import { errorOf, noteChanges, objectionTo } from './session-changes.js'
 import { StaleStatements } from './stale-statements.js'
 import { learnTypes } from './type-lookup.js'
 
@@ -26,6 +25,8 @@ const MOST_SENDS = 4
 export interface ExecutorEvents {
   /** Whether statements may be sent: never on a dead socket (postgres.js #1066). */
   readonly isUsable: boolean
+  /** What a call learns of a connection that is not usable any more. */
+  readonly lostError: Error
   /** Nothing is in flight any more. Called before the last caller is answered, so that its next call finds it free. */
   drained (now: number): void
   /** Nobody waits for the statement that the server is running. `isLate`: it should have ended by a limit of its own. */
@@ -58,6 +59,8 @@ export class Executor implements StatementOwner {
   readonly #prepared: PreparedStatements
   readonly #events: ExecutorEvents
   readonly #stale: StaleStatements
+  /** Whether a call was given up that may be in flight. */
+  #hasAbandoned = false
 
   constructor ({ driver, types, config, deadlines, session, inFlight, prepared, events }: ExecutorParts) {
     this.#driver = driver
@@ -82,8 +85,8 @@ export class Executor implements StatementOwner {
   }
 
   /**
-   * Runs a statement with one of ours right before it. False, with nothing done, unless it can be sent at once: with a
-   * statement that has yet to be described, the driver would take the answers to both for those of a script.
+   * Runs a statement with one of ours right before it. False, with nothing done, unless it can be sent at once: the driver
+   * describes an unknown statement in a write of its own.
    */
   runBehind (text: string, execution: StatementExecution): boolean {
     const { call } = execution
@@ -96,7 +99,7 @@ export class Executor implements StatementOwner {
     } catch {
       return false // it will be refused when it is run by itself
     }
-    execution.prefix = unsyncedStatement(text)
+    execution.before = text
     this.run(execution)
     return true
   }
@@ -111,7 +114,7 @@ export class Executor implements StatementOwner {
     const { signal, timeout } = execution.call.options
     execution.startedAt = now
     this.#inFlight.add(execution)
-    if (!this.#events.isUsable) this.end(execution, new ConnectionLostError('it was closed before'))
+    if (!this.#events.isUsable) this.end(execution, this.#events.lostError)
     else if (signal?.aborted === true) this.end(execution, new AbortedError({ cause: signal.reason }))
     else {
       const { usualLimit } = this.#session.timeout
@@ -143,11 +146,8 @@ export class Executor implements StatementOwner {
   /** Asks the server something on behalf of a call, behind all that is in flight. */
   async #ask (execution: Execution, text: string): Promise<DriverResult> {
     for (;;) {
-      this.toTheEnd(execution)
       try {
-        const result = await this.#driver.ask(text) as DriverResult
-        repairRows(result) // the statement before it may have failed midway through its rows
-        return result
+        return await this.#driver.ask(text, {}, execution)
       } catch (error) {
         const translated = this.translate(execution, error)
         if (!wasHitByAccident(execution, translated)) throw translated
@@ -156,26 +156,25 @@ export class Executor implements StatementOwner {
     }
   }
 
-  /** What is sent for it now will be answered after all others. */
-  toTheEnd (execution: Execution): void {
-    this.#inFlight.moveToEnd(execution)
-    this.#cancelAbandoned()
-  }
-
-  #cancelAbandoned (): void {
-    if (this.#inFlight.oldest?.settled === true) this.#events.abandoned(false)
-  }
-
   /** Nobody waits for it any more. If it is not its turn yet, it is cancelled when it is. */
   abandoned (execution: Execution): void {
-    if (this.#inFlight.oldest === execution) this.#events.abandoned(execution.isLate)
+    this.#hasAbandoned = true
+    if (this.#inFlight.running === execution) this.#events.abandoned(execution.isLate)
+  }
+
+  /** The server works on something else now. */
+  running (): void {
+    if (this.#hasAbandoned && this.#inFlight.running?.settled === true) this.#events.abandoned(false)
   }
 
   #send (execution: StatementExecution): void {
-    const { call, prefix } = execution
+    const { call, before } = execution
     const { statement, mode, options: { prepare: wish } } = call
     const types = this.#prepared.typesOf(statement.text)
-    if (this.#inFlight.size > 1) this.toTheEnd(execution)
+    if (this.#prepared.isGone(statement.text)) {
+      const renewed = this.#prepared.renew(statement, call.args.length, execution).catch((error) => { throw this.translate(execution, error) })
+      return this.after(execution, renewed, () => this.#send(execution))
+    }
     execution.sends++
     try {
       execution.args ??= toArguments(call.args, statement, call.row)
@@ -189,45 +188,43 @@ export class Executor implements StatementOwner {
     const simple = mode === 'script' && isSimple(call)
     const prepare = !simple && this.#prepares && wish !== false &&
       (types !== undefined || ((wish === true || statement.uses > 1) && !this.#prepared.isFull))
-    const onSending = prefix && (() => this.#driver.prefix(prefix))
     const kind = { prepare, simple, values: mode === 'values' }
-    this.#driver.send(new Request({ strings: statement.strings, args: execution.args, kind }, execution, onSending))
+    this.#driver.send(new Request({ strings: statement.strings, args: execution.args, kind, subject: execution, before }, execution))
   }
 
-  answered (execution: StatementExecution, answer: DriverAnswer, request: Request): void {
-    if (!Array.isArray(answer)) {
-      const error = new QueryError('COPY FROM STDIN and TO STDOUT are not supported')
-      execution.fail(error) // the others are told that the connection is lost
-      this.#events.broken('copy')
-      return this.end(execution, error)
-    }
-    this.#prepared.remember(execution.call.statement, request)
-    this.#inFlight.measure(execution, this.#driver.writtenAt)
-    const results = 'command' in answer ? [answer] : answer
-    for (const result of results) if (result.length > 0 && !(0 in result)) repairRows(result)
-    const result = results.at(-1)
+  answered (execution: StatementExecution, result: DriverResult, request: Request): void {
     const { statement } = execution.call
-    if (statement.mayLeaveState) this.#session.ran(execution.call)
-    if (!this.#session.timeout.isUsual) this.#session.timeout.hasRun(statement.text, result?.command)
-    if (result === undefined) return this.end(execution, new QueryError('the server answered nothing'))
+    this.#prepared.remember(statement, request)
+    this.#inFlight.measure(execution, this.#driver.writtenAt)
+    noteChanges(execution, request, this.#session, this.#prepared)
+    if (!this.#session.timeout.isUsual) this.#session.timeout.hasRun(statement.text, result.command)
+    const objection = objectionTo(execution, request)
+    if (objection !== undefined) return this.#endWith(execution, objection)
+    const { reader, unknown } = request
+    if (reader === undefined || unknown === undefined) return this.#deliver(execution, result)
     const { registry } = this.#types
-    if (!this.#types.hasLate || !needsReading(result, registry)) return this.#deliver(execution, result)
-    const unknown = unknownColumns(result, registry)
     const read = (): void => {
-      readUnread(result, registry)
+      reader.readUnknown(result.rows, unknown, registry)
       this.#deliver(execution, result)
     }
-    if (unknown.length === 0) read()
-    else this.after(execution, this.learn(execution, unknown), read)
+    const toLearn = reader.typesToLearn(registry)
+    if (toLearn.length === 0) read()
+    else this.after(execution, this.learn(execution, toLearn), read)
+  }
+
+  /** A call that may not leave the session as it has. If nothing comes after it, its transaction ends here. */
+  #endWith (execution: StatementExecution, error: Error): void {
+    if (execution.isInSession || this.#session.transaction === 'none') return this.end(execution, error)
+    this.after(execution, this.#ask(execution, 'ROLLBACK'), () => this.end(execution, error))
   }
 
   #deliver (execution: StatementExecution, result: DriverResult): void {
-    if (this.#driver.hasStandIns) restoreNames(result, result.columns ?? [])
     this.leave(execution)
     execution.succeed(result)
   }
 
   failed (execution: StatementExecution, error: unknown, request: Request): void {
+    if (error instanceof CopyStarted) return this.#refuseCopy(execution)
     const types = request.statement?.types
     // Of one without parameters it cannot be told whether it got as far as that.
     if (types !== undefined && types.length > 0) this.#prepared.remember(execution.call.statement, request)
@@ -236,11 +233,21 @@ export class Executor implements StatementOwner {
     if (wasBinding && !execution.settled) return this.#sendAgainAfterBind(execution, types ?? [])
     const translated = this.translate(execution, error, types)
     if (!(translated instanceof ServerError)) return this.end(execution, translated)
-    if (wasHitByAccident(execution, translated)) return this.#send(execution)
+    if (execution.call.statement.mayBePipelined && wasHitByAccident(execution, translated)) return this.#send(execution)
+    noteChanges(execution, request, this.#session, this.#prepared)
+    const seen = errorOf(execution, request, translated)
+    if (seen !== translated || (request.status !== 'none' && !execution.isInSession)) return this.#endWith(execution, seen)
     const stale = isStale(error)
-    const mayBeStale = stale || (execution.prefix === undefined && /^(22|42|XX000)/.test(translated.code))
+    const mayBeStale = stale || (execution.before === undefined && /^(22|42|XX000)/.test(translated.code))
     if (mayBeStale) this.#sendAgainIfStale(execution, types, translated, stale)
     else this.end(execution, translated)
+  }
+
+  #refuseCopy (execution: StatementExecution): void {
+    const error = new QueryError('COPY FROM STDIN and TO STDOUT are not supported')
+    execution.fail(error) // the others are told that the connection is lost
+    this.#events.broken('copy')
+    this.end(execution, error)
   }
 
   /** Nothing was executed. Either an argument cannot be sent, or a type is unknown, or the statement was stale. */
@@ -259,7 +266,6 @@ export class Executor implements StatementOwner {
   #sendAgainIfStale (execution: StatementExecution, types: readonly number[] | undefined, error: unknown, isStale = false): void {
     const remedy = this.#stale.remedyFor(execution, types, isStale)
     if (remedy === undefined) return this.end(execution, error)
-    this.toTheEnd(execution)
     remedy.then((mayRunAgain) => mayRunAgain && !execution.settled ? this.#send(execution) : this.end(execution, error))
   }
 
@@ -267,8 +273,8 @@ export class Executor implements StatementOwner {
   translate (execution: Execution, error: unknown, types?: readonly number[], row?: number): unknown {
     const took = performance.now() - execution.startedAt
     const { error: translated, means } = translate(error, { call: execution.call, types, row, took, limit: this.#session.timeout.current })
-    if (error instanceof DriverServerError) this.#session.ran(execution.call)
-    if (means === 'lost') this.#events.broken('lost', error instanceof DriverServerError ? translated : error)
+    if (error instanceof ServerRefusal && execution.call.internal !== true && execution.call.statement.mayLeaveState) this.#session.ran()
+    if (means === 'lost') this.#events.broken('lost', error instanceof ServerRefusal ? translated : error)
     else if (means === 'readOnly') this.#session.refusedToWrite()
     return translated
   }
@@ -281,14 +287,14 @@ export class Executor implements StatementOwner {
 
   /** The server is done with a call: called before its caller is answered. */
   leave (execution: Execution): void {
-    const left = this.#inFlight.remove(execution)
     execution.finish()
-    if (left === 0) this.#events.drained(this.#inFlight.now(execution))
-    else this.#cancelAbandoned()
+    if (this.#inFlight.remove(execution) > 0) return
+    this.#hasAbandoned = false
+    this.#events.drained(this.#inFlight.now(execution))
   }
 }
 
-/** Whether a cancel that was meant for a neighbour hit it. It had no effect then, and runs again. */
+/** Whether a cancel that was meant for a neighbour hit it: what has no effect runs again then. */
 function wasHitByAccident (execution: Execution, error: unknown): boolean {
   return error instanceof ServerError && error.code === '57014' && execution.exposed && !execution.settled && execution.sends < MOST_SENDS
 }

@@ -1,9 +1,12 @@
-import type { Execution } from './execution.js'
+import type { Driver } from '../driver/postgres-js.js'
+import { Execution } from './execution.js'
 import type { Lag } from '../query/latency.js'
 
-/** The calls that are in flight on one connection, in the order in which the driver will answer them. */
+/** The calls that are in flight on one connection. Which of them the server is running is for the owner of the socket to say. */
 export class InFlight {
-  readonly #executions: Array<Execution> = []
+  /** An array and not a Set, which makes a new table for every few that come and go: 1 µs of garbage collection for each query. */
+  readonly #executions: Execution[] = []
+  readonly #driver: Driver
   readonly #lag: Lag
   /** Whether a cancel is on its way to the server: it may hit any of them. */
   #cancelling = false
@@ -12,11 +15,18 @@ export class InFlight {
   #firstSentAt = 0
   #answered = 0
 
-  constructor (lag: Lag) { this.#lag = lag }
+  constructor (driver: Driver, lag: Lag) {
+    this.#driver = driver
+    this.#lag = lag
+  }
 
   get size (): number { return this.#executions.length }
-  /** What the server is running, as far as is known here. */
-  get oldest (): Execution | undefined { return this.#executions[0] }
+  /** The call for which the server is running something. */
+  get running (): Execution | undefined {
+    const subject = this.#driver.running?.subject
+    return subject instanceof Execution ? subject : undefined
+  }
+
   get isCancelling (): boolean { return this.#cancelling }
 
   add (execution: Execution): void {
@@ -30,13 +40,6 @@ export class InFlight {
     if (index === 0) this.#executions.shift()
     else if (index !== -1) this.#executions.splice(index, 1)
     return this.#executions.length
-  }
-
-  /** What is sent for it now will be answered after all others. */
-  moveToEnd (execution: Execution): void {
-    if (this.#executions.length === 1) return
-    this.remove(execution)
-    this.#executions.push(execution)
   }
 
   /** A cancel is on its way, or not any more. */

@@ -1,4 +1,5 @@
-import { type Driver, DriverServerError } from '../driver/postgres-js.js'
+import type { Driver } from '../driver/postgres-js.js'
+import { ServerRefusal } from '../driver/server-refusal.js'
 import type { Request } from '../driver/request.js'
 import type { Statement } from '../query/statement.js'
 
@@ -11,6 +12,8 @@ export class PreparedStatements {
   readonly #types = new Map<string, readonly number[]>()
   /** Those that are just being prepared again. */
   readonly #renewals = new Map<string, Promise<void>>()
+  /** Those that the server has not any more, although the driver thinks that it has. */
+  readonly #gone = new Set<string>()
 
   constructor (driver: Driver) { this.#driver = driver }
 
@@ -18,6 +21,14 @@ export class PreparedStatements {
   has (text: string): boolean { return this.#types.has(text) }
   typesOf (text: string): readonly number[] | undefined { return this.#types.get(text) }
   isRenewing (text: string): boolean { return this.#renewals.has(text) }
+  /** Whether it has to be prepared again before it is run. */
+  isGone (text: string): boolean { return this.#gone.has(text) }
+
+  /** The server has dropped all of them. */
+  forgetAll (): void {
+    for (const text of this.#types.keys()) this.#gone.add(text)
+    this.#types.clear()
+  }
 
   /** The driver binds this statement at once from now on, so its types must be known here before it is sent again. */
   remember ({ text }: Statement, { prepare, statement }: Request): void {
@@ -25,9 +36,12 @@ export class PreparedStatements {
   }
 
   /** Has a stale statement prepared again: once, however many calls have found out. If it fails, the statement is dropped. */
-  renew ({ text, strings }: Statement, parameters: number): Promise<void> {
-    const renewal = this.#renewals.get(text) ?? this.#driver.describe(strings, new Array<null>(parameters).fill(null), true)
-      .then((types) => { this.#types.set(text, types) })
+  renew ({ text, strings }: Statement, parameters: number, subject: object): Promise<void> {
+    const renewal = this.#renewals.get(text) ?? this.#driver.typesOf(strings, parameters, true, subject)
+      .then((types) => {
+        this.#types.set(text, types)
+        this.#gone.delete(text)
+      })
       .finally(() => this.#renewals.delete(text))
     this.#types.delete(text)
     this.#renewals.set(text, renewal)
@@ -40,6 +54,7 @@ const STALE_ROUTINES = new Set<unknown>(['FetchPreparedStatement', 'RevalidateCa
 
 /** Whether the server refused a prepared statement as stale. A function that it calls may raise the same, with a context. */
 export function isStale (error: unknown): boolean {
-  if (!(error instanceof DriverServerError) || !STALE_ROUTINES.has(error.routine)) return false
-  return error.where === undefined || /^(unnamed )?portal /.test(error.where)
+  if (!(error instanceof ServerRefusal)) return false
+  const { routine, where } = error.fields
+  return STALE_ROUTINES.has(routine) && (where === undefined || /^(unnamed )?portal /.test(where))
 }

@@ -1,5 +1,6 @@
 import type { TargetSessionAttrs } from '../config/options.js'
-import { type Driver, DriverServerError } from '../driver/postgres-js.js'
+import type { Driver } from '../driver/postgres-js.js'
+import { ServerRefusal } from '../driver/server-refusal.js'
 import { ServerError } from '../errors/server-error.js'
 import type { DriverResult } from '../driver/result.js'
 
@@ -29,19 +30,17 @@ export class WrongServerError extends Error {
 }
 
 /** The answer to `SERVER_QUERY`. */
-export function readServerInfo ([row]: DriverResult): ServerInfo {
+export function readServerInfo ({ rows: [row] }: DriverResult): ServerInfo {
   const { standby, read_only: readOnly, pid, places, reserved } = row as Record<string, unknown>
   return { standby: standby === true, readOnly: readOnly === true, pid: Number(pid), places: Number(places), reserved: Number(reserved) }
 }
 
-/** The first exchange with a server. Rejects with `ServerError` or the driver's error. */
-export async function greet (driver: Driver): Promise<{ server: ServerInfo, backend: { pid: number, secret: number } }> {
+/** What is asked of a server that has let us in. Rejects with `ServerError` or the driver's error. */
+export async function greet (driver: Driver): Promise<ServerInfo> {
   try {
-    const result = await driver.ask(SERVER_QUERY, { simple: true })
-    if ('command' in result && result.state !== null) return { server: readServerInfo(result), backend: result.state }
-    throw new Error('the server did not identify its backend')
+    return readServerInfo(await driver.ask(SERVER_QUERY, { simple: true }))
   } catch (error) {
-    throw error instanceof DriverServerError ? new ServerError(error) : error
+    throw error instanceof ServerRefusal ? new ServerError(error.fields) : error
   }
 }
 

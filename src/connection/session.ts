@@ -1,4 +1,5 @@
-import type { Call } from '../query/call.js'
+import type { SocketOwner } from '../driver/socket-owner.js'
+import type { TransactionStatus } from '../driver/turn.js'
 import type { ServerInfo } from './server-info.js'
 import { StatementTimeout } from './statement-timeout.js'
 
@@ -10,33 +11,39 @@ import { StatementTimeout } from './statement-timeout.js'
 export const RESET_SESSION = `ROLLBACK; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *;
 SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES`
 
-/** What the server's session of one connection is like, as far as is known here. */
+/** What the server's session of one connection is like, as the server tells it, and as far as texts do. */
 export class Session {
   readonly timeout: StatementTimeout
-  // Fields and not getters, because each release of a connection looks at them; only this class writes them.
-  /** Whether it may hold something that its next user must not meet. */
-  isDirty = false
+  // A field and not a getter, because each release of a connection looks at it; only this class writes it.
   /** Whether its server could be written to at first, and has refused to since: it may have been demoted. */
   isDoubtful = false
+  readonly #owner: SocketOwner
   #server: ServerInfo | undefined
   #isPooled = false
   #hasState = false
   #inTransaction = false
 
   /** `commandTimeout`: the seconds that its statement_timeout was set to when connecting. */
-  constructor (commandTimeout: number) { this.timeout = new StatementTimeout(commandTimeout) }
+  constructor (owner: SocketOwner, commandTimeout: number) {
+    this.#owner = owner
+    this.timeout = new StatementTimeout(commandTimeout)
+  }
 
   /** What its server said about itself when it was opened, or looked at last. */
   get server (): ServerInfo | undefined { return this.#server }
   /** Whether a pooler is in between, which has sessions of its own: the process that answers is not the one that was announced. */
   get isPooled (): boolean { return this.#isPooled }
-  /** Whether a transaction of ours may be open. */
+  /** Whether a transaction is open, as the last ReadyForQuery told it. */
+  get transaction (): TransactionStatus { return this.#owner.transaction }
+  /** Whether `transaction(…)` has the session, which ends only when its function does. */
   get inTransaction (): boolean { return this.#inTransaction }
+  /** Whether it may hold something that its next user must not meet. */
+  get isDirty (): boolean { return this.#hasState || this.#owner.transaction !== 'none' }
 
-  /** The first answer of a server, on the connection of the backend `pid`. */
-  opened (server: ServerInfo, pid: number): void {
+  /** The first answer of a server, on the connection of the backend `pid`, if the server named one. */
+  opened (server: ServerInfo, pid: number | undefined): void {
     this.#server = server
-    this.#isPooled = server.pid !== pid
+    this.#isPooled = pid !== undefined && server.pid !== pid
     // The session may be another one for each transaction: nothing is set in it.
     if (this.#isPooled) this.timeout.leaveToClock()
   }
@@ -45,29 +52,14 @@ export class Session {
   looked (server: ServerInfo): void { this.#server = server }
 
   /** What was done to it so far belongs to it: it is how every new one begins. */
-  begin (): void {
-    this.#hasState = false
-    this.isDirty = this.#inTransaction
-  }
+  begin (): void { this.#hasState = false }
 
-  /** A statement has run, or failed: if it is a script, possibly inside a transaction that it began itself. */
-  ran ({ internal, statement }: Call): void {
-    if (internal !== true && statement.mayLeaveState) {
-      this.#hasState = true
-      this.isDirty = true
-    }
-  }
+  /** Something has run that may leave something behind. */
+  ran (): void { this.#hasState = true }
 
-  /** From before BEGIN, which may work without an answer reaching us, until the server has said that it is over. */
-  transactionBegins (): void {
-    this.#inTransaction = true
-    this.isDirty = true
-  }
+  transactionBegins (): void { this.#inTransaction = true }
 
-  transactionEnded (): void {
-    this.#inTransaction = false
-    this.isDirty = this.#hasState
-  }
+  transactionEnded (): void { this.#inTransaction = false }
 
   refusedToWrite (): void { this.isDoubtful = this.#server?.readOnly === false }
 
@@ -77,8 +69,6 @@ export class Session {
   /** It is what it was after connecting. */
   wasReset (): void {
     this.#hasState = false
-    this.#inTransaction = false
-    this.isDirty = false
     this.timeout.reset()
   }
 }

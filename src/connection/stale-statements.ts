@@ -23,23 +23,23 @@ export class StaleStatements {
    * nothing does. `isStale`: the server itself has said so; otherwise the statement may just be, and is described to find out.
    */
   remedyFor (execution: StatementExecution, types: readonly number[] | undefined, isStale: boolean): Promise<boolean> | undefined {
-    const { call: { statement }, args, prefix } = execution
+    const { call: { statement }, args, before } = execution
     const known = this.#prepared.typesOf(statement.text)
     const wasPrepared = known !== undefined || this.#prepared.isRenewing(statement.text)
     const mayRenew = args !== undefined && types !== undefined && wasPrepared && execution.renewals < MOST_RENEWALS
     // It failed in the transaction that travelled with it, or may have had effects (CALL), or is ours: it runs only once.
-    if (prefix !== undefined || (mayRenew && !statement.isPlanned)) return isStale ? this.#drop(execution, types?.length ?? 0) : undefined
+    if (before !== undefined || (mayRenew && !statement.isPlanned)) return isStale ? this.#drop(execution, types?.length ?? 0) : undefined
     if (!mayRenew) return undefined
     execution.renewals++
     execution.args = undefined
     // Another call found out before.
     if (known !== undefined && known !== types) return Promise.resolve(true)
-    return isStale ? this.#renew(execution, types.length) : this.#renewIfChanged(execution, types, args)
+    return isStale ? this.#renew(execution, types.length) : this.#renewIfChanged(execution, types)
   }
 
-  async #renewIfChanged (execution: StatementExecution, types: readonly number[], args: StatementExecution['args'] = []): Promise<boolean> {
+  async #renewIfChanged (execution: StatementExecution, types: readonly number[]): Promise<boolean> {
     try {
-      const now = await this.#driver.describe(execution.call.statement.strings, args, false)
+      const now = await this.#driver.typesOf(execution.call.statement.strings, types.length, false, execution)
       if (execution.settled || !now.some((oid, index) => oid !== types[index])) return false
     } catch {
       return false
@@ -47,9 +47,9 @@ export class StaleStatements {
     return await this.#renew(execution, types.length)
   }
 
-  async #renew ({ call: { statement } }: StatementExecution, parameters: number): Promise<boolean> {
+  async #renew (execution: StatementExecution, parameters: number): Promise<boolean> {
     try {
-      await this.#prepared.renew(statement, parameters)
+      await this.#prepared.renew(execution.call.statement, parameters, execution)
       return true
     } catch {
       return false

@@ -1,30 +1,31 @@
+import { TLSSocket } from 'node:tls'
 import type { TargetSessionAttrs } from '../config/options.js'
 import { Connection, type ConnectionParts } from '../connection/connection.js'
 import { Driver } from '../driver/postgres-js.js'
+import { SocketOwner } from '../driver/socket-owner.js'
 import { OptionError } from '../errors/errors.js'
-import { wasBusySince } from '../timing/late-timer.js'
+import { FairTimer } from '../timing/fair-timer.js'
 import type { HostOrder } from './host-order.js'
 import { orAborted } from '../timing/abortable.js'
 import { checkServer } from '../connection/server-info.js'
 import { ResponseWatch } from './response-watch.js'
 import type { StartupParameters } from './startup-parameters.js'
+import { authenticate, type Credentials, isLoopback } from './authentication.js'
+import type { Backend } from '../protocol/cancel-request.js'
+import type { SaltedPasswords } from '../protocol/scram.js'
 import { connectSocket } from '../protocol/socket.js'
 import type { Host } from '../config/target.js'
 
 /** A connect took longer than it may. */
 export class ConnectTimeoutError extends Error {
   readonly code = 'CONNECT_TIMEOUT'
-  /** Whether this process was busy when the time was up, so that an answer may have arrived unread. */
-  readonly wasBusy: boolean
 
-  constructor (seconds: number, wasBusy: boolean) {
-    super(`no connection within ${seconds} s`)
-    this.wasBusy = wasBusy
-  }
+  constructor (seconds: number) { super(`no connection within ${seconds} s`) }
 }
 
 /** What all connections of a pool have in common. */
-export type ConnectParts = Omit<ConnectionParts, 'socket' | 'driver' | 'host'> & {
+export type ConnectParts = Omit<ConnectionParts, 'owner' | 'backend' | 'driver' | 'host'> & {
+  salted: SaltedPasswords
   startupParameters: StartupParameters
   /** Runs on the new connection before the pool gets it. */
   onConnect: ((connection: Connection) => unknown) | undefined
@@ -59,7 +60,7 @@ export async function openConnection (parts: ConnectParts, limits: ConnectLimits
           connectTo(host, wanted, parts, { parameters, watch, limit })))
       } catch (error) {
         failure = error
-        if (error instanceof ConnectTimeoutError && !error.wasBusy) watch.timedOut()
+        if (error instanceof ConnectTimeoutError) watch.timedOut()
       } finally {
         watch.stop()
       }
@@ -76,15 +77,20 @@ interface Attempt {
 
 async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, attempt: Attempt): Promise<Connection> {
   const { parameters, watch, limit } = attempt
-  const { config, types } = parts
-  const { user, database, prepare } = config
+  const { config, types, salted } = parts
+  const { user, database, prepare, requireAuth } = config
   // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.
   const password = await orAborted(limit, async () => config.password())
   if (typeof password !== 'string') throw new OptionError('option password: the function must return a string')
   watch.start()
   const socket = await connectSocket(host, config.ssl, limit)
-  const driver = new Driver({ socket, user, password, database, prepare, parameters, types })
-  const connection = new Connection({ ...parts, socket, driver, host })
+  const owner = new SocketOwner(socket)
+  const isPrivate = socket instanceof TLSSocket || isLoopback(socket.remoteAddress)
+  const backend = await letIn(owner, limit, { user, database, password, parameters, requireAuth, isPrivate, salted })
+  const driver = new Driver({ owner, prepare, types })
+  // The name of the host may stand for other addresses too.
+  const address = socket.remoteAddress === undefined ? {} : { address: socket.remoteAddress }
+  const connection = new Connection({ ...parts, owner, driver, backend, host: { ...host, ...address } })
   try {
     const server = await orAborted(limit, () => connection.greet())
     watch.answered()
@@ -94,6 +100,16 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
   } catch (error) {
     connection.destroy('lost', error)
     await connection.gone
+    throw error
+  }
+}
+
+/** Authenticates. If that fails, the socket is closed. */
+async function letIn (owner: SocketOwner, limit: AbortSignal, credentials: Credentials): Promise<Backend | undefined> {
+  try {
+    return await orAborted(limit, () => authenticate(owner, credentials))
+  } catch (error) {
+    owner.destroy()
     throw error
   }
 }
@@ -110,15 +126,14 @@ async function prepareSession (connection: Connection, onConnect: ConnectParts['
 /** Runs `work` with a signal that fires after `seconds`, or with `parent`. */
 async function within<T> (seconds: number, parent: AbortSignal, work: (limit: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
-  const due = performance.now() + seconds * 1000
-  const expire = (): void => controller.abort(new ConnectTimeoutError(seconds, wasBusySince(due)))
-  const timer = seconds === 0 ? undefined : setTimeout(expire, seconds * 1000)
+  const expire = (): void => controller.abort(new ConnectTimeoutError(seconds))
+  const timer = seconds === 0 ? undefined : new FairTimer(seconds * 1000, expire)
   const onAbort = (): void => controller.abort(parent.reason)
   parent.addEventListener('abort', onAbort)
   try {
     return await work(controller.signal)
   } finally {
-    clearTimeout(timer)
+    timer?.clear()
     parent.removeEventListener('abort', onAbort)
   }
 }

@@ -1,4 +1,4 @@
-import { wasBusySince } from '../timing/late-timer.js'
+import { FairTimer } from '../timing/fair-timer.js'
 import type { HostOrder } from './host-order.js'
 import type { Host } from '../config/target.js'
 
@@ -10,7 +10,7 @@ export class ResponseWatch {
   readonly #host: Host
   readonly #hosts: HostOrder
   readonly #onUnresponsive: () => void
-  #timer: NodeJS.Timeout | undefined
+  #timer: FairTimer | undefined
   /** Whether the server was asked, and has not answered yet. */
   #isWaiting = false
 
@@ -23,13 +23,11 @@ export class ResponseWatch {
   /** It is asked now. */
   start (): void {
     this.#isWaiting = true
-    clearTimeout(this.#timer)
-    const due = performance.now() + RESPONSE_TIMEOUT * 1000
-    this.#timer = setTimeout(() => {
-      if (wasBusySince(due)) return this.start()
+    this.#timer?.clear()
+    this.#timer = new FairTimer(RESPONSE_TIMEOUT * 1000, () => {
       this.#hosts.wasUnresponsive(this.#host)
       this.#onUnresponsive()
-    }, RESPONSE_TIMEOUT * 1000)
+    })
   }
 
   answered (): void {
@@ -41,5 +39,5 @@ export class ResponseWatch {
   /** The connect took longer than it may. Before the server was asked, or after its answer, something else took so long. */
   timedOut (): void { if (this.#isWaiting) this.#hosts.wasUnresponsive(this.#host) }
 
-  stop (): void { clearTimeout(this.#timer) }
+  stop (): void { this.#timer?.clear() }
 }

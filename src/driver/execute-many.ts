@@ -1,9 +1,10 @@
-import type { Duplex } from 'node:stream'
-import { assignableName, restoreNames } from './column-names.js'
+import type { TypeRegistry } from '../codecs/type-registry.js'
 import type { ServerErrorFields } from '../errors/server-error.js'
+import { readColumns, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import { MessageWriter } from '../protocol/message-writer.js'
-import { MessageReader, readColumns, readCount, readError, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
-import { readRow, type RowColumn } from './row-reader.js'
+import { RowReader } from './row-reader.js'
+import type { SocketOwner } from './socket-owner.js'
+import { Turn, unexpected } from './turn.js'
 
 /** Executions until the first answer is asked for, and at most. */
 const FIRST_GROUP = 16
@@ -17,9 +18,8 @@ const GROUP_TIME = 5
  * To the server it is the same as one execution after the other: each takes its snapshot, its triggers fire at its
  * end, `current_query()` and `statement_timestamp()` are its own, and `statement_timeout` starts again. But the driver
  * ends each execution with a Sync, for which the server has to write to the socket, and makes a query and a promise
- * of each: that is half of the time of a batch, and more. So for as long as a pipeline runs, its messages are written
- * and read here, on the socket of a driver that has nothing in flight. For a connection in a transaction only: what
- * comes after an error is skipped, and what came before has to be undone.
+ * of each: that is half of the time of a batch, and more. For a connection in a transaction only: what comes after an
+ * error is skipped, and what came before has to be undone.
  *
  * The server keeps its answers until a buffer is full. So that it is known to be at work, it is asked for them after a
  * group of executions: few where they are slow, and one where the caller's clock is the only one that watches them.
@@ -32,8 +32,8 @@ export interface Executions {
   readonly executions: number
   /** The parameters of an execution in their text form; asked for when it is sent, so that the server works in the meantime. */
   readonly parametersOf: (index: number) => ReadonlyArray<string | null>
-  /** How a column of some type is read. */
-  readonly parserOf: (type: number) => ((text: string) => unknown) | undefined
+  /** How the columns are read. */
+  readonly registry: TypeRegistry
   /** Told that some executions are done. */
   readonly onProgress?: () => void
   /** Whether it has to be told of each. */
@@ -59,91 +59,67 @@ export class RefusedExecutionError extends Error {
   }
 }
 
-/** The server answered what cannot be: the connection is of no use any more. */
-export class ProtocolError extends Error {}
-
 /** The types of the parameters are no longer those that the values were written for. */
 export class ChangedTypesError extends Error {}
 
 /**
- * Runs a pipeline on an idle driver's socket. Rejects with `RefusedExecutionError`, `ChangedTypesError` or, where the
- * socket cannot be used any more, with `ProtocolError`; with what `parametersOf` throws if what came before it works. If the
- * connection ends, it does not settle.
+ * Runs a pipeline in a turn of its own. Rejects with `RefusedExecutionError` or `ChangedTypesError`; with what `parametersOf`
+ * throws if what came before it works. If the connection ends, it does not settle. `subject`: on whose behalf.
  */
-export function runExecutions (socket: Duplex, pipeline: Executions): Promise<ExecutionsResult> {
+export function runExecutions (owner: SocketOwner, pipeline: Executions, subject?: object): Promise<ExecutionsResult> {
   return new Promise((resolve, reject) => {
-    const driver = socket.listeners('data') as Array<(piece: Buffer) => void>
-    const run = new Run(pipeline, (part) => socket.write(part), (message) => {
-      for (const listener of driver) listener(message)
-    })
-    const onData = (piece: Buffer): void => {
-      try {
-        run.read(piece)
-      } catch (error) {
-        run.fail(error instanceof ProtocolError ? error : new ProtocolError('unreadable message', { cause: error }))
-      }
-      if (!run.isOver) return
-      socket.off('data', onData)
-      for (const listener of driver) socket.on('data', listener)
-      if (run.failure === undefined) resolve(run.result)
-      else reject(run.failure.error)
-    }
-    socket.removeAllListeners('data')
-    socket.on('data', onData)
-    run.start()
+    const run = new Run(owner, pipeline, { subject, resolve, reject })
+    owner.inLane(run, () => run.start())
   })
 }
 
+interface Caller {
+  readonly subject: object | undefined
+  resolve (result: ExecutionsResult): void
+  reject (error: unknown): void
+}
+
 /** waiting for answers → (Sync is sent) ending → over. */
-class Run {
-  /** Of the first execution that failed. */
-  failure: { readonly error: unknown } | undefined
+class Run extends Turn {
+  readonly #owner: SocketOwner
   readonly #pipeline: Executions
+  readonly #caller: Caller
   readonly #writer: MessageWriter
-  readonly #reader: MessageReader
-  readonly #onSessionMessage: (message: Buffer) => void
   readonly #rows: Array<Record<string, unknown>> = []
   #state: 'waiting' | 'ending' | 'over' = 'waiting'
+  /** What comes before the executions: ParseComplete, ParameterDescription, RowDescription or NoData. */
+  #described: 'nothing' | 'parsed' | 'parameters' | 'columns' = 'nothing'
   #types: readonly number[] = []
-  #columns: RowColumn[] = []
+  #columns: readonly WireColumn[] = []
+  #reader: RowReader | undefined
   #count: number | null = null
   #sent = 0
   #done = 0
+  /** Whether the next execution is bound. */
+  #isBound = false
+  #willLook = false
   /** Where the groups end that are under way: two, so that the server always has one to go on with. */
   readonly #groups: number[] = []
+  /** Of the first execution that failed. */
+  #failure: { readonly error: unknown } | undefined
   #refusal: { readonly error: unknown } | undefined
   #groupSize: number
   #groupSince = performance.now()
 
-  constructor (pipeline: Executions, write: (part: Buffer) => void, onSessionMessage: (message: Buffer) => void) {
+  constructor (owner: SocketOwner, pipeline: Executions, caller: Caller) {
+    super(caller.subject)
+    this.#owner = owner
     this.#pipeline = pipeline
-    this.#writer = new MessageWriter(write)
-    this.#reader = new MessageReader((type, bytes, start, end) => this.#handle(type, bytes, start, end))
-    this.#onSessionMessage = onSessionMessage
+    this.#caller = caller
+    this.#writer = new MessageWriter((part) => owner.write(part))
     this.#groupSize = pipeline.oneByOne === true ? 1 : FIRST_GROUP
   }
 
-  get isOver (): boolean { return this.#state === 'over' }
-
-  get result (): ExecutionsResult { return { rows: this.#rows, count: this.#count, types: this.#types, columns: this.#columns } }
-
   start (): void {
+    this.#owner.begin(this, this)
     this.#writer.parse(this.#pipeline.text)
     this.#sendGroup()
     this.#sendGroup()
-  }
-
-  /** Nothing more is to be expected. */
-  fail (error: Error): void {
-    this.failure ??= { error }
-    this.#state = 'over'
-  }
-
-  read (piece: Buffer): void {
-    const before = this.#done
-    this.#reader.read(piece)
-    if (this.#done > before) this.#pipeline.onProgress?.()
-    while (this.#done >= (this.#groups[0] ?? Infinity)) this.#groupDone()
   }
 
   #sendGroup (): void {
@@ -177,65 +153,82 @@ class Run {
   #sync (): void {
     if (this.#state !== 'waiting') return
     this.#state = 'ending'
+    this.#owner.close()
     this.#writer.sync()
   }
 
-  #handle (type: number, bytes: Buffer, start: number, end: number): void {
+  override take (type: number, bytes: Buffer, start: number, end: number): void {
+    if (this.#failure !== undefined && !(this.#failure.error instanceof ChangedTypesError)) throw unexpected(type)
     switch (type) {
-      case 0x31: // ParseComplete
       case 0x32: // BindComplete
-      case 0x6e: // NoData
+        if (this.#described !== 'columns' || this.#isBound || this.#done >= this.#sent) throw unexpected(type)
+        this.#isBound = true
         return
-      case 0x43: { // CommandComplete
-        const affected = readCount(bytes, end)
-        if (affected !== null) this.#count = (this.#count ?? 0) + affected
-        this.#done++
-        return
-      }
       case 0x44: // DataRow
-        this.#rows.push(readRow(bytes, start, this.#columns))
+        if (this.#reader === undefined || !this.#isBound) throw unexpected(type)
+        this.#rows.push(this.#reader.row(bytes, start, end))
+        return
+      case 0x43: // CommandComplete
+        this.#executed(type, readCount(bytes, end))
         return
       case 0x49: // EmptyQueryResponse
-        this.#done++
-        return
-      case 0x5a: // ReadyForQuery
-        this.failure ??= this.#refusal
-        restoreNames(this.#rows, this.#columns)
-        this.#state = 'over'
+        this.#executed(type, null)
         return
       default:
-        this.#handleRare(String.fromCharCode(type), bytes.subarray(start, end))
+        this.#takeDescription(type, bytes.subarray(start, end))
     }
   }
 
-  #handleRare (type: string, message: Buffer): void {
-    switch (type) {
-      case 't': // ParameterDescription
-        this.#types = readParameterTypes(message)
-        if (this.#pipeline.types !== undefined && !isSame(this.#types, this.#pipeline.types)) {
-          this.failure ??= { error: new ChangedTypesError() }
-        }
-        return
-      case 'T': // RowDescription
-        this.#columns = readColumns(message).map(({ name, type }) => (
-          { name: assignableName(name), type, parse: this.#pipeline.parserOf(type) }))
-        return
-      case 'E': { // ErrorResponse
-        const fields = readError(message)
-        this.failure ??= { error: new RefusedExecutionError(fields, this.#done) }
-        // Now the server skips all until a Sync, unless it ends the session.
-        if (fields.severity === 'FATAL' || fields.severity === 'PANIC') this.#state = 'over'
-        else this.#sync()
-        return
-      }
-      case 'N': // NoticeResponse
-      case 'S': // ParameterStatus
-      case 'A': // NotificationResponse
-        // They come at any time and are about the session: the driver wants to know.
-        return this.#onSessionMessage(message)
-      default:
-        throw new ProtocolError('unexpected message')
-    }
+  #executed (type: number, affected: number | null): void {
+    if (!this.#isBound) throw unexpected(type)
+    this.#isBound = false
+    if (affected !== null) this.#count = (this.#count ?? 0) + affected
+    this.#done++
+    if (this.#willLook) return
+    this.#willLook = true
+    queueMicrotask(() => this.#look()) // once for all that arrived together
+  }
+
+  #look (): void {
+    this.#willLook = false
+    this.#pipeline.onProgress?.()
+    while (this.#done >= (this.#groups[0] ?? Infinity)) this.#groupDone()
+  }
+
+  #takeDescription (type: number, message: Buffer): void {
+    const state = this.#described
+    if (type === 0x31 && state === 'nothing') this.#described = 'parsed' // ParseComplete
+    else if (type === 0x74 && state === 'parsed') this.#takeTypes(message) // ParameterDescription
+    else if (type === 0x54 && state === 'parameters') this.#takeColumns(message) // RowDescription
+    else if (type === 0x6e && state === 'parameters') this.#described = 'columns' // NoData
+    else throw unexpected(type)
+  }
+
+  #takeTypes (message: Buffer): void {
+    this.#described = 'parameters'
+    this.#types = readParameterTypes(message)
+    const { types } = this.#pipeline
+    if (types !== undefined && !isSame(this.#types, types)) this.#failure ??= { error: new ChangedTypesError() }
+  }
+
+  #takeColumns (message: Buffer): void {
+    this.#described = 'columns'
+    this.#columns = readColumns(message)
+    this.#reader = new RowReader(this.#columns, this.#pipeline.registry)
+  }
+
+  override refused (fields: ServerErrorFields): void {
+    this.#failure ??= { error: new RefusedExecutionError(fields, this.#done) }
+    this.#sync() // up to there the server skips all
+  }
+
+  override ready (): void {
+    const isComplete = this.#failure !== undefined || (this.#described === 'columns' && !this.#isBound && this.#done === this.#sent)
+    if (!isComplete) throw unexpected(0x5a)
+    this.#state = 'over'
+    const failure = this.#failure ?? this.#refusal
+    if (failure === undefined) this.#caller.resolve({ rows: this.#rows, count: this.#count, types: this.#types, columns: this.#columns })
+    else this.#caller.reject(failure.error)
   }
 }
 

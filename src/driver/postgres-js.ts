@@ -1,121 +1,104 @@
-import type { Duplex } from 'node:stream'
 import postgres from 'postgres'
 import { Argument, BindAborted } from './argument.js'
-import { assignableName, isStandIn } from './column-names.js'
-import { RefusedExecutionError, runExecutions, type Executions, type ExecutionsResult } from './execute-many.js'
-import { Request, type RequestKind } from './request.js'
-import type { DriverAnswer } from './result.js'
+import { DriverPort } from './driver-port.js'
+import { type Executions, type ExecutionsResult, RefusedExecutionError, runExecutions } from './execute-many.js'
+import { type DriverStatement, Request, type RequestKind, type RequestLane } from './request.js'
+import type { DriverResult } from './result.js'
+import { RowReader } from './row-reader.js'
+import { ServerRefusal } from './server-refusal.js'
+import type { SocketOwner } from './socket-owner.js'
+import type { Turn } from './turn.js'
 import { TypeRegistry } from '../codecs/type-registry.js'
+import type { WireColumn } from '../protocol/message-reader.js'
+import { closeStatement, unsyncedStatement } from '../protocol/message-writer.js'
 
 /**
  * The one file that touches postgres.js: a client of it for one physical connection, and the few things that its type
  * declarations do not tell. All that is relied on here was read in postgres.js 3.4.9, which package.json pins.
  */
 
-type Parser = (text: string) => unknown
-
 interface DriverClient {
-  options: { parsers: Record<number, Parser | undefined>, serializers: Record<number, (argument: unknown) => string> }
+  options: { serializers: Record<number, (argument: unknown) => string> }
   unsafe (text: string): { handler (request: Request): void }
   end (options: { timeout: number }): Promise<void>
 }
 
-export type { DriverResult } from './result.js'
-
-/** An error that the driver made of an ErrorResponse, as opposed to one of its own. */
-export const DriverServerError = postgres.PostgresError
-
-/** A value of a type that was unknown when it arrived. */
-export class Unread {
-  readonly text: string
-  constructor (text: string) { this.text = text }
-}
-
-/** The tables by which the driver reads and writes values: one pair for all connections of a pool, fed by the registry. */
+/** The table by which the driver writes arguments: one for all connections of a pool, fed by the registry. */
 export class DriverTypes {
-  readonly parsers: Record<number, Parser | undefined> = Object.create(new Proxy(Object.create(null), {
-    get: (_, oid) => this.#late(Number(oid)),
-  }))
-
   readonly serializers: Record<number, (argument: unknown) => string> = Object.create(new Proxy(Object.create(null), {
     has: () => true,
     get: () => () => { throw new BindAborted() },
   }))
 
-  /** Whether a column of an unknown type was ever met. */
-  hasLate = false
-
   readonly registry = new TypeRegistry((type) => {
-    this.parsers[type.oid] = type.decode
     this.serializers[type.oid] = (argument) => {
-      // Text instead of an argument: the driver repeats a stale statement by itself, with the text that was written
-      // for the old types. A changed type would store wrong data silently, so our side repeats it.
       if (!(argument instanceof Argument)) throw new BindAborted()
       return argument.textAs(type)
     }
   })
-
-  /**
-   * The driver keeps the parsers of a prepared statement that it found when the statement was described, which may be
-   * before the pool learned their types. So for an unknown type it gets one that looks again at each value.
-   */
-  #late (oid: number): Parser {
-    this.hasLate = true
-    const parse = (text: string): unknown => {
-      const type = this.registry.get(oid)
-      if (type === undefined) return new Unread(text)
-      return type.decode === undefined ? text : type.decode(text)
-    }
-    return Object.assign(parse, { late: true })
-  }
 }
 
-type ExecuteOptions = Omit<Executions, 'parserOf'> & { onRefused?: (index: number) => void }
+type ExecuteOptions = Omit<Executions, 'registry'> & { onRefused?: (index: number) => void, subject?: object }
 
 export interface DriverOptions {
-  socket: Duplex
-  user: string
-  password: string
-  database: string
+  owner: SocketOwner
   prepare: boolean
-  parameters: Readonly<Record<string, string>>
   types: DriverTypes
 }
 
-/** A postgres.js client over one socket. It never gets a second one: a dead client must not be revived. */
-export class Driver {
-  readonly #client: DriverClient
-  readonly #socket: Duplex
-  readonly #types: DriverTypes
-  readonly #handle: (request: Request) => void
-  /** How often it has written to the socket: what is sent between two of these travels together. */
-  writes = 0
-  /** When it did last, in the clock of `performance.now()`. */
-  writtenAt = 0
-  #prefix: Buffer | undefined
-  /** Whether it met columns whose names something else stands for. */
-  hasStandIns = false
-  /** Told when the session no longer speaks UTF-8, which is all that the driver reads and writes. */
-  onForeignEncoding: (() => void) | undefined
+/** What the driver waits for after its start-up message: the session is authenticated already. */
+const AUTHENTICATED = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49])
 
-  constructor ({ socket, user, password, database, prepare, parameters, types }: DriverOptions) {
-    this.#socket = socket
+const READY_BYTES = 6
+const MOST_READY = 16
+/** ReadyForQuery, as often as it may be told at once. */
+const READY = Buffer.alloc(READY_BYTES * MOST_READY, Buffer.from([0x5a, 0, 0, 0, 5, 0x49]))
+
+const PARSE = 0x50
+const QUERY = 0x51
+const SYNC = 0x53
+
+/** A postgres.js client that speaks by way of a socket's owner. It never gets another one: a dead client must not be revived. */
+export class Driver implements RequestLane {
+  readonly #client: DriverClient
+  readonly #owner: SocketOwner
+  readonly #types: DriverTypes
+  readonly #port: DriverPort
+  readonly #handle: (request: Request) => void
+  /** Requests that the driver has not begun to write: it writes them in the order in which it was handed them. */
+  readonly #handed: Request[] = []
+  /** The one that it is writing. */
+  #writing: Request | undefined
+  #hasStarted = false
+  /** Of how many ReadyForQuery it has yet to be told. */
+  #readies = 0
+  /** How the columns of statements are read. */
+  readonly #readers = new WeakMap<DriverStatement, RowReader>()
+  /** The names of prepared statements by their texts. */
+  readonly #names = new Map<string, string>()
+
+  constructor ({ owner, prepare, types }: DriverOptions) {
+    this.#owner = owner
     this.#types = types
-    this.#watchWrites(socket)
+    this.#port = new DriverPort({
+      written: (bytes) => this.#written(bytes),
+      ended: (bytes) => {
+        this.#owner.end(bytes)
+        queueMicrotask(() => this.#port.close())
+      },
+    })
     let used = false
-    const takeSocket = (): Duplex => {
+    const takePort = (): DriverPort => {
       if (used) throw new Error('the connection is closed')
       used = true
-      return socket
+      return this.#port
     }
     this.#client = withoutEnvironment(() => postgres({
-      socket: takeSocket,
+      socket: takePort,
       host: 'database', // only ever shown in the driver's own errors
-      user,
-      pass: () => password, // an empty string would be replaced by PGPASSWORD
-      database,
+      user: 'user', // the session is authenticated already
+      pass: () => '',
       prepare,
-      connection: parameters,
       max: 1,
       ssl: false,
       idle_timeout: 0,
@@ -123,88 +106,145 @@ export class Driver {
       max_lifetime: 0,
       max_pipeline: 100_000, // ours to bound
       backoff: false,
-      keep_alive: 60,
       debug: false,
       fetch_types: false,
       publications: '',
       sslnegotiation: null,
       no_subscribe: true,
-      onnotice: () => {},
-      onparameter: (name: string, value: string) => { if (name === 'client_encoding' && value !== 'UTF8') this.onForeignEncoding?.() },
-      // Asked for each column whenever a statement is described.
-      transform: { undefined, column: { from: (name: string) => this.#assignable(name) } },
+      transform: { undefined },
     } as postgres.Options<Record<string, never>>) as unknown as DriverClient)
     this.#handle = this.#client.unsafe('').handler // that query is never sent
-    const { options } = this.#client
-    options.serializers = types.serializers
-    // The driver holds on to this very object, so its contents are replaced rather than the object.
-    for (const oid of Object.keys(options.parsers)) delete options.parsers[Number(oid)]
-    Object.setPrototypeOf(options.parsers, types.parsers)
+    this.#client.options.serializers = types.serializers
   }
+
+  /** How often something was written: what is sent between two writes travels together. */
+  get writes (): number { return this.#owner.writes }
+  /** When it was last, in the clock of `performance.now()`. */
+  get writtenAt (): number { return this.#owner.writtenAt }
+  /** What the server works on. */
+  get running (): Turn | undefined { return this.#owner.running }
 
   /**
    * Sends a request, behind what is in flight: at once, unless the driver is describing a statement. What is sent in one
    * turn of the event loop leaves in one write. The sender may hear of a failure before this returns.
    */
-  send (request: Request): void { this.#handle(request) }
-
-  #assignable (column: string): string {
-    const name = assignableName(column)
-    if (isStandIn(name)) this.hasStandIns = true
-    return name
+  send (request: Request): void {
+    this.#handed.push(request)
+    this.#handle(request)
   }
 
-  /** What goes to the server right before the request that the driver is about to write. */
-  prefix (bytes: Buffer): void { this.#prefix = bytes }
+  feed (message: Buffer): void {
+    this.#feedReady()
+    this.#port.feed(message)
+  }
 
-  /** Counts the writes, and puts the prefix in front: one buffer, because in a profile cork() and writev cost more than write. */
-  #watchWrites (socket: Duplex): void {
-    const write = socket.write.bind(socket)
-    socket.write = (bytes: Buffer, ...rest: never[]) => {
-      this.writes++
-      this.writtenAt = performance.now()
-      const prefix = this.#prefix
-      this.#prefix = undefined
-      return write(prefix === undefined ? bytes : Buffer.concat([prefix, bytes]), ...rest)
+  /** The driver is told once of all that was answered in one read. */
+  ready (): void {
+    if (this.#readies++ === 0) this.#owner.afterReading(() => this.#feedReady())
+  }
+
+  #feedReady (): void {
+    for (; this.#readies > 0; this.#readies -= Math.min(this.#readies, MOST_READY)) {
+      this.#port.feed(READY.subarray(0, Math.min(this.#readies, MOST_READY) * READY_BYTES))
     }
   }
 
-  /** Sends a statement without arguments and hears of the outcome by a promise. */
-  ask (text: string, kind: RequestKind = {}): Promise<DriverAnswer> {
-    return this.#outcome([text], [], kind, (_, answer) => answer)
+  readerOf (statement: DriverStatement): RowReader | undefined { return this.#readers.get(statement) }
+
+  describe (statement: DriverStatement, columns: readonly WireColumn[]): RowReader {
+    const reader = new RowReader(columns, this.#types.registry)
+    this.#readers.set(statement, reader)
+    return reader
+  }
+
+  #written (bytes: Buffer): void {
+    if (this.#hasStarted) return this.#owner.inLane(this, () => this.#write(bytes))
+    this.#hasStarted = true
+    queueMicrotask(() => this.feed(AUTHENTICATED)) // the driver forgets what it writes before this returns
+  }
+
+  /** Tells requests and the owner what the driver writes of each. One of its chunks may end one request and begin the next. */
+  #write (bytes: Buffer): void {
+    const parts: Buffer[] = []
+    let from = 0
+    for (let at = 0; at < bytes.length; at += 1 + bytes.readUInt32BE(at + 1)) {
+      const type = bytes[at] ?? 0
+      if (this.#writing === undefined) {
+        const before = this.#begin(type)
+        if (before.length > 0) {
+          parts.push(bytes.subarray(from, at), ...before)
+          from = at
+        }
+      }
+      this.#writing?.wrote(type)
+      if (type !== SYNC && type !== QUERY) continue
+      this.#writing = undefined
+      this.#owner.close()
+    }
+    this.#owner.write(parts.length === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(from)]))
+  }
+
+  /** Begins the turn of the next request, and returns what goes before it. */
+  #begin (type: number): Buffer[] {
+    const request = this.#handed.shift()
+    if (request === undefined) throw new Error('the driver wrote what nobody asked for')
+    this.#writing = request
+    this.#owner.begin(request, this)
+    const before: Buffer[] = []
+    const replaced = type === PARSE ? this.#replacedBy(request) : undefined
+    if (replaced !== undefined) {
+      request.closes()
+      before.push(closeStatement(replaced))
+    }
+    request.begun(this)
+    if (request.before !== undefined) before.push(unsyncedStatement(request.before))
+    return before
+  }
+
+  /** The name of the prepared statement that this one takes the place of: nobody uses that any more. */
+  #replacedBy ({ strings: [text], statement }: Request): string | undefined {
+    if (statement === null || statement.name === '') return undefined
+    const name = this.#names.get(text)
+    this.#names.set(text, statement.name)
+    return name
+  }
+
+  /** Sends a statement without arguments and hears of the outcome by a promise. `subject`: on whose behalf. */
+  ask (text: string, kind: RequestKind = {}, subject?: object): Promise<DriverResult> {
+    return this.#outcome({ strings: [text], args: [], kind, subject }, (_, result) => result)
   }
 
   /** The types that the parameters have by now. With `prepare`, the driver's prepared statement is replaced too. */
-  describe (strings: readonly [string], args: ReadonlyArray<Argument | null>, prepare: boolean): Promise<readonly number[]> {
-    return this.#outcome(strings, args, { prepare, describe: true }, ({ statement }) => statement?.types ?? [])
+  typesOf (strings: readonly [string], parameters: number, prepare: boolean, subject?: object): Promise<readonly number[]> {
+    const args = new Array<null>(parameters).fill(null)
+    return this.#outcome({ strings, args, kind: { prepare, describe: true }, subject }, ({ statement }) => statement?.types ?? [])
   }
 
-  #outcome<T> (
-    strings: readonly [string], args: ReadonlyArray<Argument | null>, kind: RequestKind, read: (request: Request, answer: DriverAnswer) => T
-  ): Promise<T> {
+  #outcome<T> (statement: ConstructorParameters<typeof Request>[0], read: (request: Request, result: DriverResult) => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.send(new Request({ strings, args, kind }, { answered: (answer, request) => resolve(read(request, answer)), failed: reject }))
+      this.send(new Request(statement, { answered: (result, request) => resolve(read(request, result)), failed: reject }))
     })
   }
 
   /**
-   * One statement for many lists of parameters, in a transaction and with nothing else in flight. A refusal of the server
-   * rejects as with `send`; `onRefused` is told before which of the lists it was.
+   * One statement for many lists of parameters, in a transaction. A refusal of the server rejects as with `send`;
+   * `onRefused` is told before which of the lists it was.
    */
-  async execute ({ onRefused, ...pipeline }: ExecuteOptions): Promise<ExecutionsResult> {
+  async execute ({ onRefused, subject, ...executions }: ExecuteOptions): Promise<ExecutionsResult> {
     try {
-      return await runExecutions(this.#socket, { ...pipeline, parserOf: (type) => this.#types.parsers[type] })
+      return await runExecutions(this.#owner, { ...executions, registry: this.#types.registry }, subject)
     } catch (error) {
       if (!(error instanceof RefusedExecutionError)) throw error
       onRefused?.(error.index)
-      throw Reflect.construct(DriverServerError, [error.fields])
+      throw new ServerRefusal(error.fields)
     }
   }
 
-  /** Closes the session gracefully if nothing is in flight. Resolves once the socket is closed and nothing is left of it. */
-  end (): Promise<void> {
+  /** Closes the session gracefully if nothing is in flight. Resolves once nothing is left of the driver. */
+  async end (): Promise<void> {
     // With a timeout, because without one it hangs when the connection died in a query (postgres.js #1097).
-    return this.#client.end({ timeout: 0 }).catch(() => {})
+    await this.#client.end({ timeout: 0 }).catch(() => {})
+    this.#port.close()
   }
 }
 

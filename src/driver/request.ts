@@ -1,12 +1,20 @@
 import { type Argument, BindAborted } from './argument.js'
 import { Refusal } from '../codecs/encode.js'
-import type { DriverAnswer } from './result.js'
+import type { ServerErrorFields } from '../errors/server-error.js'
+import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
+import type { DriverResult } from './result.js'
+import type { RowReader } from './row-reader.js'
+import { ServerRefusal } from './server-refusal.js'
+import { type TransactionStatus, Turn, unexpected } from './turn.js'
 
-/** Who sent a request: told of its outcome once, when the driver is ready for what comes next. */
+/** Who sent a request: told of its outcome once, when the server is ready for what comes next. */
 export interface Sender {
-  answered (answer: DriverAnswer, request: Request): void
+  answered (result: DriverResult, request: Request): void
   failed (error: unknown, request: Request): void
 }
+
+/** The server asks for the data of a COPY, or is about to send some: nobody here would read or write it. */
+export class CopyStarted extends Error {}
 
 interface RequestOptions { readonly prepare: boolean, readonly simple: boolean }
 
@@ -24,92 +32,269 @@ export interface RequestKind {
   describe?: boolean
 }
 
-/** A statement with its arguments, and how it is run. */
 export interface RequestedStatement {
   readonly strings: readonly [string]
   readonly args: ReadonlyArray<Argument | null>
   readonly kind: RequestKind
+  /** On whose behalf. */
+  readonly subject?: object | undefined
+  /** A statement of ours right before it, in one group with it: if that fails, the server skips this one. */
+  readonly before?: string | undefined
 }
 
+/** What the driver notes of a statement that it prepares: one object for all requests that run it. */
+export interface DriverStatement { readonly name: string, readonly types: number[] }
+
+/** The lane that requests take, as far as a request needs it. */
+export interface RequestLane {
+  /** Gives the driver a message that it waits for. */
+  feed (message: Buffer): void
+  /** Tells the driver that the server is ready for what comes next. */
+  ready (): void
+  readerOf (statement: DriverStatement): RowReader | undefined
+  /** What the server says of a statement's columns. */
+  describe (statement: DriverStatement, columns: readonly WireColumn[]): RowReader
+}
+
+/** What the driver gets instead of the server's own words: what it does with them is of no use here. */
+const NO_DATA = Buffer.from([0x6e, 0, 0, 0, 4])
+const ERROR = Buffer.from('E\0\0\0\x1aSERROR\0CXX000\0Merror\0\0', 'latin1')
+
+/** Answers that are still to come, by the messages that they answer. They are kept in one number, four bits for each. */
+const PARSE = 1
+const BIND = 2
+const PARAMETERS = 3
+const COLUMNS = 4
+const EXECUTE = 5
+const QUERY = 6
+const CLOSE = 7
+/** The execution of a statement that goes before. */
+const EXECUTE_BEFORE = 8
+
+/** The command tags that say something of the session. */
+const NOTEWORTHY = new Set('BEGIN,START TRANSACTION,COMMIT,ROLLBACK,PREPARE TRANSACTION,SET,RESET,DISCARD ALL,DEALLOCATE ALL'.split(','))
+
 /**
- * One statement as the driver's connection takes it. It stands in for the driver's own Query, a promise with four
- * closures, which is sent one turn of the microtask queue after it was asked for, and whose outcome arrives later still.
- * The driver also remembers an Error for each text of a Query that ever failed.
+ * One statement as the driver's connection takes it, and its turn on the wire. It stands in for the driver's own Query.
+ *
+ * The driver writes the messages, and is fed what it waits for to go on. What the server answers is read here: rows, counts
+ * and errors never reach the driver, which would keep holes, old errors and wrong columns (docs/internals/driver-traps.md).
  */
-export class Request {
+export class Request extends Turn {
   // What the driver reads.
   readonly strings: readonly [string]
   readonly args: ReadonlyArray<Argument | null>
   readonly options: RequestOptions
-  readonly isRaw: 'values' | false
   readonly onlyDescribe: boolean
   readonly tagged = false
-  // What the driver writes, named here so that all requests have one shape.
+  readonly origin = ''
   active = false
   cancelled: unknown = null
+  state: unknown = null
   prepare = false
   string = ''
   signature: string | false = ''
   parameters: unknown[] | undefined = undefined
   prepared = false
   describeFirst: boolean | number = false
+  parsing = false
+  retried: unknown = null
   /** Holds the types that the server named for the parameters; zeros until it did. Null until it was sent. */
-  statement: { types: number[] } | null = null
+  statement: DriverStatement | null = null
+  /** Which columns of the rows are text, because their types are unknown. */
+  unknown: readonly number[] | undefined
+  /** Reads the rows of the last statement that has any. */
+  reader: RowReader | undefined
+  /** The names of the command tags that say something of the session. */
+  tags: string[] | undefined
+  /** The transaction status of its ReadyForQuery. */
+  status: TransactionStatus = 'none'
+  /** A statement of ours right before it. */
+  readonly before: string | undefined
   readonly #sender: Sender
-  readonly #onSending: (() => void) | undefined
-  #described = false
+  readonly #values: boolean
+  /** The next answer that is to come in the lowest four bits, and so on; and how many: six at most. */
+  #steps = 0
+  #left = 0
+  #lane: RequestLane | undefined
+  #rows: unknown[] = []
+  #command: string | null = null
+  #count: number | null = null
+  /** Whether a statement of a script is answered, and whether rows of one may come. */
+  #isAnswered = false
+  #mayHaveRows = false
+  /** Why an argument could not be bound: the server has yet to say that it is ready for what comes next. */
   #refusal: { readonly error: unknown } | undefined
-  #done = false
+  #error: ServerRefusal | undefined
+  #isDone = false
 
-  /** `onSending` is called when the driver is about to write it, which may be later than it was handed over. */
-  constructor ({ strings, args, kind }: RequestedStatement, sender: Sender, onSending?: () => void) {
+  constructor ({ strings, args, kind, subject, before }: RequestedStatement, sender: Sender) {
+    super(subject)
     this.strings = strings
     this.args = args
     this.options = kind.simple === true ? SIMPLE : kind.prepare === true ? PREPARED : UNPREPARED
-    this.isRaw = kind.values === true ? 'values' : false
     this.onlyDescribe = kind.describe === true
+    this.before = before
+    this.#values = kind.values === true
     this.#sender = sender
-    this.#onSending = onSending
   }
 
-  /** The first thing that the driver writes down of a request, right before its bytes. */
-  set state (_: unknown) { this.#onSending?.() }
-  get state (): unknown { return undefined }
-
-  /**
-   * The driver is about to repeat by itself what the server called stale. Two at once would get each other's answers,
-   * so our side does it: the driver takes no request that is cancelled.
-   */
-  set retried (error: unknown) {
-    this.cancelled = true
-    this.reject(error)
+  /** The driver is about to write its first message. */
+  begun (lane: RequestLane): void {
+    this.#lane = lane
+    if (this.before === undefined) return
+    this.#expect(PARSE)
+    this.#expect(BIND)
+    this.#expect(EXECUTE_BEFORE)
   }
 
-  get retried (): unknown { return undefined }
+  /** A statement is closed before it. */
+  closes (): void { this.#expect(CLOSE) }
 
-  /** Where it came from: nobody asks. */
-  get origin (): string { return '' }
+  #expect (step: number): void { this.#steps |= step << (4 * this.#left++) }
 
-  /** The driver answers a description twice: when it has it, and when it is ready for what comes next. */
-  resolve (answer: DriverAnswer): void {
-    if (this.onlyDescribe && !this.#described) {
-      this.#described = true
-      return
+  #next (): void {
+    this.#steps >>>= 4
+    this.#left--
+  }
+
+  /** The driver writes a message of this type. Behind one that failed, the server skips it. */
+  wrote (type: number): void {
+    if (this.#error !== undefined) return
+    switch (type) {
+      case 0x50: // Parse
+        return this.#expect(PARSE)
+      case 0x44: // Describe, of a statement
+        this.#expect(PARAMETERS)
+        return this.#expect(COLUMNS)
+      case 0x42: // Bind
+        return this.#expect(BIND)
+      case 0x45: // Execute
+        return this.#expect(EXECUTE)
+      case 0x51: // Query
+        this.#expect(QUERY)
     }
-    if (this.#refusal !== undefined) return this.reject(this.#refusal.error)
-    if (this.#done) return
-    this.#done = true
-    this.#sender.answered(answer, this)
   }
 
+  override take (type: number, bytes: Buffer, start: number, end: number): void {
+    if (this.#error !== undefined) throw unexpected(type)
+    const step = this.#steps & 15
+    switch (type) {
+      case 0x44: // DataRow
+        if (step !== EXECUTE && step !== QUERY) throw unexpected(type)
+        return this.#takeRow(bytes, start, end)
+      case 0x43: // CommandComplete
+        if (step === EXECUTE_BEFORE) return this.#next()
+        if (step !== EXECUTE && step !== QUERY) throw unexpected(type)
+        if (step === EXECUTE) this.#next()
+        return this.#completed(bytes, start, end)
+      case 0x49: // EmptyQueryResponse
+        if (step === EXECUTE) this.#next()
+        else if (step !== QUERY) throw unexpected(type)
+        this.#isAnswered = true
+        return
+      case 0x32: // BindComplete
+        return this.#step(BIND, type)
+      default:
+        this.#takeRare(type, bytes.subarray(start, end), step)
+    }
+  }
+
+  #takeRare (type: number, message: Buffer, step: number): void {
+    switch (type) {
+      case 0x31: // ParseComplete
+        return this.#step(PARSE, type)
+      case 0x33: // CloseComplete
+        return this.#step(CLOSE, type)
+      case 0x74: // ParameterDescription
+        this.#step(PARAMETERS, type)
+        readParameterTypes(message)
+        return this.#lane?.feed(message)
+      case 0x54: // RowDescription
+        if (step === QUERY) this.#newResult(readColumns(message))
+        else {
+          this.#step(COLUMNS, type)
+          this.#described(readColumns(message))
+        }
+        return
+      case 0x6e: // NoData
+        this.#step(COLUMNS, type)
+        return this.#described([])
+      case 0x47: // CopyInResponse
+      case 0x48: // CopyOutResponse
+        if (step !== EXECUTE && step !== QUERY) throw unexpected(type)
+        return this.#done(new CopyStarted())
+      default:
+        throw unexpected(type)
+    }
+  }
+
+  #step (wanted: number, type: number): void {
+    if ((this.#steps & 15) !== wanted) throw unexpected(type)
+    this.#next()
+  }
+
+  #described (columns: readonly WireColumn[]): void {
+    if (this.statement !== null) this.#lane?.describe(this.statement, columns)
+    // The driver answers a description by its Sync.
+    if (this.onlyDescribe) this.#lane?.feed(NO_DATA)
+  }
+
+  /** The next statement of a script has rows. What is told is the last such statement's, with the command of the last of all. */
+  #newResult (columns: readonly WireColumn[]): void {
+    if (this.#command !== null) this.#count = null
+    this.#rows = []
+    this.#mayHaveRows = true
+    this.reader = this.statement === null ? undefined : this.#lane?.describe(this.statement, columns)
+    this.unknown = this.reader?.unknown
+  }
+
+  #takeRow (bytes: Buffer, start: number, end: number): void {
+    if (!this.#mayHaveRows && (this.#steps & 15) === EXECUTE && this.statement !== null) {
+      this.reader = this.#lane?.readerOf(this.statement)
+      this.unknown = this.reader?.unknown
+      this.#mayHaveRows = true
+    }
+    if (this.reader === undefined || !this.#mayHaveRows) throw unexpected(0x44)
+    this.#rows.push(this.#values ? this.reader.values(bytes, start, end) : this.reader.row(bytes, start, end))
+  }
+
+  #completed (bytes: Buffer, start: number, end: number): void {
+    const command = readCommand(bytes, start, end)
+    this.#command = command
+    const isUsual = command === 'SELECT' || command === 'INSERT' || command === 'UPDATE' || command === 'DELETE'
+    this.#count ??= readCount(bytes, end)
+    this.#isAnswered = true
+    this.#mayHaveRows = false
+    if (!isUsual && NOTEWORTHY.has(command)) (this.tags ??= []).push(command)
+  }
+
+  override refused (fields: ServerErrorFields): void {
+    this.#error = new ServerRefusal(fields)
+    this.#lane?.feed(ERROR)
+  }
+
+  override ready (status: TransactionStatus): void {
+    const isComplete = this.#error !== undefined || this.#left === 0 || (this.#steps === QUERY && this.#isAnswered)
+    if (!isComplete) throw unexpected(0x5a)
+    this.status = status
+    this.#lane?.ready()
+    this.#done(this.#error ?? this.#refusal?.error)
+  }
+
+  /** The outcome is known by the server's answers. */
+  resolve (): void {}
+
+  /** The driver has given up the request; it is told of the server's errors by a message of ours. */
   reject (error: unknown): void {
-    // Thrown while the driver binds: the server has yet to say that it is ready for what comes next.
-    if (this.#refusal === undefined && (error instanceof BindAborted || error instanceof Refusal)) {
-      this.#refusal = { error }
-      return
-    }
-    if (this.#done) return
-    this.#done = true
-    this.#sender.failed(error, this)
+    if (error instanceof BindAborted || error instanceof Refusal) this.#refusal ??= { error }
+    else if (!(error instanceof Error && error.name === 'PostgresError')) this.#done(error)
+  }
+
+  #done (error: unknown): void {
+    if (this.#isDone) return
+    this.#isDone = true
+    if (error === undefined) this.#sender.answered({ rows: this.#rows, command: this.#command, count: this.#count }, this)
+    else this.#sender.failed(error, this)
   }
 }

@@ -1,14 +1,7 @@
-import type { Duplex } from 'node:stream'
-
-export interface DriverColumn { name: string, type: number, parser: ((text: string) => unknown) | undefined }
-
-/** Rows (objects, or arrays where `values` was asked for), with what the server said of the statement. */
-export interface DriverResult extends Array<unknown> {
-  command: string | null
-  count: number | null
-  columns: DriverColumn[] | null | undefined
-  state: { pid: number, secret: number } | null
+/** What a statement gave: rows as objects, or as arrays where values were asked for. */
+export interface DriverResult {
+  readonly rows: unknown[]
+  /** The name of its command tag: INSERT, SELECT, CREATE TABLE. Null for an empty statement. */
+  readonly command: string | null
+  readonly count: number | null
 }
-
-/** A script gives one result for each of its statements with rows; COPY gives a stream. */
-export type DriverAnswer = DriverResult | DriverResult[] | Duplex

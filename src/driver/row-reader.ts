@@ -1,21 +1,120 @@
+import type { TypeRegistry } from '../codecs/type-registry.js'
+import { ProtocolError } from '../errors/errors.js'
 import type { WireColumn } from '../protocol/message-reader.js'
 
-/** A column of a result, with how its text is read; without, the text is the value. */
-export interface RowColumn extends WireColumn { readonly parse: ((text: string) => unknown) | undefined }
+type Decode = ((text: string) => unknown) | undefined
 
-/** A DataRow, whose header starts at `start` → the row: its columns by name. */
-export function readRow (bytes: Buffer, start: number, columns: readonly RowColumn[]): Record<string, unknown> {
-  const row: Record<string, unknown> = {}
-  let at = start + 7
-  for (const { name, parse } of columns) {
-    const length = bytes.readInt32BE(at)
-    at += 4
-    if (length === -1) {
-      row[name] = null
-      continue
-    }
-    const text = bytes.toString('utf8', at, at += length)
-    row[name] = parse === undefined ? text : parse(text)
-  }
-  return row
+/** A column of a result, with how its text is read; without, the text is the value. */
+interface Column extends WireColumn {
+  decode: Decode
+  /** Whether its type was known when it was described. */
+  isKnown: boolean
 }
+
+/** Reads the rows of one result or of one prepared statement, whose columns are described once. */
+export class RowReader {
+  readonly #columns: Column[]
+  /** Assigned, the name `__proto__` would set the prototype of a row. */
+  readonly #hasProto: boolean
+  #unknown: readonly number[] | undefined
+
+  constructor (columns: readonly WireColumn[], registry: TypeRegistry) {
+    this.#columns = columns.map(({ name, type }) => {
+      const known = registry.get(type)
+      return { name, type, decode: known?.decode, isKnown: known !== undefined }
+    })
+    this.#hasProto = columns.some(({ name }) => name === '__proto__')
+    this.#noteUnknown()
+  }
+
+  /** Which columns are left as text because their types are unknown; undefined where there are none. */
+  get unknown (): readonly number[] | undefined { return this.#unknown }
+
+  #noteUnknown (): void {
+    const unknown = this.#columns.flatMap(({ isKnown }, index) => isKnown ? [] : [index])
+    this.#unknown = unknown.length > 0 ? unknown : undefined
+  }
+
+  /** A DataRow → the row: its columns by name. Raises `ProtocolError` for one that does not hold those columns. */
+  row (bytes: Buffer, start: number, end: number): Record<string, unknown> {
+    const row: Record<string, unknown> = {}
+    let at = this.#firstField(bytes, start, end)
+    // By index: this is where a large result spends its time.
+    for (let index = 0; index < this.#columns.length; index++) {
+      const column = this.#columns[index] as Column
+      const length = fieldLength(bytes, at, end)
+      const from = at + 4
+      at = length === -1 ? from : from + length
+      const value = length === -1 ? null : valueOf(column, bytes, from, at)
+      if (this.#hasProto && column.name === '__proto__') define(row, column.name, value)
+      else row[column.name] = value
+    }
+    if (at !== end) throw excess()
+    return row
+  }
+
+  /** A DataRow → its values. Raises `ProtocolError` as `row` does. */
+  values (bytes: Buffer, start: number, end: number): unknown[] {
+    const values: unknown[] = []
+    let at = this.#firstField(bytes, start, end)
+    for (let index = 0; index < this.#columns.length; index++) {
+      const column = this.#columns[index] as Column
+      const length = fieldLength(bytes, at, end)
+      const from = at + 4
+      at = length === -1 ? from : from + length
+      values.push(length === -1 ? null : valueOf(column, bytes, from, at))
+    }
+    if (at !== end) throw excess()
+    return values
+  }
+
+  #firstField (bytes: Buffer, start: number, end: number): number {
+    const at = start + 7
+    if (at > end || bytes.readUInt16BE(start + 5) !== this.#columns.length) {
+      throw new ProtocolError('a row with more or fewer fields than its description')
+    }
+    return at
+  }
+
+  /** The types of columns that the pool has yet to learn. */
+  typesToLearn (registry: TypeRegistry): number[] {
+    return this.#columns.flatMap(({ type, isKnown }) => isKnown || registry.get(type) !== undefined ? [] : [type])
+  }
+
+  /** Reads in rows what was left as text in some columns, now that their types are known; later rows are read at once. */
+  readUnknown (rows: readonly unknown[], columns: readonly number[], registry: TypeRegistry): void {
+    for (const index of columns) {
+      const column = this.#columns[index]
+      if (column === undefined) continue
+      const decode = registry.get(column.type)?.decode
+      column.decode = decode
+      column.isKnown = true
+      if (decode !== undefined) for (const row of rows) replaceText(row as object, Array.isArray(row) ? index : column.name, decode)
+    }
+    this.#noteUnknown()
+  }
+}
+
+function valueOf ({ decode }: Column, bytes: Buffer, from: number, to: number): unknown {
+  const text = bytes.toString('utf8', from, to)
+  return decode === undefined ? text : decode(text)
+}
+
+function replaceText (row: object, key: string | number, decode: (text: string) => unknown): void {
+  const text: unknown = Object.hasOwn(row, key) ? Reflect.get(row, key) : null
+  if (typeof text === 'string') define(row, key, decode(text))
+}
+
+function define (row: object, key: string | number, value: unknown): void {
+  Object.defineProperty(row, key, { value, enumerable: true, writable: true, configurable: true })
+}
+
+/** The length of the field at a place, or -1 for NULL. */
+function fieldLength (bytes: Buffer, at: number, end: number): number {
+  if (at + 4 > end) throw new ProtocolError('a row that ends before its fields')
+  const length = bytes.readInt32BE(at)
+  if (length < -1 || at + 4 + length > end) throw new ProtocolError('a field that does not end within its row')
+  return length
+}
+
+function excess (): Error { return new ProtocolError('a row with bytes behind its fields') }

@@ -45,6 +45,13 @@ export const ConnectionLostError = createError<[string, Cause?]>(
   'the connection to the database was lost (%s): check whether the work took effect before you repeat it',
   503)
 
+/** What answered is no PostgreSQL server, or a broken one: that connection is ended. Whether the statement took effect is unknown. */
+export const ProtocolError = createError<[string, Cause?]>(
+  'FST_PG_PROTOCOL',
+  'the server sent what the PostgreSQL protocol does not allow (%s), and the connection was ended: check that host and port ' +
+  'are those of a PostgreSQL server, and what stands in between',
+  503)
+
 /** No connection came free in time. */
 export const AcquireTimeoutError = createError<[number, string, Cause?]>(
   'FST_PG_ACQUIRE_TIMEOUT',
@@ -84,12 +91,8 @@ export const ReleasedError = createError<[string]>(
   'this %s has ended and its connection is back in the pool: await every call inside it, or use db.… instead',
   500)
 
-/** A statement failed inside a transaction and the error was swallowed, so that the commit would have been a rollback. */
-export const TransactionAbortedError = createError<[Cause?]>(
-  'FST_PG_TRANSACTION_ABORTED',
-  'a statement failed inside the transaction and its error was swallowed: everything was rolled back. Let the error ' +
-  'out, or run the statement that may fail in tx.transaction(…)',
-  500)
+/** A transaction is over although its function goes on, or a commit would have been a rollback. */
+export const TransactionAbortedError = createError<[string, Cause?]>('FST_PG_TRANSACTION_ABORTED', '%s', 500)
 
 /** A transaction was used while a transaction nested in it is open. */
 export const NestedTransactionError = createError(

@@ -3,6 +3,7 @@ import { isSeconds, SECONDS } from '../config/durations.js'
 import { codeOf } from '../errors/error-code.js'
 import { OptionError } from '../errors/errors.js'
 import { orAborted } from '../timing/abortable.js'
+import { FairLimit } from '../timing/fair-timer.js'
 import type { Pool } from '../pool/pool.js'
 import { internalCall } from '../query/call.js'
 import { rejectUnknown } from '../config/unknown-option.js'
@@ -99,14 +100,16 @@ export class Health {
 
   async #check (): Promise<Outcome> {
     const start = performance.now()
-    const limit = AbortSignal.timeout(Math.ceil(this.#timeout * 1000))
+    const limit = new FairLimit(this.#timeout)
     const previous = this.#outcome?.alive
     const outcome: Outcome = { alive: true, latency: null, at: 0 }
     try {
-      if (await this.#ask(limit)) outcome.latency = Math.round((performance.now() - start) * 100) / 100
+      if (await this.#ask(limit.signal)) outcome.latency = Math.round((performance.now() - start) * 100) / 100
     } catch (error) {
       outcome.alive = false
       if (previous !== false) this.#log.error({ err: error, code: codeOf(error) }, 'the database does not answer the health check')
+    } finally {
+      limit.clear()
     }
     if (outcome.alive && previous === false) this.#log.info({}, 'the database answers the health check again')
     outcome.at = performance.now()

@@ -2,11 +2,12 @@ import { DriverTypes } from '../driver/postgres-js.js'
 import type { Config } from '../config/config.js'
 import type { Log } from '../config/options.js'
 import type { CloseReason, Connection } from '../connection/connection.js'
-import { type SettleListener, StatementExecution } from '../connection/execution.js'
+import { type SessionOutcome, type SettleListener, StatementExecution } from '../connection/execution.js'
 import { Connector, type ConnectorEvents } from '../connector/connector.js'
 import { StartupParameters } from '../connector/startup-parameters.js'
 import { codeOf } from '../errors/error-code.js'
-import { AbortedError, AcquireTimeoutError, NestedAcquireError, QueryTimeoutError, QueueFullError } from '../errors/errors.js'
+import { AbortedError, AcquireTimeoutError, NestedAcquireError, QueryError, QueryTimeoutError, QueueFullError } from '../errors/errors.js'
+import { SaltedPasswords } from '../protocol/scram.js'
 import { Lag } from '../query/latency.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { ConnectionSet } from './connection-set.js'
@@ -53,6 +54,8 @@ export interface DispatcherEvents {
  * two at one caller (docs/internals/measurements.md). Waiters are a queue. At any time one of the two is empty.
  */
 export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEvents, SettleListener {
+  /** Each call has whichever connection is idle. */
+  readonly isSession = false
   readonly connections = new ConnectionSet()
   readonly connector: Connector
   readonly housekeeper: Housekeeper
@@ -84,7 +87,8 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.#recycler = new Recycler(config, this.connections, leaks, (now) => this.#released(now))
     this.housekeeper = new Housekeeper(config, this.connections, leaks)
     const startupParameters = new StartupParameters(config)
-    this.connector = new Connector({ config, types: new DriverTypes(), deadlines, lag: new Lag(), startupParameters, onConnect }, this)
+    const shared = { types: new DriverTypes(), salted: new SaltedPasswords(), lag: new Lag(), startupParameters }
+    this.connector = new Connector({ config, deadlines, onConnect, ...shared }, this)
   }
 
   get waiting (): number { return this.#waiters.size }
@@ -169,6 +173,12 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   alive (entry: PoolEntry): void { this.#recycler.release(entry) }
 
   dead (): void { this.dispatch() }
+
+  /** The next call would run elsewhere, and the transaction stay open in the pool. */
+  objection ({ status }: SessionOutcome): Error | undefined {
+    if (status === 'none') return undefined
+    return new QueryError('the statement left a transaction open, which was rolled back: use transaction(async (tx) => …)')
+  }
 
   /** Counts a failed call, whatever the reason. */
   settled (error?: unknown): void {

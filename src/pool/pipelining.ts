@@ -13,7 +13,8 @@ const BUDGET = 8
  * Which calls travel together: those made in one turn of the event loop, or waiting when a connection is released, as
  * far as they are known to be quick. They leave in one write and are answered in one read, and those two system calls are
  * most of what a quick statement costs. A slow or unknown statement travels alone, so that nobody waits behind it; nor
- * is anything sent behind what left in an earlier turn, or behind a statement that may have to wait for a lock.
+ * is anything sent behind what left in an earlier turn. Only plain reads travel together: a cancel that is meant for one
+ * may hit its neighbour, which is run again then, and must not have had any effect.
  */
 export class Pipelining {
   readonly #enabled: boolean
@@ -25,7 +26,6 @@ export class Pipelining {
   #writes = 0
   #count = 0
   #cost = 0
-  #mayLock = false
 
   /** `max`: how many connections there may be. */
   constructor (enabled: boolean, connections: ConnectionSet, max: number) {
@@ -59,13 +59,11 @@ export class Pipelining {
       this.#entry = undefined
       return undefined
     }
-    if (this.#count >= MOST_TOGETHER || this.#mayLock) return undefined
-    const { mayLock, latency } = call.statement
-    const cost = this.#cost + latency.estimate
+    if (this.#count >= MOST_TOGETHER) return undefined
+    const cost = this.#cost + call.statement.latency.estimate
     if (cost > (this.#hasSpare ? BUDGET_WITH_SPARE : BUDGET) || !canTravel(call, entry)) return undefined
     this.#count++
     this.#cost = cost
-    this.#mayLock ||= mayLock
     return entry
   }
 
@@ -77,12 +75,11 @@ export class Pipelining {
     this.#first = undefined
     this.#count = 1
     this.#cost = first.statement.latency.estimate
-    this.#mayLock = first.statement.mayLock
     return canTravel(first, entry)
   }
 }
 
-/** Whether a call may be sent together with others: it is quick, leaves nothing behind, and needs nothing asked before. */
+/** Whether a call may be sent together with others: it is quick, has no effect, and needs nothing asked before. */
 function canTravel (call: Call, { connection }: PoolEntry): boolean {
   return call.statement.mayBePipelined && call.statement.latency.isQuick && connection.canPipeline(call)
 }

@@ -1,3 +1,4 @@
+import { ProtocolError } from '../errors/errors.js'
 import type { ServerErrorFields } from '../errors/server-error.js'
 
 /** A message is told of by its type, and by where it is: most are not worth a Buffer of their own. */
@@ -5,13 +6,19 @@ export type OnMessage = (type: number, bytes: Buffer, start: number, end: number
 
 /** Cuts what arrives into messages; `start` is that of the header of five bytes. */
 export class MessageReader {
+  /** The most bytes, without its type, that a message of each type may have; 0: there is no such message now. */
+  limits: Uint32Array
   readonly #onMessage: OnMessage
   #pieces: Buffer[] = []
   #length = 0
   #wanted = 5
 
-  constructor (onMessage: OnMessage) { this.#onMessage = onMessage }
+  constructor (limits: Uint32Array, onMessage: OnMessage) {
+    this.limits = limits
+    this.#onMessage = onMessage
+  }
 
+  /** Raises `ProtocolError` for what is no message, as soon as its header is there: nothing of it is kept. */
   read (piece: Buffer): void {
     this.#length += piece.length
     // A message of many pieces is put together once, and not again with each of them.
@@ -21,14 +28,16 @@ export class MessageReader {
     let at = 0
     this.#wanted = 5
     while (bytes.length - at >= 5) {
+      const type = bytes[at] ?? 0
       const length = bytes.readUInt32BE(at + 1)
-      if (length < 4) throw new RangeError('the length of a message is impossible')
+      const most = this.limits[type] ?? 0
+      if (length < 4 || length > most) throw impossible(type, most)
       const end = at + 1 + length
       if (end > bytes.length) {
         this.#wanted = end - at
         break
       }
-      this.#onMessage(bytes[at] ?? 0, bytes, at, end)
+      this.#onMessage(type, bytes, at, end)
       at = end
     }
     this.#length = bytes.length - at
@@ -36,24 +45,76 @@ export class MessageReader {
   }
 }
 
-/** A column of a RowDescription. */
-export interface WireColumn { name: string, type: number }
+function impossible (type: number, most: number): Error {
+  const what = most === 0 ? `a message of the unknown type ${type}` : `a message of type ${nameOf(type)} with an impossible length`
+  return new ProtocolError(what)
+}
 
+/** A type as the manual writes it. */
+export function nameOf (type: number): string { return `'${String.fromCharCode(type)}'` }
+
+const LARGEST = 0x7fffffff
+const MEGABYTE = 1024 * 1024
+
+function limits (most: number, types: string, others: Readonly<Record<string, number>> = {}): Uint32Array {
+  const table = new Uint32Array(256)
+  for (const type of types) table[type.charCodeAt(0)] = most
+  for (const [type, bytes] of Object.entries(others)) table[type.charCodeAt(0)] = bytes
+  return table
+}
+
+/** Until the first ReadyForQuery: authentication, the key, parameters, NegotiateProtocolVersion, errors and notices. */
+export const STARTUP_LIMITS = limits(MEGABYTE, 'RKSvENZ')
+/**
+ * Afterwards, all that a server sends to a client that is no replica. Rows may be as large as the server makes them; so
+ * may errors and notices, which quote values, but of one that is larger than this nobody reads the words.
+ */
+export const SESSION_LIMITS = limits(MEGABYTE, 'SZC123tTnsIAGHWc', { D: LARGEST, d: LARGEST, E: 64 * MEGABYTE, N: 64 * MEGABYTE })
+
+/** A column of a RowDescription. */
+export interface WireColumn { readonly name: string, readonly type: number }
+
+/** Raises `ProtocolError` for a message that does not hold what it announces. */
 export function readColumns (message: Buffer): WireColumn[] {
   const columns: WireColumn[] = []
+  if (message.length < 7) throw new ProtocolError('a RowDescription that is too short')
   let at = 7
   for (let left = message.readUInt16BE(5); left > 0; left--) {
     const end = message.indexOf(0, at)
     // Behind the name: table, number, type, size, modifier, format.
+    if (end === -1 || end + 19 > message.length) throw new ProtocolError('a RowDescription with fewer columns than it announces')
+    if (message.readUInt16BE(end + 17) !== 0) throw new ProtocolError('a column in a format that was not asked for')
     columns.push({ name: message.toString('utf8', at, end), type: message.readUInt32BE(end + 7) })
     at = end + 19
   }
+  if (at !== message.length) throw new ProtocolError('a RowDescription with more than its columns')
   return columns
 }
 
+/** Raises `ProtocolError` for a message that does not hold what it announces. */
 export function readParameterTypes (message: Buffer): number[] {
-  return Array.from({ length: message.readUInt16BE(5) }, (_, index) => message.readUInt32BE(7 + index * 4))
+  const count = message.length < 7 ? NaN : message.readUInt16BE(5)
+  if (message.length !== 7 + count * 4) throw new ProtocolError('a ParameterDescription with more or fewer types than it announces')
+  return Array.from({ length: count }, (_, index) => message.readUInt32BE(7 + index * 4))
 }
+
+/** The name of a command tag: `INSERT` of `INSERT 0 1`. `start` and `end` are those of the message. */
+export function readCommand (bytes: Buffer, start: number, end: number): string {
+  if (bytes[end - 1] !== 0) throw new ProtocolError('a command tag that does not end')
+  // Most tags are of these, whose strings need not be made anew.
+  if (bytes[start + 11] === 0x20 && start + 11 < end) {
+    const usual = USUAL[bytes.readUInt32BE(start + 5)]
+    if (usual !== undefined) return usual
+  }
+  let to = end - 1
+  while (to > start + 5 && isDigitOrSpace(bytes[to - 1] ?? 0)) to--
+  return bytes.toString('latin1', start + 5, to)
+}
+
+/** By their first four letters: there are no others of six that begin like that. */
+const USUAL: Readonly<Record<number, string>> = { 0x53454c45: 'SELECT', 0x494e5345: 'INSERT', 0x55504441: 'UPDATE', 0x44454c45: 'DELETE' }
+
+function isDigitOrSpace (byte: number): boolean { return (byte >= 0x30 && byte <= 0x39) || byte === 0x20 }
 
 /** The count of a command tag: 1 of `INSERT 0 1`, null where it has none. */
 export function readCount (bytes: Buffer, end: number): number | null {
@@ -82,11 +143,20 @@ const ERROR_FIELDS: Readonly<Record<string, string>> = {
   R: 'routine',
 }
 
+/** The fields of an ErrorResponse. Raises `ProtocolError` for one without a code or a message. */
 export function readError (message: Buffer): ServerErrorFields {
   const fields: ServerErrorFields = { message: '', code: '' }
   for (const field of message.toString('utf8', 5).split('\0')) {
     const name = ERROR_FIELDS[field.slice(0, 1)]
     if (name !== undefined) Object.assign(fields, { [name]: field.slice(1) })
   }
+  if (fields.code === '') throw new ProtocolError('an error without a code')
   return fields
+}
+
+/** Name and value of a ParameterStatus. */
+export function readParameter (message: Buffer): [name: string, value: string] {
+  const [name = '', value, end] = message.toString('utf8', 5).split('\0')
+  if (value === undefined || end === undefined) throw new ProtocolError('a ParameterStatus that does not end')
+  return [name, value]
 }

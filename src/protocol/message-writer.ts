@@ -124,5 +124,8 @@ export function unsyncedStatement (text: string): Buffer {
   return bytes
 }
 
+/** Close: the server forgets a prepared statement. */
+export function closeStatement (name: string): Buffer { return message('C', Buffer.from(`S${name}\0`)) }
+
 /** There are only so many ways to begin a transaction. */
 const written = new Map<string, Buffer>()

@@ -1,7 +1,7 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import { once } from 'node:events'
-import type { Host, Ssl } from '../config/target.js'
+import type { ConnectedHost, Ssl } from '../config/target.js'
 
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
 
@@ -16,11 +16,11 @@ export class TlsRefusedError extends Error {
  * listeners off the raw socket and hangs when that is destroyed (docs/internals/driver-traps.md).
  * Rejects with the system's or OpenSSL's error, or with the reason of `signal`.
  */
-export async function connectSocket (target: Host, ssl: Ssl, signal: AbortSignal): Promise<net.Socket> {
+export async function connectSocket (target: ConnectedHost, ssl: Ssl, signal: AbortSignal): Promise<net.Socket> {
   signal.throwIfAborted()
   const raw = target.host.startsWith('/')
     ? net.connect({ path: `${target.host}/.s.PGSQL.${target.port}` })
-    : net.connect({ host: target.host, port: target.port, noDelay: true })
+    : net.connect({ host: target.address ?? target.host, port: target.port, noDelay: true })
   let socket = raw
   try {
     await once(raw, 'connect', { signal })
@@ -57,7 +57,7 @@ function tlsOptions (host: string, ssl: Exclude<Ssl, false>): tls.ConnectionOpti
 }
 
 /** Whether a server answers there at all. Takes no session: the server does not authenticate anyone for this. */
-export async function pingServer (target: Host, signal: AbortSignal): Promise<void> {
+export async function pingServer (target: ConnectedHost, signal: AbortSignal): Promise<void> {
   const socket = await connectSocket(target, false, signal)
   try {
     await serverSpeaksTls(socket, signal)

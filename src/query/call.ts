@@ -48,9 +48,9 @@ export function internalCall (text: string, mode: Mode = 'script', options: Call
     latency: new Latency(),
     isPlanned: false,
     mayBePipelined: false,
-    mayLock: false,
     isScript: false,
     mayLeaveState: false,
+    rollbacksTo: 0,
     controlsTransaction: true,
     leavesTransactionOpen: false
   }

@@ -1,4 +1,5 @@
 import { QueryError } from '../errors/errors.js'
+import { isPlainRead } from './plain-read.js'
 import { splitScript } from './split-script.js'
 
 /** What a text says about a statement, by reading it. */
@@ -7,14 +8,14 @@ export interface Traits {
   readonly parameters: number | undefined
   /** Whether it is one statement of the server's planner, which has no effect if it fails. */
   readonly isPlanned: boolean
-  /** Whether it may be sent together with others: it leaves nothing behind, and if it is cancelled by accident it has had no effect. */
+  /** Whether it may be sent together with others, and run again if a cancel hits it by accident: it only reads, and has no effect. */
   readonly mayBePipelined: boolean
-  /** Whether it may have to wait for a lock, however quick it was before. */
-  readonly mayLock: boolean
   /** Whether it is more than one statement. */
   readonly isScript: boolean
   /** Whether it may leave something behind in the session: a setting, a lock, a temporary table. */
   readonly mayLeaveState: boolean
+  /** How many of its statements go back to a savepoint. */
+  readonly rollbacksTo: number
   /** Whether it begins or ends a transaction anywhere. Going back to a savepoint does not. */
   readonly controlsTransaction: boolean
   /** Whether a transaction that it begins is still open at its end. */
@@ -31,11 +32,9 @@ const PLAIN = new RegExp(`^(${[
 const LEAVES_STATE = /set_config|advisory_lock|\btemp(orary)?\b|pg_temp|dblink|lo_open/i
 const BEGINS = /^(begin|start\s+transaction)\b/i
 const ENDS = /^(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
+const ROLLBACK_TO = /^rollback\s+(work\s+|transaction\s+)?to\b/i
 /** The driver turns these into streams that nobody would read. */
 const COPY_STREAM = /^copy\b[^]*\b(from\s+stdin|to\s+stdout)\b/i
-
-/** Statements and clauses that take locks which others may hold for long. */
-const LOCKS = /\b(insert|update|delete|merge|for\s+(key\s+)?share)\b/i
 
 /** Of the server's planner. Others may hold a `$1` that is not theirs (CREATE FUNCTION), or commit midway (CALL, VACUUM). */
 const PLANNED = /^[\s(]*(with|select|insert|update|delete|merge|values|table)\b/i
@@ -64,10 +63,10 @@ export function classify (text: string): Traits {
   return {
     parameters: countParameters(text, parts),
     isPlanned,
-    mayBePipelined: isPlanned && !mayLeaveState,
-    mayLock: parts.some((part) => LOCKS.test(part)),
+    mayBePipelined: isPlanned && !mayLeaveState && isPlainRead(text),
     isScript: parts.length > 1,
     mayLeaveState,
+    rollbacksTo: parts.filter((part) => ROLLBACK_TO.test(part)).length,
     controlsTransaction: controls.length > 0,
     leavesTransactionOpen: BEGINS.test(controls.at(-1) ?? '') || /\band\s+chain\b/i.test(controls.at(-1) ?? ''),
   }

@@ -11,6 +11,8 @@ const SPACE = /\s+/y
 // A word may hold dollars.
 const WORD = /[a-z_\u0080-\uffff][\w$\u0080-\uffff]*/iy
 const PREFIX = /(?:[ebxn]|u&)(?=')|u&(?=")/iy
+/** A carriage return ends it too. */
+const LINE = /[^\n\r]*[\n\r]?/y
 const NUMBER = /\.?\d[\w.]*/y
 const PARAMETER = /\$\d+/y
 const DOLLAR_TAG = /\$(?:[a-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/iy
@@ -37,7 +39,7 @@ function tokenAt (text: string, start: number): Token {
     case '"':
       return { kind: 'name', start, end: quotedEnd(text, start, first, false) }
     case '-':
-      if (text[start + 1] === '-') return { kind: 'comment', start, end: after(text, '\n', start) }
+      if (text[start + 1] === '-') return { kind: 'comment', start, end: match(LINE, text, start) }
       break
     case '/':
       if (text[start + 1] === '*') return { kind: 'comment', start, end: commentEnd(text, start) }

@@ -1,4 +1,5 @@
 import { LinkedList, type Node } from '../collections/linked-list.js'
+import { FairTimer } from './fair-timer.js'
 
 /** What has a deadline. */
 export interface Expiring { expire (): void }
@@ -31,7 +32,7 @@ export class Deadline implements Node<Deadline> {
  */
 export class Deadlines {
   #groups = new Map<number, Group>()
-  #timer: NodeJS.Timeout | undefined
+  #timer: FairTimer | undefined
   #armedFor = Infinity
 
   /** Calls `work.expire()` in `seconds` from `now`, unless cleared before. */
@@ -56,11 +57,11 @@ export class Deadlines {
   }
 
   #arm (at: number): void {
-    clearTimeout(this.#timer)
+    this.#timer?.clear()
     this.#armedFor = at
     // setTimeout takes at most 2^31-1 ms; a later deadline is armed again when it fires.
     const delay = Math.min(Math.max(Math.ceil(at - performance.now()), 1), 0x7fffffff)
-    this.#timer = setTimeout(() => this.#fire(), delay).unref()
+    this.#timer = new FairTimer(delay, () => this.#fire(), false)
   }
 
   #fire (): void {

@@ -1,9 +1,9 @@
 import type { Executions } from '../connection/batch-executor.js'
 import type { Connection } from '../connection/connection.js'
-import { StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
+import { type SessionOutcome, StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { DriverResult } from '../driver/result.js'
-import { ReleasedError } from '../errors/errors.js'
+import { ReleasedError, TransactionAbortedError } from '../errors/errors.js'
 import type { Pool } from '../pool/pool.js'
 import type { PoolEntry } from '../pool/pool-entry.js'
 import { type Call, internalCall } from '../query/call.js'
@@ -11,11 +11,15 @@ import { DeferredBegin } from './deferred-begin.js'
 
 export const ROLLBACK = internalCall('ROLLBACK')
 
+/** The command tags after which a transaction is not the one that it was. */
+const ENDS = new Set(['BEGIN', 'START TRANSACTION', 'COMMIT', 'PREPARE TRANSACTION'])
+
 /**
  * A connection in the hands of one lease or transaction. Calls run one after the other in the order in which they were
  * made; at its end the connection is released to the pool, and later calls reject.
  */
 export class Checkout implements StatementTarget {
+  readonly isSession = true
   readonly connection: Connection
   readonly begin: DeferredBegin
   /** The first error of a call in the transaction, for the cause of a commit that turns into a rollback. */
@@ -32,6 +36,10 @@ export class Checkout implements StatementTarget {
   readonly #queue: Array<() => void> = []
   readonly #drained: Array<() => void> = []
   #end: Promise<void> | undefined
+  /** How many transactions and savepoints of ours are open. */
+  #depth = 0
+  /** The transaction is over although its function goes on: nothing more is run in it. */
+  #over: Error | undefined
 
   /** `name`: what errors call its holder. */
   constructor (pool: Pool, connection: Connection, name: string, entry?: PoolEntry) {
@@ -72,7 +80,7 @@ export class Checkout implements StatementTarget {
   }
 
   #start (execution: StatementExecution): void {
-    if (this.begin.sendWith(execution)) return
+    if (this.#over === undefined && this.begin.underWay === undefined && this.begin.sendWith(execution)) return
     this.#ensureBegun(execution.call, () => this.connection.start(execution), (error) => execution.fail(error))
   }
 
@@ -89,7 +97,45 @@ export class Checkout implements StatementTarget {
   }
 
   #ensureBegun (call: Call, proceed: () => void, refuse: (error: unknown) => void): void {
-    this.begin.ensure(call, () => this.firstError, proceed, refuse)
+    const { underWay } = this.begin
+    if (underWay !== undefined) underWay.then(() => this.#ensureBegun(call, proceed, refuse))
+    else if (this.#over !== undefined) refuse(this.#over)
+    else {
+      this.begin.ensure(call, proceed, (error) => {
+        this.#endTransaction(error)
+        refuse(error)
+      })
+    }
+  }
+
+  /** Runs work during which what ends a transaction has no place. */
+  async inTransaction<T> (work: () => Promise<T>): Promise<T> {
+    if (this.#depth === 0) this.#over = undefined
+    this.#depth++
+    try {
+      return await work()
+    } finally {
+      this.#depth--
+    }
+  }
+
+  /** Raises `TransactionAbortedError` once the transaction is over. */
+  throwIfOver (): void {
+    if (this.#over !== undefined) throw this.#over
+  }
+
+  #endTransaction (cause: unknown): Error {
+    this.#over ??= new TransactionAbortedError('the transaction is over, although its function goes on: it was not begun, or a statement ' +
+      'in it has ended it. Nothing more is run in it: let its function commit by returning, or roll back by throwing', { cause })
+    return this.#over
+  }
+
+  /** A call in a transaction may not end it, nor begin another one: what comes next would be outside of it. */
+  objection ({ call: { statement }, status, tags, error }: SessionOutcome): Error | undefined {
+    if (this.#depth === 0) return undefined
+    const rollbacks = tags.filter((tag) => tag === 'ROLLBACK').length
+    const isOver = status === 'none' || rollbacks > statement.rollbacksTo || tags.some((tag) => ENDS.has(tag))
+    return isOver ? this.#endTransaction(this.firstError ?? error) : undefined
   }
 
   /** The call that is running is over: the next one may start. */
@@ -99,7 +145,6 @@ export class Checkout implements StatementTarget {
       this.firstError ??= error
       this.#pool.dispatcher.settled(error)
     }
-    this.begin.callEnded(counts ? error : undefined)
     this.#attempting = false
     this.#running = false
     this.#next()

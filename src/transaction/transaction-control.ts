@@ -9,32 +9,30 @@ const COMMIT = internalCall('COMMIT')
 export async function inTransaction<T> (checkout: Checkout, options: TransactionOptions, work: () => Promise<T>): Promise<T> {
   checkout.throwIfReleased()
   const { connection, begin } = checkout
-  const { session } = connection
   begin.defer(beginCall(options))
   checkout.firstError = undefined
-  // From before BEGIN, which may work without an answer reaching us, until the server has said that it is over: a
-  // connection that is released in between is reset.
-  session.transactionBegins()
+  connection.session.transactionBegins()
   try {
-    const result = await checkout.within(work)
-    if (connection.isOpen && begin.takeBack()) {
-      session.transactionEnded()
+    return await checkout.inTransaction(async () => {
+      const result = await checkout.within(work)
+      checkout.throwIfOver()
+      if (connection.isOpen && begin.takeBack()) return result
+      const { command } = await checkout.perform(COMMIT)
+      if (command === 'ROLLBACK') throw swallowed(checkout)
       return result
-    }
-    const { command } = await checkout.perform(COMMIT)
-    ended(checkout)
-    if (command === 'ROLLBACK') throw new TransactionAbortedError({ cause: checkout.firstError })
-    return result
+    })
   } catch (error) {
-    if (begin.takeBack()) session.transactionEnded()
-    if (session.inTransaction) await checkout.perform(ROLLBACK).then(() => ended(checkout), () => checkout.destroy())
+    begin.takeBack()
+    if (begin.mayBeOpen) await checkout.perform(ROLLBACK).catch(() => checkout.destroy())
     throw error
+  } finally {
+    connection.session.transactionEnded()
   }
 }
 
-function ended ({ connection, begin }: Checkout): void {
-  connection.session.transactionEnded()
-  begin.transactionEnded()
+function swallowed ({ firstError }: Checkout): Error {
+  return new TransactionAbortedError('a statement failed inside the transaction and its error was swallowed: everything was rolled back. ' +
+    'Let the error out, or run the statement that may fail in tx.transaction(…)', { cause: firstError })
 }
 
 const begins = new Map<string, Call>()
@@ -55,9 +53,10 @@ export async function inSavepoint<T> (checkout: Checkout, depth: number, work: (
   await checkout.perform(internalCall(`SAVEPOINT ${name}`))
   const { firstError } = checkout
   try {
-    const result = await work()
+    const result = await checkout.inTransaction(work)
+    checkout.throwIfOver()
     await checkout.perform(internalCall(`RELEASE ${name}`)).catch((error) => {
-      throw error.code === '25P02' ? new TransactionAbortedError({ cause: checkout.firstError }) : error
+      throw error.code === '25P02' ? swallowed(checkout) : error
     })
     return result
   } catch (error) {

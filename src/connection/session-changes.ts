@@ -1,0 +1,30 @@
+import type { Request } from '../driver/request.js'
+import type { Execution } from './execution.js'
+import type { PreparedStatements } from './prepared-statements.js'
+import type { Session } from './session.js'
+
+/** Notes what a call has done to its session, as its text and its command tags tell. */
+export function noteChanges ({ call }: Execution, { tags }: Request, session: Session, prepared: PreparedStatements): void {
+  if (call.internal === true) return
+  if (call.statement.mayLeaveState || tags !== undefined) session.ran()
+  // They take prepared statements away, without which the next execution of one would fail.
+  if (tags !== undefined && tags.some((tag) => tag === 'DEALLOCATE ALL' || tag === 'DISCARD ALL')) prepared.forgetAll()
+}
+
+const NO_TAGS: readonly string[] = []
+
+/** What its caller gets instead of a result, if a call may not leave its session as it has. */
+export function objectionTo (execution: Execution, { status, tags }: Request): Error | undefined {
+  if (status === 'none' && tags === undefined && !execution.isInSession) return undefined
+  return execution.objection({ status, tags: tags ?? NO_TAGS })
+}
+
+/** The same for a call that failed. */
+export function errorOf (execution: Execution, { status, tags }: Request, error: Error): Error {
+  const objection = execution.objection({ status, tags: tags ?? NO_TAGS, error })
+  // A script that shows that it would have ended its transaction just failed.
+  const { controlsTransaction, leavesTransactionOpen } = execution.call.statement
+  if (objection === undefined || execution.isInSession || (controlsTransaction && !leavesTransactionOpen)) return error
+  objection.cause ??= error
+  return objection
+}

@@ -1,0 +1,188 @@
+import type { Socket } from 'node:net'
+import { ProtocolError } from '../errors/errors.js'
+import type { ServerErrorFields } from '../errors/server-error.js'
+import { MessageReader, readError, readParameter, SESSION_LIMITS, STARTUP_LIMITS } from '../protocol/message-reader.js'
+import { type TransactionStatus, type Turn, unexpected } from './turn.js'
+
+/** Milliseconds without traffic after which TCP asks whether the other side is there. */
+const KEEP_ALIVE = 60_000
+
+/** What happens on a socket beside the answers to turns. */
+export interface SocketOwnerEvents {
+  /** A setting of the session that the server reports has this value now. */
+  parameter (name: string, value: string): void
+  /** The server works on this turn now. */
+  running (turn: Turn): void
+  /** The server ends the session, with these words. */
+  ending (fields: ServerErrorFields): void
+  /** What arrived is not the protocol, or the socket has failed or was closed by the other side: nothing more will come. */
+  lost (cause: unknown): void
+  /** The socket is gone. */
+  closed (): void
+}
+
+/** The other side closed the socket, without a word about why. */
+export class SocketClosedError extends Error {
+  readonly code = 'CONNECTION_CLOSED'
+  constructor () { super('the server closed the connection') }
+}
+
+/** A lane: it writes turns. */
+export type Lane = object
+
+/**
+ * The one reader and writer of a socket. It hands each message to the turn that it answers: turns are answered in the order
+ * in which they were begun, and what is written is written in that order (docs/internals/wire.md).
+ */
+export class SocketOwner {
+  /** How often it has written: what is written between two of these travels together. */
+  writes = 0
+  /** When it did last, in the clock of `performance.now()`. */
+  writtenAt = 0
+  /** The status of the last ReadyForQuery. */
+  transaction: TransactionStatus = 'none'
+  /** Who hears of what happens: one during the start-up, and then another one. */
+  events: SocketOwnerEvents = NOBODY
+  readonly #socket: Socket
+  readonly #reader = new MessageReader(STARTUP_LIMITS, (type, bytes, start, end) => this.#handle(type, bytes, start, end))
+  /** Those that are not answered, in the order in which they were begun. */
+  readonly #turns: Turn[] = []
+  /** The turn that is not closed, and whose it is. */
+  #open: Turn | undefined
+  #lane: Lane | undefined
+  /** What other lanes write when it is. */
+  readonly #held: Array<() => void> = []
+  #afterReading: (() => void) | undefined
+  #isEnded = false
+
+  constructor (socket: Socket) {
+    this.#socket = socket
+    socket.setKeepAlive(true, KEEP_ALIVE)
+    socket.on('data', (piece: Buffer) => this.#read(piece))
+    socket.on('error', (error) => this.events.lost(error))
+    socket.on('end', () => this.events.lost(new SocketClosedError()))
+    socket.on('close', () => {
+      this.#isEnded = true
+      this.events.closed()
+    })
+  }
+
+  /** What the server works on: the oldest turn that it has not answered. */
+  get running (): Turn | undefined { return this.#turns[0] }
+
+  /** Runs `write`, which begins turns of a lane and writes them: now, or when a turn of another lane that is open is closed. */
+  inLane (lane: Lane, write: () => void): void {
+    const isFree = this.#open === undefined ? this.#held.length === 0 : this.#lane === lane
+    if (isFree) write()
+    else this.#held.push(write)
+  }
+
+  /** What is written from now on is of this turn. */
+  begin (turn: Turn, lane: Lane): void {
+    this.#open = turn
+    this.#lane = lane
+    this.#turns.push(turn)
+    if (this.#turns.length === 1) this.events.running(turn)
+  }
+
+  /** The Sync or Query of the turn that is open is written, or is about to be in the same write. */
+  close (): void {
+    if (this.#open === undefined) return
+    this.#open.isClosed = true
+    this.#open = undefined
+    if (this.#held.length > 0) queueMicrotask(() => this.#resume()) // behind what is just being written
+  }
+
+  #resume (): void {
+    while (this.#open === undefined) {
+      const write = this.#held.shift()
+      if (write === undefined) return
+      write()
+    }
+  }
+
+  /** Calls `work` when all that is being read is handed on. */
+  afterReading (work: () => void): void { this.#afterReading = work }
+
+  write (bytes: Buffer): void {
+    if (this.#isEnded) return
+    this.writes++
+    this.writtenAt = performance.now()
+    this.#socket.write(bytes)
+  }
+
+  /** The start-up is over: from now on the messages of a session are allowed, and others are not. */
+  started (): void { this.#reader.limits = SESSION_LIMITS }
+
+  /** Closes the socket once `bytes` are written. */
+  end (bytes: Buffer): void {
+    if (!this.#isEnded) this.#socket.end(bytes)
+  }
+
+  /** Closes the socket now. Nothing of what arrived is handed on any more. */
+  destroy (): void {
+    this.#isEnded = true
+    this.#socket.destroy()
+  }
+
+  #read (piece: Buffer): void {
+    if (this.#isEnded) return
+    try {
+      this.#reader.read(piece)
+      const after = this.#afterReading
+      this.#afterReading = undefined
+      after?.()
+    } catch (error) {
+      this.#isEnded = true
+      this.events.lost(error instanceof ProtocolError ? error : new ProtocolError('a message that cannot be read', { cause: error }))
+    }
+  }
+
+  #handle (type: number, bytes: Buffer, start: number, end: number): void {
+    if (this.#isEnded) return
+    switch (type) {
+      case 0x5a: // ReadyForQuery
+        return this.#ready(bytes, start, end)
+      case 0x45: // ErrorResponse
+        return this.#refused(readError(bytes.subarray(start, end)))
+      case 0x53: { // ParameterStatus
+        const [name, value] = readParameter(bytes.subarray(start, end))
+        return this.events.parameter(name, value)
+      }
+      case 0x4e: // NoticeResponse
+      case 0x41: // NotificationResponse
+        return
+      default: {
+        const turn = this.#turns[0]
+        if (turn === undefined) throw unexpected(type)
+        turn.take(type, bytes, start, end)
+      }
+    }
+  }
+
+  #ready (bytes: Buffer, start: number, end: number): void {
+    const [turn] = this.#turns
+    const status = end === start + 6 ? STATUSES[bytes[start + 5] ?? 0] : undefined
+    if (turn === undefined || !turn.isClosed || status === undefined) throw unexpected(0x5a)
+    this.#turns.shift()
+    this.transaction = status
+    turn.ready(status)
+    const next = this.#turns[0]
+    if (next !== undefined && !this.#isEnded) this.events.running(next)
+  }
+
+  #refused (fields: ServerErrorFields): void {
+    const { severity = fields.severity_local } = fields
+    if (severity === 'FATAL' || severity === 'PANIC') {
+      this.#isEnded = true
+      return this.events.ending(fields)
+    }
+    const turn = this.#turns[0]
+    if (turn === undefined) throw unexpected(0x45)
+    turn.refused(fields)
+  }
+}
+
+const NOBODY: SocketOwnerEvents = { parameter () {}, running () {}, ending () {}, lost () {}, closed () {} }
+
+const STATUSES: Readonly<Record<number, TransactionStatus>> = { 0x49: 'none', 0x54: 'open', 0x45: 'failed' }
