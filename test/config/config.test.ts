@@ -48,6 +48,7 @@ const defaults: Array<[name: keyof Config, value: unknown]> = [
   ['prepare', true],
   ['pipeline', true],
   ['hasOnConnect', false],
+  ['requireAuth', undefined],
 ]
 
 t.test('without options and environment, everything has its default', async (t) => {

@@ -1,6 +1,8 @@
 import t from 'tap'
-import { MessageReader, readColumns, readCount, readError, readParameterTypes } from '../../src/protocol/message-reader.js'
-import { MessageWriter, unsyncedStatement } from '../../src/protocol/message-writer.js'
+import {
+  MessageReader, readColumns, readCommand, readCount, readError, readParameter, readParameterTypes, SESSION_LIMITS, STARTUP_LIMITS
+} from '../../src/protocol/message-reader.js'
+import { closeStatement, MessageWriter, unsyncedStatement } from '../../src/protocol/message-writer.js'
 
 /** A message as the server sends it. */
 function message (type: string, body: Buffer | string): Buffer {
@@ -13,9 +15,12 @@ function message (type: string, body: Buffer | string): Buffer {
 const int16 = (value: number): Buffer => Buffer.from([value >> 8, value & 255])
 const int32 = (value: number): Buffer => Buffer.concat([int16(value >>> 16), int16(value & 0xffff)])
 
+/** Of any type: both sides' messages are looked at here. */
+const ANY = new Uint32Array(256).fill(0x7fffffff)
+
 /** A reader that notes what it is told, as `P:…` for each message. */
 function noting (messages: string[]): MessageReader {
-  return new MessageReader((type, bytes, start, end) => {
+  return new MessageReader(ANY, (type, bytes, start, end) => {
     messages.push(`${String.fromCharCode(type)}:${bytes.toString('latin1', start + 5, end)}`)
   })
 }
@@ -53,7 +58,7 @@ t.test('messages arrive whole, wherever the network cuts them', async (t) => {
 t.test('a length that cannot be is refused', async (t) => {
   for (const length of [0, 3]) {
     const bytes = Buffer.concat([Buffer.from('D'), int32(length)])
-    t.throws(() => new MessageReader(() => {}).read(bytes), { message: 'the length of a message is impossible' }, `${length}`)
+    t.throws(() => new MessageReader(SESSION_LIMITS, () => {}).read(bytes), { code: 'FST_PG_PROTOCOL', message: /of type 'D' with an impossible length/ }, `${length}`)
   }
   t.strictSame(sent(Buffer.concat([Buffer.from('n'), int32(4)])), ['n:'], 'the shortest')
 })
@@ -91,7 +96,48 @@ t.test('descriptions, tags and errors are read', async (t) => {
     constraint_name: 'users_key',
     routine: '_bt_check_unique'
   })
-  t.strictSame({ ...readError(message('E', '\0')) }, { message: '', code: '' })
+  t.throws(() => readError(message('E', '\0')), { code: 'FST_PG_PROTOCOL', message: /an error without a code/ })
+})
+
+t.test('the name of a command tag, and a parameter', async (t) => {
+  for (const [tag, name] of [['INSERT 0 1', 'INSERT'], ['SELECT 10', 'SELECT'], ['CREATE TABLE', 'CREATE TABLE'], ['DEALLOCATE ALL', 'DEALLOCATE ALL'], ['', '']]) {
+    const bytes = message('C', `${tag}\0`)
+    t.equal(readCommand(bytes, 0, bytes.length), name)
+  }
+  t.throws(() => readCommand(message('C', 'SELECT 1'), 0, 13), { code: 'FST_PG_PROTOCOL' }, 'a tag that does not end')
+  t.strictSame(readParameter(message('S', 'TimeZone\0Europe/Oslo\0')), ['TimeZone', 'Europe/Oslo'])
+  t.strictSame(readParameter(message('S', 'search_path\0\0')), ['search_path', ''])
+  for (const body of ['', 'TimeZone', 'TimeZone\0Europe/Oslo']) t.throws(() => readParameter(message('S', body)), { code: 'FST_PG_PROTOCOL' }, body)
+})
+
+t.test('messages of a type that cannot come, or larger than it can be, are refused by their header', async (t) => {
+  const refused = (limits: Uint32Array, type: string, length: number): boolean => {
+    try {
+      new MessageReader(limits, () => {}).read(Buffer.concat([Buffer.from(type), int32(length)]))
+      return false
+    } catch {
+      return true
+    }
+  }
+  for (const type of 'RKSvENZ') t.notOk(refused(STARTUP_LIMITS, type, 1024), `${type} while starting`)
+  for (const type of 'DTtC12nsIAGHWcd\0H') t.equal(refused(STARTUP_LIMITS, type, 1024), true, `${type} while starting`)
+  for (const type of 'SZC123tTnsIAGHWcDdEN') t.notOk(refused(SESSION_LIMITS, type, 1024), `${type} in a session`)
+  for (const type of 'RKvPBQpX\0') t.equal(refused(SESSION_LIMITS, type, 1024), true, `${type} in a session`)
+  for (const type of 'SZCTt') t.ok(refused(SESSION_LIMITS, type, 1024 * 1024 + 1) && !refused(SESSION_LIMITS, type, 1024 * 1024), `${type} of a megabyte`)
+  for (const type of 'EN') t.ok(refused(SESSION_LIMITS, type, 400_000_000) && refused(STARTUP_LIMITS, type, 2_000_000), `${type} of 400 MB`)
+  t.notOk(refused(SESSION_LIMITS, 'D', 1_000_000_000), 'a row may be large')
+})
+
+t.test('descriptions that do not hold what they announce are refused', async (t) => {
+  const protocol = { code: 'FST_PG_PROTOCOL' }
+  const whole = Buffer.concat([int16(1), Buffer.from('id\0'), int32(7), int16(1), int32(23), int16(8), int32(0), int16(0)])
+  t.strictSame(readColumns(message('T', whole)), [{ name: 'id', type: 23 }])
+  for (let cut = 0; cut < whole.length; cut++) t.throws(() => readColumns(message('T', whole.subarray(0, cut))), protocol, `cut at ${cut}`)
+  t.throws(() => readColumns(message('T', Buffer.concat([whole, Buffer.from([0])]))), protocol, 'with more than its columns')
+  t.throws(() => readColumns(message('T', Buffer.concat([int16(2), whole.subarray(2)]))), protocol, 'with fewer columns')
+  t.throws(() => readColumns(message('T', Buffer.concat([int16(1), Buffer.from('no end of its name')]))), protocol, 'without its NUL')
+  t.throws(() => readColumns(message('T', Buffer.concat([whole.subarray(0, -1), Buffer.from([1])]))), protocol, 'in binary')
+  for (const body of ['', '\0', '\0\x01', '\0\x01\0\0\0', '\0\0x']) t.throws(() => readParameterTypes(message('t', body)), protocol)
 })
 
 t.test('a batch is written as Parse, Describe, many Bind and Execute, Flush or Sync', async (t) => {
@@ -139,4 +185,5 @@ t.test('a statement without Sync is one group with what follows it', async (t) =
   t.strictSame(sent(unsyncedStatement('BEGIN')), ['P:\0BEGIN\0\0\0', 'B:\0\0\0\0\0\0\0\0', 'E:\0\0\0\0\0'])
   t.equal(unsyncedStatement('BEGIN'), unsyncedStatement('BEGIN'), 'it is written once')
   t.not(unsyncedStatement('BEGIN READ ONLY'), unsyncedStatement('BEGIN'))
+  t.strictSame(sent(closeStatement('s1')), ['C:Ss1\0'])
 })

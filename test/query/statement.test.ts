@@ -41,11 +41,25 @@ t.test('a statement that begins or ends a transaction is known, and whether it l
   }
 })
 
-t.test('a statement that may wait for a lock of others is known', async (t) => {
-  const locking = ['INSERT INTO a VALUES (1)', 'UPDATE a SET b = 1', 'DELETE FROM a', 'MERGE INTO a USING b ON true WHEN MATCHED THEN DO NOTHING', 'SELECT 1 FROM a FOR UPDATE',
-    'SELECT 1 FROM a FOR NO KEY UPDATE', 'SELECT 1 FROM a FOR SHARE', 'SELECT 1 FROM a FOR  KEY  SHARE', 'WITH a AS (DELETE FROM b RETURNING c) SELECT * FROM a']
-  for (const text of locking) t.equal(statementOf(text).mayLock, true, text)
-  for (const text of ['SELECT 1', "SELECT 'FOR UPDATE'", 'SELECT updated FROM a', 'SELECT share FROM a']) t.equal(statementOf(text).mayLock, false, text)
+t.test('a plain read is told from what may have an effect, or wait for a lock of others', async (t) => {
+  const plain = [
+    'SELECT 1', "SELECT 'FOR UPDATE'", 'SELECT updated FROM a', 'SELECT share FROM a', 'TABLE a', 'VALUES ($1, $2)', '(SELECT 1) UNION (SELECT 2);',
+    'SELECT a.*, count(*) AS n FROM a JOIN b USING (id) WHERE b.c IN ($1, $2) AND lower(b.d) LIKE $3 GROUP BY a.id HAVING max(b.e) > 1 ORDER BY n LIMIT (5)',
+    'WITH a AS (SELECT 1), b AS MATERIALIZED (SELECT 2) SELECT * FROM a, b', 'SELECT pg_catalog.lower($1)', 'SELECT "update", "f" FROM "into"',
+    'SELECT $1::numeric(10, 2), $2::varchar(5), CAST($3 AS char(1)), COALESCE($4, now())', 'SELECT row_number() OVER (PARTITION BY a ORDER BY b) FROM c',
+    'SELECT x FROM unnest($1::int[]) AS u(x)', 'SELECT EXISTS (SELECT FROM a WHERE b = ANY ($1))', 'SELECT jsonb_build_object($1, $2)', 'SELECT 1 -- nextval(1)',
+    'SELECT count(*) FILTER (WHERE a) FROM b', 'SELECT $1::int FROM pg_sleep($2)', "SELECT date_trunc('day', a) FROM b", 'SELECT (SELECT max(a) FROM b)',
+  ]
+  for (const text of plain) t.equal(statementOf(text).mayBePipelined, true, text)
+  const others = [
+    'INSERT INTO a VALUES (1)', 'UPDATE a SET b = 1', 'DELETE FROM a', 'MERGE INTO a USING b ON true WHEN MATCHED THEN DO NOTHING', 'SELECT 1 FROM a FOR UPDATE',
+    'SELECT 1 FROM a FOR NO KEY UPDATE', 'SELECT 1 FROM a FOR SHARE', 'SELECT 1 FROM a FOR  KEY  SHARE', 'WITH a AS (DELETE FROM b RETURNING c) SELECT * FROM a',
+    "SELECT nextval('a')", 'SELECT bump($1)', 'SELECT bump ($1)', 'SELECT bump/* */($1)', 'SELECT public.lower($1)', 'SELECT "lower"($1)', 'SELECT public . "bump" ($1)',
+    'SELECT lower(bump($1))', 'SELECT * FROM bump($1)', 'SELECT * INTO b FROM a', 'SELECT lower($1) FROM a, LATERAL bump(a.b)', "SELECT pg_notify('a', '')",
+    'SELECT pg_advisory_xact_lock(1)', 'SELECT pg_terminate_backend(1)', 'SELECT txid_current()', 'SELECT dblink($1, $2)', 'SHOW work_mem', 'EXPLAIN ANALYZE SELECT 1',
+    'CALL a()', 'SELECT 1; SELECT 2', 'SELECT 1 -- x\r, bump($1)',
+  ]
+  for (const text of others) t.equal(statementOf(text).mayBePipelined, false, text)
 })
 
 t.test('a statement of the planner is known, and the number of its parameters', async (t) => {
@@ -54,7 +68,7 @@ t.test('a statement of the planner is known, and the number of its parameters', 
     ['MERGE INTO a USING b ON a.c = $1 WHEN MATCHED THEN DO NOTHING', 1], ['VALUES ($1, $2)', 2], ['TABLE a', 0], [' ( (SELECT $1))', 1],
     ["SELECT '$3', \"$4\", $1 /* $5 */ -- $6", 1], ['SELECT a$3, $1', 1],
   ]
-  for (const [text, parameters] of planned) t.match(statementOf(text), { isPlanned: true, mayBePipelined: true, parameters }, text)
+  for (const [text, parameters] of planned) t.match(statementOf(text), { isPlanned: true, parameters }, text)
   for (const text of ['CREATE FUNCTION f (int) RETURNS int RETURN $1', 'CALL a($1)', 'VACUUM a', 'EXPLAIN SELECT $1', 'SHOW work_mem', 'SELECT $1; SELECT $2', 'TABLES']) {
     const { isPlanned, mayBePipelined, parameters } = statementOf(text)
     t.strictSame({ isPlanned, mayBePipelined, parameters }, { isPlanned: false, mayBePipelined: false, parameters: undefined }, text)

@@ -23,7 +23,7 @@ t.test('BEGIN travels with the first statement', async (t) => {
   async function inCheckout (work: (checkout: Checkout) => Promise<void>): Promise<void> {
     const entry = await pool.acquire('transaction')
     const checkout = new Checkout(pool, entry.connection, 'transaction', entry)
-    await work(checkout)
+    await checkout.inTransaction(() => work(checkout))
     await checkout.release()
   }
 

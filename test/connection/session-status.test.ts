@@ -1,0 +1,194 @@
+import t from 'tap'
+import { freshDatabase, openDatabase, until } from '../support/database.js'
+
+/**
+ * Commands that no reading of the text finds: with `standard_conforming_strings` off the string ends where a text that is read
+ * by the standard goes on.
+ */
+const hidden = (commands: string): string => `SELECT 'a\\''; ${commands}; --'`
+const parameters = { standard_conforming_strings: 'off' }
+
+t.test('what a call does to a transaction is told by the server, not by the text', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows('CREATE TABLE marks (mark text)')
+  const marks = async (): Promise<unknown[]> => (await observer.rows('SELECT mark FROM marks ORDER BY mark')).map(({ mark }) => mark)
+  t.afterEach(() => observer.rows('TRUNCATE marks'))
+
+  t.test('a single call that leaves a transaction open is refused, and its work rolled back', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1, parameters })
+    for (const commands of ["BEGIN; INSERT INTO marks VALUES ('lost')", "INSERT INTO marks VALUES ('kept'); BEGIN", 'BEGIN; COMMIT AND CHAIN', 'BEGIN; SAVEPOINT a']) {
+      await t.rejects(db.execute(hidden(commands)), { code: 'FST_PG_QUERY', message: /left a transaction open, which was rolled back/ }, commands)
+      t.same((await observer.backends()).map(({ state }) => state), ['idle'], 'before the caller hears of it')
+    }
+    await t.rejects(db.execute(hidden('BEGIN; SELECT 1 / 0')), { code: 'FST_PG_QUERY', cause: { code: '22012' } })
+    t.equal(await db.fetchVal('SELECT pg_current_xact_id_if_assigned()'), null)
+    t.match(db.stats(), { created: 1, size: 1, free: 1, errors: 5 })
+    t.same(await marks(), [])
+  })
+
+  t.test('a script that begins and ends its own transaction is none of those', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1, parameters })
+    await db.execute(hidden("BEGIN; INSERT INTO marks VALUES ('kept'); COMMIT"))
+    t.same(await marks(), ['kept'])
+  })
+
+  const endings = ['COMMIT', 'COMMIT; BEGIN', 'COMMIT AND CHAIN', 'ROLLBACK', 'ROLLBACK; BEGIN', 'ROLLBACK AND CHAIN', 'ABORT', 'END', 'BEGIN', 'START TRANSACTION']
+  t.test('what ends a transaction from inside ends it for good', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1, parameters })
+    for (const commands of endings) {
+      let later: unknown
+      await t.rejects(db.transaction(async (tx) => {
+        await tx.execute("INSERT INTO marks VALUES ('before')")
+        await t.rejects(tx.execute(hidden(commands)), { code: 'FST_PG_TRANSACTION_ABORTED' }, commands)
+        later = await tx.execute("INSERT INTO marks VALUES ('outside')").catch((error) => error.code)
+        await t.rejects(tx.transaction((inner) => inner.fetchVal('SELECT 1')), { code: 'FST_PG_TRANSACTION_ABORTED' })
+        await t.rejects(tx.executeMany('INSERT INTO marks VALUES ($1)', [['outside']]), { code: 'FST_PG_TRANSACTION_ABORTED' })
+      }), { code: 'FST_PG_TRANSACTION_ABORTED' }, commands)
+      t.equal(later, 'FST_PG_TRANSACTION_ABORTED', commands)
+      t.notOk((await marks()).includes('outside'), commands)
+      t.equal(await db.fetchVal('SELECT pg_current_xact_id_if_assigned()'), null, 'nothing is open')
+    }
+    t.match(db.stats(), { created: 1, free: 1 })
+  })
+
+  t.test('as the first call, and in a savepoint, too', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1, parameters })
+    for (const commands of endings) {
+      await t.rejects(db.transaction((tx) => tx.execute(hidden(commands))), { code: 'FST_PG_TRANSACTION_ABORTED' }, `${commands} first`)
+      await t.rejects(db.transaction((tx) => tx.transaction((inner) => inner.execute(hidden(commands)))), { code: 'FST_PG_TRANSACTION_ABORTED' }, `${commands} in a savepoint`)
+      await t.rejects(db.transaction(async (tx) => {
+        await tx.transaction((inner) => inner.execute(hidden(commands))).catch(() => {})
+        await tx.execute("INSERT INTO marks VALUES ('outside')").catch(() => {})
+      }), { code: 'FST_PG_TRANSACTION_ABORTED' }, `${commands}, swallowed`)
+    }
+    t.same(await marks(), [])
+    t.match(db.stats(), { created: 1, free: 1 })
+  })
+
+  t.test('a savepoint of its own may be gone back to', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    await db.transaction(async (tx) => {
+      await tx.execute("INSERT INTO marks VALUES ('a')")
+      await tx.execute('SAVEPOINT mine')
+      await tx.execute("INSERT INTO marks VALUES ('b')")
+      await tx.execute('ROLLBACK TO mine')
+      await tx.execute("INSERT INTO marks VALUES ('c')")
+      await t.rejects(tx.execute('SELECT 1 / 0'), { code: '22012' })
+      await tx.execute('ROLLBACK TO SAVEPOINT mine; RELEASE mine')
+      await tx.execute("INSERT INTO marks VALUES ('d')")
+    })
+    t.same(await marks(), ['a', 'd'])
+  })
+
+  t.test('a first call that was given up before BEGIN was answered leaves nothing outside of a transaction', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    const insert = { text: "INSERT INTO marks SELECT 'outside' FROM pg_sleep($1)", prepare: true }
+    await db.execute(insert, 0)
+    await observer.rows('TRUNCATE marks')
+    for (let round = 0; round < 30; round++) {
+      const controller = new AbortController()
+      await db.transaction(async (tx) => {
+        const first = tx.execute({ ...insert, signal: controller.signal }, 5)
+        controller.abort()
+        await t.rejects(first, { code: 'FST_PG_ABORTED' })
+        await tx.execute(insert, 0).catch(() => {})
+        throw new Error('undo it')
+      }).catch((error) => t.equal(error.message, 'undo it'))
+      t.same(await marks(), [], `round ${round}`)
+    }
+    t.match(db.stats(), { size: 1, free: 1 })
+  })
+
+  t.test('a lease knows whether a transaction is open', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1, parameters })
+    const lease = await db.acquire()
+    await lease.execute(hidden('BEGIN'))
+    await lease.transaction((tx) => tx.execute("INSERT INTO marks VALUES ('inside')")) // a savepoint
+    t.same(await marks(), [])
+    await lease.execute(hidden('COMMIT'))
+    t.same(await marks(), ['inside'])
+    await lease.execute(hidden('BEGIN'))
+    await lease.execute("INSERT INTO marks VALUES ('left open')")
+    await lease.release()
+    t.equal(await db.fetchVal('SELECT pg_current_xact_id_if_assigned()'), null)
+    t.same(await marks(), ['inside'])
+    t.equal(db.stats().created, 1)
+  })
+
+  t.test('settings that the text does not show are not left to the next one', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1, parameters })
+    await db.execute(hidden("SET work_mem = '8MB'"))
+    t.equal(await db.fetchVal("SELECT current_setting('work_mem')"), (await observer.rows('SHOW work_mem'))[0]?.['work_mem'])
+    t.equal(db.stats().created, 1)
+  })
+
+  t.test('statements that were prepared and taken away are prepared again, also inside a transaction', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1, parameters })
+    const lease = await db.acquire()
+    const query = { text: 'SELECT $1::int', prepare: true }
+    for (const text of ['DEALLOCATE ALL', 'DISCARD ALL', hidden('DEALLOCATE ALL')]) {
+      for (let n = 0; n < 3; n++) t.equal(await lease.fetchVal(query, n), n)
+      await lease.execute(text)
+      t.equal(await lease.transaction((tx) => tx.fetchVal(query, 7)), 7, text)
+    }
+    await lease.release()
+    t.match(db.stats(), { created: 1, errors: 0 })
+  })
+
+  t.test('a statement that is described anew gets a new name, and the server forgets the old one', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    await observer.rows('CREATE TABLE changing (id int, v int); INSERT INTO changing VALUES (1, 1)')
+    const query = { text: 'SELECT * FROM changing WHERE id = $1', prepare: true }
+    const prepared = async (): Promise<number> => Number(await db.fetchVal("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%changing%' AND statement NOT LIKE '%count%'"))
+    await db.fetchOne(query, 1)
+    t.equal(await prepared(), 1)
+    for (let change = 0; change < 5; change++) {
+      await observer.rows(`ALTER TABLE changing ADD COLUMN more${change} int`)
+      t.ok(Object.hasOwn(await db.fetchOne(query, 1) ?? {}, `more${change}`))
+      t.equal(await prepared(), 1, `after ${change + 1} changes`)
+    }
+    t.match(db.stats(), { created: 1, errors: 0 })
+  })
+})
+
+t.test('why the server hung up is the cause for every call that meets it', async (t) => {
+  const observer = await freshDatabase(t)
+
+  t.test('killed: those in flight, later ones on the lease, and the log', async (t) => {
+    const db = await openDatabase(t, observer, { min: 2, max: 2 })
+    const lease = await db.acquire()
+    const call = t.rejects(lease.fetchVal('SELECT pg_sleep(20)'), { code: 'FST_PG_CONNECTION_LOST', cause: { code: '57P01' } })
+    await until(async () => (await observer.backends()).some(({ state }) => state === 'active'))
+    await observer.kill()
+    await call
+    await t.rejects(lease.fetchVal('SELECT 1'), { code: 'FST_PG_CONNECTION_LOST', cause: { code: '57P01' } })
+    await lease.release()
+    await until(() => db.stats().closed.lost === 2)
+    t.equal(await db.fetchVal('SELECT 1'), 1)
+  })
+
+  const timeouts: Array<[setting: string, code: string]> = [
+    ['idle_in_transaction_session_timeout', '25P03'], ['idle_session_timeout', '57P05'], ['transaction_timeout', '25P04'],
+  ]
+  for (const [setting, code] of timeouts) {
+    t.test(setting, async (t) => {
+      const log: Array<{ err: { code: string } }> = []
+      const db = await openDatabase(t, observer, {
+        min: 1,
+        max: 1,
+        parameters: { [setting]: 150 },
+        log: { debug () {}, info () {}, warn: (object) => log.push(object as never), error () {} },
+      })
+      const failed = db.transaction(async (tx) => {
+        await tx.fetchVal('SELECT 1')
+        if (code === '57P05') return
+        await until(() => log.length > 0)
+        await tx.fetchVal('SELECT 2')
+      })
+      if (code === '57P05') await failed
+      else await t.rejects(failed, { code: 'FST_PG_CONNECTION_LOST', cause: { code } })
+      await until(() => log.length > 0)
+      t.match(log[0], { err: { code } })
+    })
+  }
+})
