@@ -96,7 +96,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     this.host = host
     this.gone = new Promise((resolve) => { this.#onGone = resolve })
     this.session = new Session(owner, config.commandTimeout)
-    this.#inFlight = new InFlight(driver, lag)
+    this.#inFlight = new InFlight(owner, lag)
     const { session } = this
     const prepared = new PreparedStatements(driver)
     this.#executor = new Executor({ driver, types, config, deadlines, session, inFlight: this.#inFlight, prepared, events: this })
@@ -136,7 +136,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   /** While a cancelled statement is still ending: nothing else may run on it before that. */
   get cancelling (): Promise<void> | undefined { return this.#cancelling }
   /** How often something was written: what is sent between two writes travels together. */
-  get writes (): number { return this.#parts.driver.writes }
+  get writes (): number { return this.#parts.owner.writes }
 
   /** What is asked of every new session. */
   async greet (): Promise<ServerInfo> {

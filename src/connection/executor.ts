@@ -11,15 +11,12 @@ import { type Call, isSimple } from '../query/call.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { translate } from './error-translation.js'
 import type { Execution, StatementExecution, StatementOwner } from './execution.js'
-import type { InFlight } from './in-flight.js'
+import { type InFlight, MOST_SENDS, wasHitByAccident } from './in-flight.js'
 import { isStale, type PreparedStatements } from './prepared-statements.js'
 import type { Session } from './session.js'
 import { errorOf, noteChanges, objectionTo } from './session-changes.js'
 import { StaleStatements } from './stale-statements.js'
 import { learnTypes } from './type-lookup.js'
-
-/** How often a call is sent at most: types that change all the time, or cancels that hit it by accident, come to an end. */
-const MOST_SENDS = 4
 
 /** What happens on a connection while calls run. */
 export interface ExecutorEvents {
@@ -147,13 +144,16 @@ export class Executor implements StatementOwner {
   async #ask (execution: Execution, text: string): Promise<DriverResult> {
     for (;;) {
       try {
-        return await this.#driver.ask(text, {}, execution)
-      } catch (error) {
-        const translated = this.translate(execution, error)
+        return await this.#translated(execution, this.#driver.ask(text, {}, execution))
+      } catch (translated) {
         if (!wasHitByAccident(execution, translated)) throw translated
         execution.sends++
       }
     }
+  }
+
+  async #translated<T> (execution: Execution, work: Promise<T>): Promise<T> {
+    return await work.catch((error) => { throw this.translate(execution, error) })
   }
 
   /** Nobody waits for it any more. If it is not its turn yet, it is cancelled when it is. */
@@ -172,8 +172,8 @@ export class Executor implements StatementOwner {
     const { statement, mode, options: { prepare: wish } } = call
     const types = this.#prepared.typesOf(statement.text)
     if (this.#prepared.isGone(statement.text)) {
-      const renewed = this.#prepared.renew(statement, call.args.length, execution).catch((error) => { throw this.translate(execution, error) })
-      return this.after(execution, renewed, () => this.#send(execution))
+      const renewed = this.#prepared.renew(statement, call.args.length, execution)
+      return this.after(execution, this.#translated(execution, renewed), () => this.#send(execution))
     }
     execution.sends++
     try {
@@ -195,12 +195,13 @@ export class Executor implements StatementOwner {
   answered (execution: StatementExecution, result: DriverResult, request: Request): void {
     const { statement } = execution.call
     this.#prepared.remember(statement, request)
-    this.#inFlight.measure(execution, this.#driver.writtenAt)
-    noteChanges(execution, request, this.#session, this.#prepared)
+    this.#inFlight.measure(execution)
+    const { tags, status, reader, unknown } = request
+    if (tags !== undefined || statement.mayLeaveState) noteChanges(execution, request, this.#session, this.#prepared)
     if (!this.#session.timeout.isUsual) this.#session.timeout.hasRun(statement.text, result.command)
-    const objection = objectionTo(execution, request)
+    const isPlain = status === 'none' && tags === undefined && !execution.isInSession
+    const objection = isPlain ? undefined : objectionTo(execution, request)
     if (objection !== undefined) return this.#endWith(execution, objection)
-    const { reader, unknown } = request
     if (reader === undefined || unknown === undefined) return this.#deliver(execution, result)
     const { registry } = this.#types
     const read = (): void => {
@@ -228,7 +229,7 @@ export class Executor implements StatementOwner {
     const types = request.statement?.types
     // Of one without parameters it cannot be told whether it got as far as that.
     if (types !== undefined && types.length > 0) this.#prepared.remember(execution.call.statement, request)
-    this.#inFlight.measure(execution, this.#driver.writtenAt)
+    this.#inFlight.measure(execution)
     const wasBinding = error instanceof BindAborted || error instanceof Refusal
     if (wasBinding && !execution.settled) return this.#sendAgainAfterBind(execution, types ?? [])
     const translated = this.translate(execution, error, types)
@@ -244,10 +245,9 @@ export class Executor implements StatementOwner {
   }
 
   #refuseCopy (execution: StatementExecution): void {
-    const error = new QueryError('COPY FROM STDIN and TO STDOUT are not supported')
-    execution.fail(error) // the others are told that the connection is lost
+    execution.fail(new QueryError('COPY FROM STDIN and TO STDOUT are not supported')) // the others learn that the connection is lost
     this.#events.broken('copy')
-    this.end(execution, error)
+    this.end(execution)
   }
 
   /** Nothing was executed. Either an argument cannot be sent, or a type is unknown, or the statement was stale. */
@@ -292,9 +292,4 @@ export class Executor implements StatementOwner {
     this.#hasAbandoned = false
     this.#events.drained(this.#inFlight.now(execution))
   }
-}
-
-/** Whether a cancel that was meant for a neighbour hit it: what has no effect runs again then. */
-function wasHitByAccident (execution: Execution, error: unknown): boolean {
-  return error instanceof ServerError && error.code === '57014' && execution.exposed && !execution.settled && execution.sends < MOST_SENDS
 }

@@ -1,12 +1,16 @@
-import type { Driver } from '../driver/postgres-js.js'
+import type { SocketOwner } from '../driver/socket-owner.js'
+import { ServerError } from '../errors/server-error.js'
 import { Execution } from './execution.js'
 import type { Lag } from '../query/latency.js'
+
+/** How often a call is sent at most: types that change all the time, or cancels that hit it by accident, come to an end. */
+export const MOST_SENDS = 4
 
 /** The calls that are in flight on one connection. Which of them the server is running is for the owner of the socket to say. */
 export class InFlight {
   /** An array and not a Set, which makes a new table for every few that come and go: 1 µs of garbage collection for each query. */
   readonly #executions: Execution[] = []
-  readonly #driver: Driver
+  readonly #owner: SocketOwner
   readonly #lag: Lag
   /** Whether a cancel is on its way to the server: it may hit any of them. */
   #cancelling = false
@@ -15,15 +19,15 @@ export class InFlight {
   #firstSentAt = 0
   #answered = 0
 
-  constructor (driver: Driver, lag: Lag) {
-    this.#driver = driver
+  constructor (owner: SocketOwner, lag: Lag) {
+    this.#owner = owner
     this.#lag = lag
   }
 
   get size (): number { return this.#executions.length }
   /** The call for which the server is running something. */
   get running (): Execution | undefined {
-    const subject = this.#driver.running?.subject
+    const subject = this.#owner.running?.subject
     return subject instanceof Execution ? subject : undefined
   }
 
@@ -54,10 +58,10 @@ export class InFlight {
   }
 
   /** Tells the statement how long the server took: since it was written, or since it was done with the one before. */
-  measure ({ call: { statement }, startedAt }: Execution, writtenAt: number): void {
+  measure ({ call: { statement }, startedAt }: Execution): void {
     const now = performance.now()
     if (startedAt >= this.#answeredAt) {
-      this.#firstSentAt = Math.max(startedAt, writtenAt)
+      this.#firstSentAt = Math.max(startedAt, this.#owner.writtenAt)
       this.#answered = 0
     }
     this.#answered++
@@ -69,4 +73,9 @@ export class InFlight {
   now ({ startedAt }: Execution): number {
     return this.#answeredAt > startedAt ? this.#answeredAt : performance.now()
   }
+}
+
+/** Whether a cancel that was meant for a neighbour hit it: what has no effect runs again then. */
+export function wasHitByAccident (execution: Execution, error: unknown): boolean {
+  return error instanceof ServerError && error.code === '57014' && execution.exposed && !execution.settled && execution.sends < MOST_SENDS
 }

@@ -15,7 +15,6 @@ const NO_TAGS: readonly string[] = []
 
 /** What its caller gets instead of a result, if a call may not leave its session as it has. */
 export function objectionTo (execution: Execution, { status, tags }: Request): Error | undefined {
-  if (status === 'none' && tags === undefined && !execution.isInSession) return undefined
   return execution.objection({ status, tags: tags ?? NO_TAGS })
 }
 

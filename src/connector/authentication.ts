@@ -1,6 +1,6 @@
 import { allows, type AuthMethod } from '../config/require-auth.js'
 import { SocketClosedError, type SocketOwner, type SocketOwnerEvents } from '../driver/socket-owner.js'
-import { Turn, type TransactionStatus, unexpected } from '../driver/turn.js'
+import { type Turn, unexpected } from '../driver/turn.js'
 import { ProtocolError } from '../errors/errors.js'
 import { ServerError, type ServerErrorFields } from '../errors/server-error.js'
 import type { Backend } from '../protocol/cancel-request.js'
@@ -71,7 +71,9 @@ interface Caller {
 }
 
 /** asked → (a password is sent, or an exchange of SCRAM is under way) → in. */
-class Startup extends Turn {
+class Startup implements Turn {
+  isClosed = false
+  readonly subject = undefined
   readonly #owner: SocketOwner
   readonly #credentials: Credentials
   readonly #caller: Caller
@@ -80,7 +82,6 @@ class Startup extends Turn {
   #backend: Backend | undefined
 
   constructor (owner: SocketOwner, credentials: Credentials, caller: Caller) {
-    super(undefined)
     this.#owner = owner
     this.#credentials = credentials
     this.#caller = caller
@@ -92,7 +93,7 @@ class Startup extends Turn {
     this.#owner.close()
   }
 
-  override take (type: number, bytes: Buffer, start: number, end: number): void {
+  take (type: number, bytes: Buffer, start: number, end: number): void {
     if (this.#state === 'failed') return
     const message = bytes.subarray(start, end)
     switch (type) {
@@ -110,9 +111,9 @@ class Startup extends Turn {
     }
   }
 
-  override refused (fields: ServerErrorFields): void { this.#fail(new ServerError(fields)) }
+  refused (fields: ServerErrorFields): void { this.#fail(new ServerError(fields)) }
 
-  override ready (_status: TransactionStatus): void {
+  ready (): void {
     if (this.#state !== 'in') throw unexpected(0x5a)
     this.#owner.started()
     this.#caller.resolve(this.#backend)

@@ -4,7 +4,7 @@ import { readColumns, readCount, readParameterTypes, type WireColumn } from '../
 import { MessageWriter } from '../protocol/message-writer.js'
 import { RowReader } from './row-reader.js'
 import type { SocketOwner } from './socket-owner.js'
-import { Turn, unexpected } from './turn.js'
+import { type Turn, unexpected } from './turn.js'
 
 /** Executions until the first answer is asked for, and at most. */
 const FIRST_GROUP = 16
@@ -69,7 +69,8 @@ export class ChangedTypesError extends Error {}
 export function runExecutions (owner: SocketOwner, pipeline: Executions, subject?: object): Promise<ExecutionsResult> {
   return new Promise((resolve, reject) => {
     const run = new Run(owner, pipeline, { subject, resolve, reject })
-    owner.inLane(run, () => run.start())
+    if (owner.isFreeFor(run)) run.start()
+    else owner.hold(() => run.start())
   })
 }
 
@@ -80,7 +81,9 @@ interface Caller {
 }
 
 /** waiting for answers → (Sync is sent) ending → over. */
-class Run extends Turn {
+class Run implements Turn {
+  isClosed = false
+  readonly subject: object | undefined
   readonly #owner: SocketOwner
   readonly #pipeline: Executions
   readonly #caller: Caller
@@ -107,7 +110,7 @@ class Run extends Turn {
   #groupSince = performance.now()
 
   constructor (owner: SocketOwner, pipeline: Executions, caller: Caller) {
-    super(caller.subject)
+    this.subject = caller.subject
     this.#owner = owner
     this.#pipeline = pipeline
     this.#caller = caller
@@ -157,7 +160,7 @@ class Run extends Turn {
     this.#writer.sync()
   }
 
-  override take (type: number, bytes: Buffer, start: number, end: number): void {
+  take (type: number, bytes: Buffer, start: number, end: number): void {
     if (this.#failure !== undefined && !(this.#failure.error instanceof ChangedTypesError)) throw unexpected(type)
     switch (type) {
       case 0x32: // BindComplete
@@ -217,12 +220,12 @@ class Run extends Turn {
     this.#reader = new RowReader(this.#columns, this.#pipeline.registry)
   }
 
-  override refused (fields: ServerErrorFields): void {
+  refused (fields: ServerErrorFields): void {
     this.#failure ??= { error: new RefusedExecutionError(fields, this.#done) }
     this.#sync() // up to there the server skips all
   }
 
-  override ready (): void {
+  ready (): void {
     const isComplete = this.#failure !== undefined || (this.#described === 'columns' && !this.#isBound && this.#done === this.#sent)
     if (!isComplete) throw unexpected(0x5a)
     this.#state = 'over'

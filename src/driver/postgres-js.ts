@@ -1,13 +1,12 @@
 import postgres from 'postgres'
 import { Argument, BindAborted } from './argument.js'
-import { DriverPort } from './driver-port.js'
+import { DriverPort, type DriverPortEvents } from './driver-port.js'
 import { type Executions, type ExecutionsResult, RefusedExecutionError, runExecutions } from './execute-many.js'
 import { type DriverStatement, Request, type RequestKind, type RequestLane } from './request.js'
 import type { DriverResult } from './result.js'
 import { RowReader } from './row-reader.js'
 import { ServerRefusal } from './server-refusal.js'
 import type { SocketOwner } from './socket-owner.js'
-import type { Turn } from './turn.js'
 import { TypeRegistry } from '../codecs/type-registry.js'
 import type { WireColumn } from '../protocol/message-reader.js'
 import { closeStatement, unsyncedStatement } from '../protocol/message-writer.js'
@@ -49,29 +48,22 @@ export interface DriverOptions {
 /** What the driver waits for after its start-up message: the session is authenticated already. */
 const AUTHENTICATED = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49])
 
-const READY_BYTES = 6
-const MOST_READY = 16
-/** ReadyForQuery, as often as it may be told at once. */
-const READY = Buffer.alloc(READY_BYTES * MOST_READY, Buffer.from([0x5a, 0, 0, 0, 5, 0x49]))
-
 const PARSE = 0x50
 const QUERY = 0x51
 const SYNC = 0x53
 
 /** A postgres.js client that speaks by way of a socket's owner. It never gets another one: a dead client must not be revived. */
-export class Driver implements RequestLane {
+export class Driver implements RequestLane, DriverPortEvents {
   readonly #client: DriverClient
   readonly #owner: SocketOwner
   readonly #types: DriverTypes
-  readonly #port: DriverPort
+  readonly #port = new DriverPort(this)
   readonly #handle: (request: Request) => void
   /** Requests that the driver has not begun to write: it writes them in the order in which it was handed them. */
   readonly #handed: Request[] = []
   /** The one that it is writing. */
   #writing: Request | undefined
   #hasStarted = false
-  /** Of how many ReadyForQuery it has yet to be told. */
-  #readies = 0
   /** How the columns of statements are read. */
   readonly #readers = new WeakMap<DriverStatement, RowReader>()
   /** The names of prepared statements by their texts. */
@@ -80,13 +72,6 @@ export class Driver implements RequestLane {
   constructor ({ owner, prepare, types }: DriverOptions) {
     this.#owner = owner
     this.#types = types
-    this.#port = new DriverPort({
-      written: (bytes) => this.#written(bytes),
-      ended: (bytes) => {
-        this.#owner.end(bytes)
-        queueMicrotask(() => this.#port.close())
-      },
-    })
     let used = false
     const takePort = (): DriverPort => {
       if (used) throw new Error('the connection is closed')
@@ -117,13 +102,6 @@ export class Driver implements RequestLane {
     this.#client.options.serializers = types.serializers
   }
 
-  /** How often something was written: what is sent between two writes travels together. */
-  get writes (): number { return this.#owner.writes }
-  /** When it was last, in the clock of `performance.now()`. */
-  get writtenAt (): number { return this.#owner.writtenAt }
-  /** What the server works on. */
-  get running (): Turn | undefined { return this.#owner.running }
-
   /**
    * Sends a request, behind what is in flight: at once, unless the driver is describing a statement. What is sent in one
    * turn of the event loop leaves in one write. The sender may hear of a failure before this returns.
@@ -133,21 +111,7 @@ export class Driver implements RequestLane {
     this.#handle(request)
   }
 
-  feed (message: Buffer): void {
-    this.#feedReady()
-    this.#port.feed(message)
-  }
-
-  /** The driver is told once of all that was answered in one read. */
-  ready (): void {
-    if (this.#readies++ === 0) this.#owner.afterReading(() => this.#feedReady())
-  }
-
-  #feedReady (): void {
-    for (; this.#readies > 0; this.#readies -= Math.min(this.#readies, MOST_READY)) {
-      this.#port.feed(READY.subarray(0, Math.min(this.#readies, MOST_READY) * READY_BYTES))
-    }
-  }
+  feed (message: Buffer): void { this.#port.feed(message) }
 
   readerOf (statement: DriverStatement): RowReader | undefined { return this.#readers.get(statement) }
 
@@ -157,10 +121,17 @@ export class Driver implements RequestLane {
     return reader
   }
 
-  #written (bytes: Buffer): void {
-    if (this.#hasStarted) return this.#owner.inLane(this, () => this.#write(bytes))
-    this.#hasStarted = true
-    queueMicrotask(() => this.feed(AUTHENTICATED)) // the driver forgets what it writes before this returns
+  written (bytes: Buffer): void {
+    if (!this.#hasStarted) {
+      this.#hasStarted = true
+      queueMicrotask(() => this.feed(AUTHENTICATED)) // the driver forgets what it writes before this returns
+    } else if (this.#owner.isFreeFor(this)) this.#write(bytes)
+    else this.#owner.hold(() => this.#write(bytes))
+  }
+
+  ended (bytes: Buffer): void {
+    this.#owner.end(bytes)
+    queueMicrotask(() => this.#port.close())
   }
 
   /** Tells requests and the owner what the driver writes of each. One of its chunks may end one request and begin the next. */
@@ -176,7 +147,7 @@ export class Driver implements RequestLane {
           from = at
         }
       }
-      this.#writing?.wrote(type)
+      if (type !== SYNC) this.#writing?.wrote(type)
       if (type !== SYNC && type !== QUERY) continue
       this.#writing = undefined
       this.#owner.close()

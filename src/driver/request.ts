@@ -5,7 +5,7 @@ import { readColumns, readCommand, readCount, readParameterTypes, type WireColum
 import type { DriverResult } from './result.js'
 import type { RowReader } from './row-reader.js'
 import { ServerRefusal } from './server-refusal.js'
-import { type TransactionStatus, Turn, unexpected } from './turn.js'
+import { type TransactionStatus, type Turn, unexpected } from './turn.js'
 
 /** Who sent a request: told of its outcome once, when the server is ready for what comes next. */
 export interface Sender {
@@ -49,8 +49,6 @@ export interface DriverStatement { readonly name: string, readonly types: number
 export interface RequestLane {
   /** Gives the driver a message that it waits for. */
   feed (message: Buffer): void
-  /** Tells the driver that the server is ready for what comes next. */
-  ready (): void
   readerOf (statement: DriverStatement): RowReader | undefined
   /** What the server says of a statement's columns. */
   describe (statement: DriverStatement, columns: readonly WireColumn[]): RowReader
@@ -58,6 +56,7 @@ export interface RequestLane {
 
 /** What the driver gets instead of the server's own words: what it does with them is of no use here. */
 const NO_DATA = Buffer.from([0x6e, 0, 0, 0, 4])
+const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49])
 const ERROR = Buffer.from('E\0\0\0\x1aSERROR\0CXX000\0Merror\0\0', 'latin1')
 
 /** Answers that are still to come, by the messages that they answer. They are kept in one number, four bits for each. */
@@ -68,8 +67,7 @@ const COLUMNS = 4
 const EXECUTE = 5
 const QUERY = 6
 const CLOSE = 7
-/** The execution of a statement that goes before. */
-const EXECUTE_BEFORE = 8
+const EXECUTE_BEFORE = 8 // of the statement that goes before
 
 /** The command tags that say something of the session. */
 const NOTEWORTHY = new Set('BEGIN,START TRANSACTION,COMMIT,ROLLBACK,PREPARE TRANSACTION,SET,RESET,DISCARD ALL,DEALLOCATE ALL'.split(','))
@@ -80,7 +78,9 @@ const NOTEWORTHY = new Set('BEGIN,START TRANSACTION,COMMIT,ROLLBACK,PREPARE TRAN
  * The driver writes the messages, and is fed what it waits for to go on. What the server answers is read here: rows, counts
  * and errors never reach the driver, which would keep holes, old errors and wrong columns (docs/internals/driver-traps.md).
  */
-export class Request extends Turn {
+export class Request implements Turn {
+  isClosed = false
+  readonly subject: object | undefined
   // What the driver reads.
   readonly strings: readonly [string]
   readonly args: ReadonlyArray<Argument | null>
@@ -113,7 +113,7 @@ export class Request extends Turn {
   readonly before: string | undefined
   readonly #sender: Sender
   readonly #values: boolean
-  /** The next answer that is to come in the lowest four bits, and so on; and how many: six at most. */
+  /** The next answer that is to come in the lowest four bits, and so on; and how many, six at most. */
   #steps = 0
   #left = 0
   #lane: RequestLane | undefined
@@ -129,7 +129,7 @@ export class Request extends Turn {
   #isDone = false
 
   constructor ({ strings, args, kind, subject, before }: RequestedStatement, sender: Sender) {
-    super(subject)
+    this.subject = subject
     this.strings = strings
     this.args = args
     this.options = kind.simple === true ? SIMPLE : kind.prepare === true ? PREPARED : UNPREPARED
@@ -176,7 +176,7 @@ export class Request extends Turn {
     }
   }
 
-  override take (type: number, bytes: Buffer, start: number, end: number): void {
+  take (type: number, bytes: Buffer, start: number, end: number): void {
     if (this.#error !== undefined) throw unexpected(type)
     const step = this.#steps & 15
     switch (type) {
@@ -269,16 +269,16 @@ export class Request extends Turn {
     if (!isUsual && NOTEWORTHY.has(command)) (this.tags ??= []).push(command)
   }
 
-  override refused (fields: ServerErrorFields): void {
+  refused (fields: ServerErrorFields): void {
     this.#error = new ServerRefusal(fields)
     this.#lane?.feed(ERROR)
   }
 
-  override ready (status: TransactionStatus): void {
+  ready (status: TransactionStatus): void {
     const isComplete = this.#error !== undefined || this.#left === 0 || (this.#steps === QUERY && this.#isAnswered)
     if (!isComplete) throw unexpected(0x5a)
     this.status = status
-    this.#lane?.ready()
+    this.#lane?.feed(READY)
     this.#done(this.#error ?? this.#refusal?.error)
   }
 

@@ -17,6 +17,8 @@ export class RowReader {
   /** Assigned, the name `__proto__` would set the prototype of a row. */
   readonly #hasProto: boolean
   #unknown: readonly number[] | undefined
+  /** Where the next field is. */
+  #at = 0
 
   constructor (columns: readonly WireColumn[], registry: TypeRegistry) {
     this.#columns = columns.map(({ name, type }) => {
@@ -38,42 +40,44 @@ export class RowReader {
   /** A DataRow → the row: its columns by name. Raises `ProtocolError` for one that does not hold those columns. */
   row (bytes: Buffer, start: number, end: number): Record<string, unknown> {
     const row: Record<string, unknown> = {}
-    let at = this.#firstField(bytes, start, end)
-    // By index: this is where a large result spends its time.
-    for (let index = 0; index < this.#columns.length; index++) {
-      const column = this.#columns[index] as Column
-      const length = fieldLength(bytes, at, end)
-      const from = at + 4
-      at = length === -1 ? from : from + length
-      const value = length === -1 ? null : valueOf(column, bytes, from, at)
+    this.#start(bytes, start, end)
+    for (const column of this.#columns) {
+      const value = this.#value(column, bytes, end)
       if (this.#hasProto && column.name === '__proto__') define(row, column.name, value)
       else row[column.name] = value
     }
-    if (at !== end) throw excess()
+    if (this.#at !== end) throw excess()
     return row
   }
 
   /** A DataRow → its values. Raises `ProtocolError` as `row` does. */
   values (bytes: Buffer, start: number, end: number): unknown[] {
     const values: unknown[] = []
-    let at = this.#firstField(bytes, start, end)
-    for (let index = 0; index < this.#columns.length; index++) {
-      const column = this.#columns[index] as Column
-      const length = fieldLength(bytes, at, end)
-      const from = at + 4
-      at = length === -1 ? from : from + length
-      values.push(length === -1 ? null : valueOf(column, bytes, from, at))
-    }
-    if (at !== end) throw excess()
+    this.#start(bytes, start, end)
+    for (const column of this.#columns) values.push(this.#value(column, bytes, end))
+    if (this.#at !== end) throw excess()
     return values
   }
 
-  #firstField (bytes: Buffer, start: number, end: number): number {
-    const at = start + 7
-    if (at > end || bytes.readUInt16BE(start + 5) !== this.#columns.length) {
+  #start (bytes: Buffer, start: number, end: number): void {
+    this.#at = start + 7
+    if (this.#at > end || bytes.readUInt16BE(start + 5) !== this.#columns.length) {
       throw new ProtocolError('a row with more or fewer fields than its description')
     }
-    return at
+  }
+
+  /** The value of the next field. */
+  #value ({ decode }: Column, bytes: Buffer, end: number): unknown {
+    const from = this.#at + 4
+    if (from > end) throw new ProtocolError('a row that ends before its fields')
+    const length = bytes.readInt32BE(this.#at)
+    this.#at = from
+    if (length === -1) return null
+    const to = from + length
+    if (length < 0 || to > end) throw new ProtocolError('a field that does not end within its row')
+    this.#at = to
+    const text = bytes.toString('utf8', from, to)
+    return decode === undefined ? text : decode(text)
   }
 
   /** The types of columns that the pool has yet to learn. */
@@ -95,11 +99,6 @@ export class RowReader {
   }
 }
 
-function valueOf ({ decode }: Column, bytes: Buffer, from: number, to: number): unknown {
-  const text = bytes.toString('utf8', from, to)
-  return decode === undefined ? text : decode(text)
-}
-
 function replaceText (row: object, key: string | number, decode: (text: string) => unknown): void {
   const text: unknown = Object.hasOwn(row, key) ? Reflect.get(row, key) : null
   if (typeof text === 'string') define(row, key, decode(text))
@@ -107,14 +106,6 @@ function replaceText (row: object, key: string | number, decode: (text: string) 
 
 function define (row: object, key: string | number, value: unknown): void {
   Object.defineProperty(row, key, { value, enumerable: true, writable: true, configurable: true })
-}
-
-/** The length of the field at a place, or -1 for NULL. */
-function fieldLength (bytes: Buffer, at: number, end: number): number {
-  if (at + 4 > end) throw new ProtocolError('a row that ends before its fields')
-  const length = bytes.readInt32BE(at)
-  if (length < -1 || at + 4 + length > end) throw new ProtocolError('a field that does not end within its row')
-  return length
 }
 
 function excess (): Error { return new ProtocolError('a row with bytes behind its fields') }

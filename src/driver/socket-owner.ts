@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net'
 import { ProtocolError } from '../errors/errors.js'
 import type { ServerErrorFields } from '../errors/server-error.js'
-import { MessageReader, readError, readParameter, SESSION_LIMITS, STARTUP_LIMITS } from '../protocol/message-reader.js'
+import {
+  MessageReader, type MessageReceiver, readError, readParameter, SESSION_LIMITS, STARTUP_LIMITS
+} from '../protocol/message-reader.js'
 import { type TransactionStatus, type Turn, unexpected } from './turn.js'
 
 /** Milliseconds without traffic after which TCP asks whether the other side is there. */
@@ -34,7 +36,7 @@ export type Lane = object
  * The one reader and writer of a socket. It hands each message to the turn that it answers: turns are answered in the order
  * in which they were begun, and what is written is written in that order (docs/internals/wire.md).
  */
-export class SocketOwner {
+export class SocketOwner implements MessageReceiver {
   /** How often it has written: what is written between two of these travels together. */
   writes = 0
   /** When it did last, in the clock of `performance.now()`. */
@@ -44,7 +46,7 @@ export class SocketOwner {
   /** Who hears of what happens: one during the start-up, and then another one. */
   events: SocketOwnerEvents = NOBODY
   readonly #socket: Socket
-  readonly #reader = new MessageReader(STARTUP_LIMITS, (type, bytes, start, end) => this.#handle(type, bytes, start, end))
+  readonly #reader = new MessageReader(STARTUP_LIMITS, this)
   /** Those that are not answered, in the order in which they were begun. */
   readonly #turns: Turn[] = []
   /** The turn that is not closed, and whose it is. */
@@ -52,7 +54,6 @@ export class SocketOwner {
   #lane: Lane | undefined
   /** What other lanes write when it is. */
   readonly #held: Array<() => void> = []
-  #afterReading: (() => void) | undefined
   #isEnded = false
 
   constructor (socket: Socket) {
@@ -70,12 +71,11 @@ export class SocketOwner {
   /** What the server works on: the oldest turn that it has not answered. */
   get running (): Turn | undefined { return this.#turns[0] }
 
-  /** Runs `write`, which begins turns of a lane and writes them: now, or when a turn of another lane that is open is closed. */
-  inLane (lane: Lane, write: () => void): void {
-    const isFree = this.#open === undefined ? this.#held.length === 0 : this.#lane === lane
-    if (isFree) write()
-    else this.#held.push(write)
-  }
+  /** Whether a lane may write now: no turn of another lane is open, and nobody waits for that. */
+  isFreeFor (lane: Lane): boolean { return this.#open === undefined ? this.#held.length === 0 : this.#lane === lane }
+
+  /** Runs `write`, by which a lane writes its turns, when the turn of another lane that is open is closed. */
+  hold (write: () => void): void { this.#held.push(write) }
 
   /** What is written from now on is of this turn. */
   begin (turn: Turn, lane: Lane): void {
@@ -100,9 +100,6 @@ export class SocketOwner {
       write()
     }
   }
-
-  /** Calls `work` when all that is being read is handed on. */
-  afterReading (work: () => void): void { this.#afterReading = work }
 
   write (bytes: Buffer): void {
     if (this.#isEnded) return
@@ -129,16 +126,13 @@ export class SocketOwner {
     if (this.#isEnded) return
     try {
       this.#reader.read(piece)
-      const after = this.#afterReading
-      this.#afterReading = undefined
-      after?.()
     } catch (error) {
       this.#isEnded = true
       this.events.lost(error instanceof ProtocolError ? error : new ProtocolError('a message that cannot be read', { cause: error }))
     }
   }
 
-  #handle (type: number, bytes: Buffer, start: number, end: number): void {
+  received (type: number, bytes: Buffer, start: number, end: number): void {
     if (this.#isEnded) return
     switch (type) {
       case 0x5a: // ReadyForQuery

@@ -9,20 +9,17 @@ export type TransactionStatus = 'none' | 'open' | 'failed'
  * What one lane writes up to a Sync or a simple Query, and what the server answers to that up to its ReadyForQuery. Each
  * raises `ProtocolError` for an answer that does not belong there.
  */
-export abstract class Turn {
+export interface Turn {
   /** Whether its Sync or Query is written. Before that nothing else may be: if a message of it fails, the server skips what follows. */
-  isClosed = false
+  isClosed: boolean
   /** On whose behalf it is, for those who want to know what the server is running. */
   readonly subject: object | undefined
-
-  constructor (subject: object | undefined) { this.subject = subject }
-
   /** An answer to one of its messages. */
-  abstract take (type: number, bytes: Buffer, start: number, end: number): void
+  take (type: number, bytes: Buffer, start: number, end: number): void
   /** The server refused one of its messages: up to the Sync it skips the others. */
-  abstract refused (fields: ServerErrorFields): void
+  refused (fields: ServerErrorFields): void
   /** ReadyForQuery: all its messages are answered. */
-  abstract ready (status: TransactionStatus): void
+  ready (status: TransactionStatus): void
 }
 
 export function unexpected (type: number): Error {

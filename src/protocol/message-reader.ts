@@ -1,21 +1,21 @@
 import { ProtocolError } from '../errors/errors.js'
 import type { ServerErrorFields } from '../errors/server-error.js'
 
-/** A message is told of by its type, and by where it is: most are not worth a Buffer of their own. */
-export type OnMessage = (type: number, bytes: Buffer, start: number, end: number) => void
+/** Is told of messages by their types, and by where they are: most are not worth a Buffer of their own. */
+export interface MessageReceiver { received (type: number, bytes: Buffer, start: number, end: number): void }
 
 /** Cuts what arrives into messages; `start` is that of the header of five bytes. */
 export class MessageReader {
   /** The most bytes, without its type, that a message of each type may have; 0: there is no such message now. */
   limits: Uint32Array
-  readonly #onMessage: OnMessage
+  readonly #receiver: MessageReceiver
   #pieces: Buffer[] = []
   #length = 0
   #wanted = 5
 
-  constructor (limits: Uint32Array, onMessage: OnMessage) {
+  constructor (limits: Uint32Array, receiver: MessageReceiver) {
     this.limits = limits
-    this.#onMessage = onMessage
+    this.#receiver = receiver
   }
 
   /** Raises `ProtocolError` for what is no message, as soon as its header is there: nothing of it is kept. */
@@ -37,7 +37,7 @@ export class MessageReader {
         this.#wanted = end - at
         break
       }
-      this.#onMessage(type, bytes, at, end)
+      this.#receiver.received(type, bytes, at, end)
       at = end
     }
     this.#length = bytes.length - at

@@ -20,8 +20,8 @@ const ANY = new Uint32Array(256).fill(0x7fffffff)
 
 /** A reader that notes what it is told, as `P:…` for each message. */
 function noting (messages: string[]): MessageReader {
-  return new MessageReader(ANY, (type, bytes, start, end) => {
-    messages.push(`${String.fromCharCode(type)}:${bytes.toString('latin1', start + 5, end)}`)
+  return new MessageReader(ANY, {
+    received: (type, bytes, start, end) => messages.push(`${String.fromCharCode(type)}:${bytes.toString('latin1', start + 5, end)}`),
   })
 }
 
@@ -58,7 +58,7 @@ t.test('messages arrive whole, wherever the network cuts them', async (t) => {
 t.test('a length that cannot be is refused', async (t) => {
   for (const length of [0, 3]) {
     const bytes = Buffer.concat([Buffer.from('D'), int32(length)])
-    t.throws(() => new MessageReader(SESSION_LIMITS, () => {}).read(bytes), { code: 'FST_PG_PROTOCOL', message: /of type 'D' with an impossible length/ }, `${length}`)
+    t.throws(() => new MessageReader(SESSION_LIMITS, { received () {} }).read(bytes), { code: 'FST_PG_PROTOCOL', message: /of type 'D' with an impossible length/ }, `${length}`)
   }
   t.strictSame(sent(Buffer.concat([Buffer.from('n'), int32(4)])), ['n:'], 'the shortest')
 })
@@ -113,7 +113,7 @@ t.test('the name of a command tag, and a parameter', async (t) => {
 t.test('messages of a type that cannot come, or larger than it can be, are refused by their header', async (t) => {
   const refused = (limits: Uint32Array, type: string, length: number): boolean => {
     try {
-      new MessageReader(limits, () => {}).read(Buffer.concat([Buffer.from(type), int32(length)]))
+      new MessageReader(limits, { received () {} }).read(Buffer.concat([Buffer.from(type), int32(length)]))
       return false
     } catch {
       return true
