@@ -1,5 +1,7 @@
 import t from 'tap'
-import { freshDatabase, openDatabase, until } from '../support/database.js'
+import { createDatabase } from '../../src/index.js'
+import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
+import { freshDatabase, memoryLog, openDatabase, until } from '../support/database.js'
 
 /**
  * Commands that no reading of the text finds: with `standard_conforming_strings` off the string ends where a text that is read
@@ -149,6 +151,24 @@ t.test('what a call does to a transaction is told by the server, not by the text
     }
     t.match(db.stats(), { created: 1, errors: 0 })
   })
+})
+
+t.test('a transaction that is prepared for a second phase is over', async (t) => {
+  const server = await startEmbeddedPostgres({ settings: { max_prepared_transactions: 5 } })
+  t.teardown(() => server.close())
+  const db = createDatabase({ url: server.url, min: 1, max: 1, parameters, log: memoryLog() }, {})
+  t.teardown(() => db.close())
+  await db.execute('CREATE TABLE marks (mark text)')
+  await t.rejects(db.transaction(async (tx) => {
+    await tx.execute("INSERT INTO marks VALUES ('prepared')")
+    await tx.execute(hidden("PREPARE TRANSACTION 'held'")).catch(() => {})
+    await tx.execute("INSERT INTO marks VALUES ('outside')").catch(() => {})
+  }), { code: 'FST_PG_TRANSACTION_ABORTED' })
+  t.equal(await db.fetchVal('SELECT count(*) FROM marks'), 0)
+  await db.execute("ROLLBACK PREPARED 'held'").catch((error) => t.match(error, { code: 'FST_PG_QUERY' }))
+  const lease = await db.acquire()
+  await lease.execute("ROLLBACK PREPARED 'held'")
+  await lease.release()
 })
 
 t.test('why the server hung up is the cause for every call that meets it', async (t) => {

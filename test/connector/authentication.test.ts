@@ -1,7 +1,14 @@
+import { once } from 'node:events'
+import net from 'node:net'
 import t from 'tap'
 import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { createDatabase, type DatabaseOptions } from '../../src/index.js'
+import { readRequireAuth } from '../../src/config/require-auth.js'
+import { authenticate, isLoopback } from '../../src/connector/authentication.js'
+import { SocketOwner } from '../../src/driver/socket-owner.js'
+import { SaltedPasswords } from '../../src/protocol/scram.js'
 import { memoryLog, Observer } from '../support/database.js'
+import { authentication, FakeServer, LET_IN } from '../support/fake-server.js'
 
 t.test('authentication by a real server', async (t) => {
   const server = await startEmbeddedPostgres({
@@ -93,4 +100,29 @@ t.test('authentication by a real server', async (t) => {
     await db.open()
     t.equal(db.stats().size, 100)
   })
+})
+
+t.test('in clear text a password only goes where nobody else reads it', async (t) => {
+  for (const address of [undefined, '127.0.0.1', '127.1.2.3', '::1', '::ffff:127.0.0.1']) t.equal(isLoopback(address), true, String(address))
+  for (const address of ['10.0.0.1', '192.168.1.127', '::2', '::ffff:10.127.0.1', 'fe80::1', '1127.0.0.1']) t.equal(isLoopback(address), false, address)
+  let sent = ''
+  const server = await FakeServer.start(t, () => (type, body) => {
+    if (type === 'startup') return [authentication(3)]
+    sent += body.toString()
+    return type === 'p' ? LET_IN : undefined
+  })
+  const outcome = async (isPrivate: boolean, requireAuth?: string): Promise<unknown> => {
+    sent = ''
+    const socket = net.connect({ host: '127.0.0.1', port: Number(new URL(server.url).port) })
+    await once(socket, 'connect')
+    const owner = new SocketOwner(socket)
+    t.teardown(() => owner.destroy())
+    const methods = requireAuth === undefined ? undefined : readRequireAuth(requireAuth)
+    const credentials = { user: 'user', database: 'db', password: 'opensesame', parameters: {}, salted: new SaltedPasswords(), requireAuth: methods, isPrivate }
+    return await authenticate(owner, credentials).then(() => sent, (error) => `${error.code} ${sent}`)
+  }
+  t.equal(await outcome(true), 'opensesame\0')
+  t.equal(await outcome(false), 'AUTHENTICATION ', 'nothing was sent')
+  t.equal(await outcome(false, 'password'), 'opensesame\0', 'if it is allowed')
+  t.equal(await outcome(false, 'scram-sha-256'), 'AUTHENTICATION ')
 })

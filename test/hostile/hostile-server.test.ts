@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { createDatabase, type Database, type DatabaseOptions } from '../../src/index.js'
 import { memoryLog, until } from '../support/database.js'
 import {
-  authentication, column, complete, dataRow, errorResponse, FakeServer, field, header, int16, int32, LET_IN, message, parameter, ready, rowDescription,
+  authentication, column, complete, dataRow, errorResponse, FakeServer, field, header, int16, int32, LATER, LET_IN, message, parameter, ready, rowDescription,
   type Script, SERVER_INFO
 } from '../support/fake-server.js'
 
@@ -17,6 +17,15 @@ function pool (t: Test, server: FakeServer, options: DatabaseOptions = {}): Data
   t.teardown(() => db.close())
   return db
 }
+
+/** What was written to stderr in the meantime: postgres.js prints messages that it does not know. */
+const printed: string[] = []
+const write = process.stderr.write
+process.stderr.write = (text: string | Uint8Array) => {
+  printed.push(String(text))
+  return true
+}
+t.teardown(() => { process.stderr.write = write })
 
 const once = (script: Script) => (connection: number): Script => connection === 0 ? script : () => undefined
 
@@ -202,6 +211,7 @@ const ANSWERS: Readonly<Record<string, Buffer[]>> = {
 for (const [how, pieces] of Object.entries<(bytes: Buffer) => Buffer[]>({
   'in one piece': (bytes) => [bytes],
   'byte by byte': (bytes) => Array.from(bytes, (byte) => Buffer.from([byte])),
+  'its last byte late': (bytes) => [bytes.subarray(0, -1), LATER, bytes.subarray(-1)],
 })) {
   t.test(`what cannot be an answer ends that connection, and the next caller has another one (${how})`, async (t) => {
     for (const [name, answer] of Object.entries(ANSWERS)) {
@@ -322,4 +332,8 @@ t.test('a key of 256 bytes is used whole', async (t) => {
   await t.rejects(db.fetchVal({ text: QUERY, prepare: true, timeout: 0.1 }, 1), { code: 'FST_PG_QUERY_TIMEOUT' })
   await until(() => cancelled !== undefined)
   t.same(cancelled, Buffer.concat([int32(77), key]))
+})
+
+t.test('nothing of all this is printed', { buffered: false }, async (t) => {
+  t.strictSame(printed, [])
 })

@@ -35,6 +35,9 @@ export const errorResponse = (severity: string, code: string): Buffer => message
 export const authentication = (kind: number, ...data: Array<Buffer | string>): Buffer => message('R', int32(kind), ...data)
 export const parameter = (name: string, value: string): Buffer => message('S', `${name}\0${value}\0`)
 
+/** Instead of a part of an answer: what comes behind it is sent when the client has had time to read what came before. */
+export const LATER = Buffer.alloc(0)
+
 /** What a session begins with: no authentication, a setting, a key. */
 export const LET_IN = [authentication(0), parameter('client_encoding', 'UTF8'), message('K', int32(4711), int32(4712)), ready()]
 
@@ -84,8 +87,11 @@ export class FakeServer {
 function serve (socket: Socket, script: Script): void {
   let bytes = Buffer.alloc(0)
   let isStarted = false
-  const say = (sent: Sent, body: Buffer): void => {
-    for (const part of script(sent, body, socket) ?? usual(sent, body)) if (!socket.destroyed) socket.write(part)
+  const say = async (sent: Sent, body: Buffer): Promise<void> => {
+    for (const part of script(sent, body, socket) ?? usual(sent, body)) {
+      if (part === LATER) for (let turns = 0; turns < 50; turns++) await new Promise(setImmediate)
+      if (!socket.destroyed) socket.write(part)
+    }
   }
   socket.on('data', (piece) => {
     bytes = Buffer.concat([bytes, piece])
