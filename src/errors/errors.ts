@@ -52,10 +52,10 @@ export const ProtocolError = createError<[string, Cause?]>(
   'are those of a PostgreSQL server, and what stands in between',
   503)
 
-/** No connection came free in time. */
+/** No connection was available in time. */
 export const AcquireTimeoutError = createError<[number, string, Cause?]>(
   'FST_PG_ACQUIRE_TIMEOUT',
-  'no connection came free within %d s: %s',
+  'no connection was available within %d s: %s',
   503)
 
 /** As many callers wait for a connection as may. Fastify sends the header along. */

@@ -51,7 +51,7 @@ t.test('connects that fail, hang or come late', async (t) => {
     t.equal(db.stats().size, db.stats().free)
   })
 
-  t.test('a connection comes free while connects fail: the waiter gets it (case 19)', async (t) => {
+  t.test('a connection is released while connects fail: the waiter gets it (case 19)', async (t) => {
     const proxy = await FaultProxy.start(t, observer.url)
     const db = await openDatabase(t, observer, { url: proxy.url, min: 1, max: 3 })
     const lease = await db.acquire()

@@ -16,7 +16,7 @@ t.test('the queue is bounded', async (t) => {
     return name
   }
 
-  t.test('maxWaiting callers wait, the next one is refused at once, and places come free again', async (t) => {
+  t.test('maxWaiting callers wait, the next one is refused at once, and places are given up again', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1, maxWaiting: 3 })
     const lease = await db.acquire()
     const waiting = [1, 2, 3].map((n) => db.fetchVal('SELECT $1::int', n))
