@@ -102,7 +102,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     this.#executor = new Executor({ driver, types, config, deadlines, session, inFlight: this.#inFlight, prepared, events: this })
     this.#batches = new BatchExecutor(this.#executor, driver, types, session)
     this.#cancellation = new Cancellation(this.#inFlight, this)
-    owner.events = this
+    owner.takeOver(this)
   }
 
   /** A text that is written to it would be read wrongly in another encoding. */
@@ -140,7 +140,8 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
 
   /** What is asked of every new session. */
   async greet (): Promise<ServerInfo> {
-    const server = await greet(this.#parts.driver)
+    // Of a connection that has ended the driver only says that it has.
+    const server = await greet(this.#parts.driver).catch((error) => { throw this.#end?.cause ?? error })
     this.session.opened(server, this.#parts.backend?.pid)
     return server
   }

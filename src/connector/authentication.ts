@@ -36,7 +36,7 @@ const FOREIGN: Readonly<Record<number, string>> = { 2: 'Kerberos V5', 6: 'SCM cr
  */
 export function authenticate (owner: SocketOwner, credentials: Credentials): Promise<Backend | undefined> {
   return new Promise((resolve, reject) => {
-    owner.events = new StartupEvents(reject)
+    owner.takeOver(new StartupEvents(reject))
     const startup = new Startup(owner, credentials, { resolve, reject })
     owner.begin(startup, startup)
     startup.start()

@@ -43,8 +43,9 @@ export class SocketOwner implements MessageReceiver {
   writtenAt = 0
   /** The status of the last ReadyForQuery. */
   transaction: TransactionStatus = 'none'
-  /** Who hears of what happens: one during the start-up, and then another one. */
-  events: SocketOwnerEvents = NOBODY
+  #events: SocketOwnerEvents = NOBODY
+  /** How the socket ended, for one who takes over later. */
+  #end: ((events: SocketOwnerEvents) => void) | undefined
   readonly #socket: Socket
   readonly #reader = new MessageReader(STARTUP_LIMITS, this)
   /** Those that are not answered, in the order in which they were begun. */
@@ -60,12 +61,22 @@ export class SocketOwner implements MessageReceiver {
     this.#socket = socket
     socket.setKeepAlive(true, KEEP_ALIVE)
     socket.on('data', (piece: Buffer) => this.#read(piece))
-    socket.on('error', (error) => this.events.lost(error))
-    socket.on('end', () => this.events.lost(new SocketClosedError()))
-    socket.on('close', () => {
-      this.#isEnded = true
-      this.events.closed()
-    })
+    socket.on('error', (error) => this.#ended((events) => events.lost(error)))
+    socket.on('end', () => this.#ended((events) => events.lost(new SocketClosedError())))
+    socket.on('close', () => this.#ended((events) => events.closed()))
+  }
+
+  /** From now on `events` hear of what happens, and of what has ended the socket before. */
+  takeOver (events: SocketOwnerEvents): void {
+    this.#events = events
+    const end = this.#end
+    if (end !== undefined) queueMicrotask(() => end(events))
+  }
+
+  #ended (tell: (events: SocketOwnerEvents) => void): void {
+    this.#isEnded = true
+    this.#end = tell
+    tell(this.#events)
   }
 
   /** What the server works on: the oldest turn that it has not answered. */
@@ -82,7 +93,7 @@ export class SocketOwner implements MessageReceiver {
     this.#open = turn
     this.#lane = lane
     this.#turns.push(turn)
-    if (this.#turns.length === 1) this.events.running(turn)
+    if (this.#turns.length === 1) this.#events.running(turn)
   }
 
   /** The Sync or Query of the turn that is open is written, or is about to be in the same write. */
@@ -127,8 +138,8 @@ export class SocketOwner implements MessageReceiver {
     try {
       this.#reader.read(piece)
     } catch (error) {
-      this.#isEnded = true
-      this.events.lost(error instanceof ProtocolError ? error : new ProtocolError('a message that cannot be read', { cause: error }))
+      const cause = error instanceof ProtocolError ? error : new ProtocolError('a message that cannot be read', { cause: error })
+      this.#ended((events) => events.lost(cause))
     }
   }
 
@@ -141,7 +152,7 @@ export class SocketOwner implements MessageReceiver {
         return this.#refused(readError(bytes.subarray(start, end)))
       case 0x53: { // ParameterStatus
         const [name, value] = readParameter(bytes.subarray(start, end))
-        return this.events.parameter(name, value)
+        return this.#events.parameter(name, value)
       }
       case 0x4e: // NoticeResponse
       case 0x41: // NotificationResponse
@@ -162,14 +173,13 @@ export class SocketOwner implements MessageReceiver {
     this.transaction = status
     turn.ready(status)
     const next = this.#turns[0]
-    if (next !== undefined && !this.#isEnded) this.events.running(next)
+    if (next !== undefined && !this.#isEnded) this.#events.running(next)
   }
 
   #refused (fields: ServerErrorFields): void {
     const { severity = fields.severity_local } = fields
     if (severity === 'FATAL' || severity === 'PANIC') {
-      this.#isEnded = true
-      return this.events.ending(fields)
+      return this.#ended((events) => events.ending(fields))
     }
     const turn = this.#turns[0]
     if (turn === undefined) throw unexpected(0x45)

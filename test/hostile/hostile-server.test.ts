@@ -300,6 +300,17 @@ t.test('an error that nobody asked for: with FATAL it is why the connection is c
   }
 })
 
+t.test('a session that is ended in the same breath in which it begins', async (t) => {
+  for (const [name, end, code] of [['FATAL', errorResponse('FATAL', '57P03'), '57P03'], ['garbage', message('!'), PROTOCOL]] as const) {
+    const server = await FakeServer.start(t, once((sent) => sent === 'startup' ? [Buffer.concat([...LET_IN, end])] : undefined))
+    const log = memoryLog()
+    const db = pool(t, server, { log, connectTimeout: 60 })
+    t.equal(await db.fetchVal(QUERY, 7), 7, name)
+    t.match(db.stats(), { connectFailures: 1, created: 1 })
+    t.match(log.lines.find(({ level }) => level === 'warn'), { object: { err: { code } } })
+  }
+})
+
 t.test('without a key nothing is cancelled: the connection is ended instead, and says so', async (t) => {
   let cancels = 0
   const server = await FakeServer.start(t, (connection) => (sent) => {
