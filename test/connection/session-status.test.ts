@@ -20,10 +20,12 @@ t.test('what a call does to a transaction is told by the server, not by the text
     const db = await openDatabase(t, observer, { min: 1, max: 1, parameters })
     for (const commands of ["BEGIN; INSERT INTO marks VALUES ('lost')", "INSERT INTO marks VALUES ('kept'); BEGIN", 'BEGIN; COMMIT AND CHAIN', 'BEGIN; SAVEPOINT a']) {
       await t.rejects(db.execute(hidden(commands)), { code: 'FST_PG_QUERY', message: /left a transaction open, which was rolled back/ }, commands)
-      t.same((await observer.backends()).map(({ state }) => state), ['idle'], 'before the caller hears of it')
+      const states = (await observer.backends()).map(({ state }) => state)
+      t.notOk(states.some((state) => state.startsWith('idle in transaction')), `${states.join()}: before the caller hears of it`)
     }
     await t.rejects(db.execute(hidden('BEGIN; SELECT 1 / 0')), { code: 'FST_PG_QUERY', cause: { code: '22012' } })
     t.equal(await db.fetchVal('SELECT pg_current_xact_id_if_assigned()'), null)
+    await until(() => db.stats().free === 1) // what is reset is not yet
     t.match(db.stats(), { created: 1, size: 1, free: 1, errors: 5 })
     t.same(await marks(), [])
   })
@@ -50,6 +52,7 @@ t.test('what a call does to a transaction is told by the server, not by the text
       t.notOk((await marks()).includes('outside'), commands)
       t.equal(await db.fetchVal('SELECT pg_current_xact_id_if_assigned()'), null, 'nothing is open')
     }
+    await until(() => db.stats().free === 1) // what is reset is not yet
     t.match(db.stats(), { created: 1, free: 1 })
   })
 
@@ -64,6 +67,7 @@ t.test('what a call does to a transaction is told by the server, not by the text
       }), { code: 'FST_PG_TRANSACTION_ABORTED' }, `${commands}, swallowed`)
     }
     t.same(await marks(), [])
+    await until(() => db.stats().free === 1) // what is reset is not yet
     t.match(db.stats(), { created: 1, free: 1 })
   })
 
@@ -98,6 +102,7 @@ t.test('what a call does to a transaction is told by the server, not by the text
       }).catch((error) => t.equal(error.message, 'undo it'))
       t.same(await marks(), [], `round ${round}`)
     }
+    await until(() => db.stats().free === 1) // what is reset is not yet
     t.match(db.stats(), { size: 1, free: 1 })
   })
 
