@@ -113,7 +113,13 @@ export abstract class Queryable {
 
   #batch (query: BatchQuery, argsList: ArgumentLists, onResult: Batch['onResult']): Promise<void> {
     const { statements } = this
-    return this.batch({ call: toBatchCall(query, statements), argsList, statements, onResult })
+    try {
+      const call = toBatchCall(query, statements)
+      if (call.statement.controlsTransaction) this.checkTransactionControl(call)
+      return this.batch({ call, argsList, statements, onResult })
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   #run<T> (query: Query, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {

@@ -4,7 +4,7 @@ import type { ConnectionOptions } from 'node:tls'
 export interface Host { readonly host: string, readonly port: number }
 
 /** Where a connection leads to: one of the addresses of its host. */
-export interface ConnectedHost extends Host { readonly address?: string }
+export interface ConnectedHost extends Host { readonly address?: string, readonly isEncrypted?: boolean }
 
 /**
  * How to encrypt: `false` not at all, `'prefer'` if the server can, `'require'` without looking at the certificate,

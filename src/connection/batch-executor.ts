@@ -77,7 +77,11 @@ export class BatchExecutor {
           oneByOne: this.#session.timeout.isLeftToClock(timeout),
           onRefused: (index: number) => { row += index },
         }),
-        succeed: (result) => this.#succeed(execution, result),
+        succeed: (result) => {
+          const objection = execution.objection({ status: result.status, tags: [] })
+          if (objection === undefined) this.#succeed(execution, result)
+          else this.#executor.end(execution, objection)
+        },
         translate: (error) => this.#executor.translate(execution, error, types, row),
       })
     })

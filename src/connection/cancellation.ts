@@ -24,14 +24,43 @@ export interface Cancellable {
 export class Cancellation {
   readonly #inFlight: InFlight
   readonly #connection: Cancellable
+  #onRunning: (() => void) | undefined
+  #onStop: (() => void) | undefined
+  #isStopped = false
 
   constructor (inFlight: InFlight, connection: Cancellable) {
     this.#inFlight = inFlight
     this.#connection = connection
   }
 
+  /** The server works on something else. */
+  running (): void { this.#onRunning?.() }
+
+  /** The connection has ended: nothing has to be waited for any more. */
+  stop (): void {
+    this.#isStopped = true
+    this.#onStop?.()
+  }
+
+  /**
+   * Ends all calls that nobody waits for any more, one after the other, each when the server works on it: before that a cancel
+   * would hit another one. Never rejects.
+   */
+  async endAbandoned (): Promise<void> {
+    const stopped = new Promise<void>((resolve) => { this.#onStop = resolve })
+    for (let next = this.#inFlight.abandoned; next !== undefined && !this.#isStopped; next = this.#inFlight.abandoned) {
+      const execution = next
+      if (this.#inFlight.running === execution) {
+        await Promise.race([this.#run(execution.isLate), stopped])
+        continue
+      }
+      const isRunning = new Promise<void>((resolve) => { this.#onRunning = resolve })
+      await Promise.race([isRunning, execution.whenFinished(), stopped])
+    }
+  }
+
   /** Cancels what the server is running. `isLate`: it should have ended by a limit of the server's own. Never rejects. */
-  async run (isLate: boolean): Promise<void> {
+  async #run (isLate: boolean): Promise<void> {
     const limit = new FairLimit(isLate ? LATE_TIMEOUT : TIMEOUT)
     this.#inFlight.expose(true)
     try {

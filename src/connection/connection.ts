@@ -5,8 +5,7 @@ import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Driver, DriverTypes } from '../driver/postgres-js.js'
 import type { DriverResult } from '../driver/result.js'
 import { SocketClosedError, type SocketOwner, type SocketOwnerEvents } from '../driver/socket-owner.js'
-import { codeOf } from '../errors/error-code.js'
-import { ConnectionLostError, ProtocolError } from '../errors/errors.js'
+import { ForeignEncodingError, lostError, NoKeyError } from './connection-errors.js'
 import { ServerError, type ServerErrorFields } from '../errors/server-error.js'
 import { type Backend, cancelRequest } from '../protocol/cancel-request.js'
 import type { Lag } from '../query/latency.js'
@@ -34,17 +33,6 @@ const CANCEL_TIMEOUT = 1
 const CHECK_TIMEOUT = 1
 /** Seconds for the server to close its side. */
 const CLOSE_TIMEOUT = 1
-
-/** There is nothing to cancel a statement by. */
-class NoKeyError extends Error {
-  readonly code = 'NO_CANCEL_KEY'
-  constructor () { super('the server gave no key by which a statement can be cancelled: the connection is ended instead') }
-}
-
-/** The session was given an encoding in which texts would be read and written wrongly. */
-class ForeignEncodingError extends Error {
-  readonly code = 'CLIENT_ENCODING'
-}
 
 export interface ConnectionParts {
   owner: SocketOwner
@@ -110,7 +98,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     if (name === 'client_encoding' && value !== 'UTF8') this.destroy('lost', new ForeignEncodingError('client_encoding has to stay UTF8'))
   }
 
-  running (): void { this.#executor.running() }
+  running (): void { this.#cancellation.running() }
 
   ending (fields: ServerErrorFields): void { this.destroy('lost', new ServerError(fields)) }
 
@@ -197,7 +185,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   canPipeline (call: Call): boolean {
     // A pooler takes a session back when all that it was told to sync is answered: the answers to a description behind
     // that, which is only flushed, are lost.
-    return this.#state === 'open' && !this.session.isPooled && this.#executor.canSendAtOnce(call)
+    return this.#state === 'open' && !this.session.isPooled && this.#cancelling === undefined && this.#executor.canSendAtOnce(call)
   }
 
   /** The types of a statement's parameters; only in a transaction. */
@@ -218,14 +206,13 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     if (this.#cancelling === undefined) this.#events?.drained(now)
   }
 
-  /** Sees to it that the statement that the server is running has ended before anything else is sent. */
-  abandoned (isLate: boolean): void {
+  /** Sees to it that what nobody waits for has ended before anything else is sent: also what is yet to be written. */
+  abandoned (): void {
     // Of a connection that has ended nothing is left to cancel, and what waits for it must not wait again.
     if (!this.isUsable) return
-    this.#cancelling ??= this.#cancellation.run(isLate).finally(() => {
+    this.#cancelling ??= this.#cancellation.endAbandoned().finally(() => {
       this.#cancelling = undefined
       if (this.#inFlight.size === 0) this.drained(performance.now())
-      else this.running()
     })
   }
 
@@ -235,9 +222,10 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
 
   /** Never the driver's cancel: among pipelined queries it gives callers each other's rows (docs/internals/driver-traps.md). */
   async requestCancel (signal: AbortSignal): Promise<void> {
-    const { backend, config } = this.#parts
+    const { backend, config: { ssl } } = this.#parts
     if (backend === undefined) throw new NoKeyError()
-    await cancelRequest(this.host, config.ssl, backend, signal)
+    const { isEncrypted = false } = this.host
+    await cancelRequest(this.host, ssl === 'prefer' && isEncrypted ? 'require' : ssl, backend, signal)
   }
 
   /** Makes the session as new. Afterwards it is clean, or the connection is closing. */
@@ -282,13 +270,9 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     if (!this.isUsable) return false
     this.#state = 'closing'
     this.#end = { reason, cause }
+    this.#cancellation.stop()
     this.#events?.down(reason, cause)
     for (const listener of this.#downListeners) listener(reason)
     return true
   }
-}
-
-function lostError (reason: CloseReason, cause: unknown): Error {
-  if (cause instanceof ProtocolError) return cause
-  return cause === undefined ? new ConnectionLostError(reason) : new ConnectionLostError(codeOf(cause), { cause })
 }

@@ -29,7 +29,7 @@ export interface SettleListener {
 }
 
 /** Is told of a caller whose time is up while its statement may still be running. */
-export interface AbandonListener { abandoned (execution: Execution): void }
+export interface AbandonListener { abandoned (): void }
 
 /** How long a call may take: the seconds that the caller gave, and those after which our clock goes off; 0 is never. */
 export interface Limit { readonly timeout: number, readonly clock: number }
@@ -52,6 +52,7 @@ export abstract class Execution implements Expiring {
   #limit: Limit | undefined
   #deadline: Deadline | undefined
   #expired = false
+  #abandoned = false
   #settled = false
   #finished = false
   #onFinished: Array<() => void> | undefined
@@ -62,6 +63,8 @@ export abstract class Execution implements Expiring {
     this.#listener = listener
   }
 
+  /** Whether nobody waits for it any more, although the server may not be done with it. */
+  get isAbandoned (): boolean { return this.#abandoned }
   /** Whether the caller has its answer. */
   get settled (): boolean { return this.#settled }
   get signal (): AbortSignal | undefined { return this.call.options.signal }
@@ -103,7 +106,8 @@ export abstract class Execution implements Expiring {
 
   #abandon (error: Error): void {
     if (this.#settled) return
-    this.#owner?.abandoned(this)
+    this.#abandoned = true
+    this.#owner?.abandoned() // before its caller can make another call
     this.fail(error)
   }
 

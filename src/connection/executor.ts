@@ -26,8 +26,8 @@ export interface ExecutorEvents {
   readonly lostError: Error
   /** Nothing is in flight any more. Called before the last caller is answered, so that its next call finds it free. */
   drained (now: number): void
-  /** Nobody waits for the statement that the server is running. `isLate`: it should have ended by a limit of its own. */
-  abandoned (isLate: boolean): void
+  /** Nobody waits for one of the calls that are in flight. */
+  abandoned (): void
   /** The connection cannot go on. */
   broken (reason: 'lost' | 'copy', cause?: unknown): void
 }
@@ -56,8 +56,6 @@ export class Executor implements StatementOwner {
   readonly #prepared: PreparedStatements
   readonly #events: ExecutorEvents
   readonly #stale: StaleStatements
-  /** Whether a call was given up that may be in flight. */
-  #hasAbandoned = false
 
   constructor ({ driver, types, config, deadlines, session, inFlight, prepared, events }: ExecutorParts) {
     this.#driver = driver
@@ -137,7 +135,7 @@ export class Executor implements StatementOwner {
 
   /** Goes on with a call when `work` is done. Ends it if that fails, or if its caller has its answer by then. */
   after (execution: Execution, work: Promise<unknown>, proceed: () => void): void {
-    work.then(() => execution.settled ? this.end(execution) : proceed(), (error) => this.end(execution, error))
+    work.then(() => execution.settled ? this.end(execution) : proceed()).catch((error) => this.end(execution, error))
   }
 
   /** Asks the server something on behalf of a call, behind all that is in flight. */
@@ -156,16 +154,8 @@ export class Executor implements StatementOwner {
     return await work.catch((error) => { throw this.translate(execution, error) })
   }
 
-  /** Nobody waits for it any more. If it is not its turn yet, it is cancelled when it is. */
-  abandoned (execution: Execution): void {
-    this.#hasAbandoned = true
-    if (this.#inFlight.running === execution) this.#events.abandoned(execution.isLate)
-  }
-
-  /** The server works on something else now. */
-  running (): void {
-    if (this.#hasAbandoned && this.#inFlight.running?.settled === true) this.#events.abandoned(false)
-  }
+  /** Nobody waits for it any more. */
+  abandoned (): void { this.#events.abandoned() }
 
   #send (execution: StatementExecution): void {
     const { call, before } = execution
@@ -228,16 +218,20 @@ export class Executor implements StatementOwner {
     if (error instanceof CopyStarted) return this.#refuseCopy(execution)
     const types = request.statement?.types
     // Of one without parameters it cannot be told whether it got as far as that.
-    if (types !== undefined && types.length > 0) this.#prepared.remember(execution.call.statement, request)
+    if (types !== undefined && types.length > 0 && request.prepare && !types.includes(0)) {
+      if (request.isDescribed) this.#prepared.remember(execution.call.statement, request)
+      else this.#prepared.forget(execution.call.statement)
+    }
     this.#inFlight.measure(execution)
     const wasBinding = error instanceof BindAborted || error instanceof Refusal
     if (wasBinding && !execution.settled) return this.#sendAgainAfterBind(execution, types ?? [])
     const translated = this.translate(execution, error, types)
-    if (!(translated instanceof ServerError)) return this.end(execution, translated)
+    if (!(error instanceof ServerRefusal) || !(translated instanceof Error)) return this.end(execution, translated)
     if (execution.call.statement.mayBePipelined && wasHitByAccident(execution, translated)) return this.#send(execution)
     noteChanges(execution, request, this.#session, this.#prepared)
     const seen = errorOf(execution, request, translated)
     if (seen !== translated || (request.status !== 'none' && !execution.isInSession)) return this.#endWith(execution, seen)
+    if (!(translated instanceof ServerError)) return this.end(execution, translated)
     const stale = isStale(error)
     const mayBeStale = stale || (execution.before === undefined && /^(22|42|XX000)/.test(translated.code))
     if (mayBeStale) this.#sendAgainIfStale(execution, types, translated, stale)
@@ -288,8 +282,6 @@ export class Executor implements StatementOwner {
   /** The server is done with a call: called before its caller is answered. */
   leave (execution: Execution): void {
     execution.finish()
-    if (this.#inFlight.remove(execution) > 0) return
-    this.#hasAbandoned = false
-    this.#events.drained(this.#inFlight.now(execution))
+    if (this.#inFlight.remove(execution) === 0) this.#events.drained(this.#inFlight.now(execution))
   }
 }

@@ -33,6 +33,9 @@ export class InFlight {
 
   get isCancelling (): boolean { return this.#cancelling }
 
+  /** The first call that nobody waits for any more, although the server is not done with it. */
+  get abandoned (): Execution | undefined { return this.#executions.find(({ isAbandoned }) => isAbandoned) }
+
   add (execution: Execution): void {
     execution.exposed = this.#cancelling
     this.#executions.push(execution)

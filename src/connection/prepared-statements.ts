@@ -24,6 +24,12 @@ export class PreparedStatements {
   /** Whether it has to be prepared again before it is run. */
   isGone (text: string): boolean { return this.#gone.has(text) }
 
+  /** The driver has prepared it, although its columns are not known: it has to be described again. */
+  forget ({ text }: Statement): void {
+    this.#types.delete(text)
+    this.#gone.add(text)
+  }
+
   /** The server has dropped all of them. */
   forgetAll (): void {
     for (const text of this.#types.keys()) this.#gone.add(text)

@@ -1,4 +1,5 @@
 import { allows, type AuthMethod } from '../config/require-auth.js'
+import { ForeignEncodingError } from '../connection/connection-errors.js'
 import { SocketClosedError, type SocketOwner, type SocketOwnerEvents } from '../driver/socket-owner.js'
 import { type Turn, unexpected } from '../driver/turn.js'
 import { ProtocolError } from '../errors/errors.js'
@@ -54,7 +55,9 @@ class StartupEvents implements SocketOwnerEvents {
 
   constructor (fail: (error: unknown) => void) { this.#fail = fail }
 
-  parameter (): void {}
+  parameter (name: string, value: string): void {
+    if (name === 'client_encoding' && value !== 'UTF8') this.#fail(new ForeignEncodingError('client_encoding has to be UTF8'))
+  }
 
   running (): void {}
 

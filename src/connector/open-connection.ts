@@ -85,12 +85,13 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
   watch.start()
   const socket = await connectSocket(host, config.ssl, limit)
   const owner = new SocketOwner(socket)
-  const isPrivate = socket instanceof TLSSocket || isLoopback(socket.remoteAddress)
+  const isEncrypted = socket instanceof TLSSocket
+  const isPrivate = isEncrypted || isLoopback(socket.remoteAddress)
   const backend = await letIn(owner, limit, { user, database, password, parameters, requireAuth, isPrivate, salted })
   const driver = new Driver({ owner, prepare, types })
   // The name of the host may stand for other addresses too.
   const address = socket.remoteAddress === undefined ? {} : { address: socket.remoteAddress }
-  const connection = new Connection({ ...parts, owner, driver, backend, host: { ...host, ...address } })
+  const connection = new Connection({ ...parts, owner, driver, backend, host: { ...host, ...address, isEncrypted } })
   try {
     const server = await orAborted(limit, () => connection.greet())
     watch.answered()

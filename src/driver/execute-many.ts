@@ -4,7 +4,7 @@ import { readColumns, readCount, readParameterTypes, type WireColumn } from '../
 import { MessageWriter } from '../protocol/message-writer.js'
 import { RowReader } from './row-reader.js'
 import type { SocketOwner } from './socket-owner.js'
-import { type Turn, unexpected } from './turn.js'
+import { type TransactionStatus, type Turn, unexpected } from './turn.js'
 
 /** Executions until the first answer is asked for, and at most. */
 const FIRST_GROUP = 16
@@ -46,6 +46,7 @@ export interface ExecutionsResult {
   readonly count: number | null
   readonly types: readonly number[]
   readonly columns: readonly WireColumn[]
+  readonly status: TransactionStatus
 }
 
 /** The server refused execution `index`, from 0. */
@@ -225,13 +226,13 @@ class Run implements Turn {
     this.#sync() // up to there the server skips all
   }
 
-  ready (): void {
+  ready (status: TransactionStatus): void {
     const isComplete = this.#failure !== undefined || (this.#described === 'columns' && !this.#isBound && this.#done === this.#sent)
     if (!isComplete) throw unexpected(0x5a)
     this.#state = 'over'
     const failure = this.#failure ?? this.#refusal
-    if (failure === undefined) this.#caller.resolve({ rows: this.#rows, count: this.#count, types: this.#types, columns: this.#columns })
-    else this.#caller.reject(failure.error)
+    if (failure !== undefined) return this.#caller.reject(failure.error)
+    this.#caller.resolve({ rows: this.#rows, count: this.#count, types: this.#types, columns: this.#columns, status })
   }
 }
 

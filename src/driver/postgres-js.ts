@@ -1,5 +1,6 @@
 import postgres from 'postgres'
 import { Argument, BindAborted } from './argument.js'
+import { AUTHENTICATED } from './driver-messages.js'
 import { DriverPort, type DriverPortEvents } from './driver-port.js'
 import { type Executions, type ExecutionsResult, RefusedExecutionError, runExecutions } from './execute-many.js'
 import { type DriverStatement, Request, type RequestKind, type RequestLane } from './request.js'
@@ -44,9 +45,6 @@ export interface DriverOptions {
   prepare: boolean
   types: DriverTypes
 }
-
-/** What the driver waits for after its start-up message: the session is authenticated already. */
-const AUTHENTICATED = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49])
 
 const PARSE = 0x50
 const QUERY = 0x51
@@ -142,6 +140,7 @@ export class Driver implements RequestLane, DriverPortEvents {
       const type = bytes[at] ?? 0
       if (this.#writing === undefined) {
         const before = this.#begin(type)
+        if (before === undefined) return
         if (before.length > 0) {
           parts.push(bytes.subarray(from, at), ...before)
           from = at
@@ -156,9 +155,9 @@ export class Driver implements RequestLane, DriverPortEvents {
   }
 
   /** Begins the turn of the next request, and returns what goes before it. */
-  #begin (type: number): Buffer[] {
-    const request = this.#handed.shift()
-    if (request === undefined) throw new Error('the driver wrote what nobody asked for')
+  #begin (type: number): Buffer[] | undefined {
+    const request = type === SYNC ? undefined : this.#handed.shift()
+    if (request === undefined) return this.#owner.fail(new Error('the driver wrote what nobody asked for'))
     this.#writing = request
     this.#owner.begin(request, this)
     const before: Buffer[] = []

@@ -1,6 +1,7 @@
 import { type Argument, BindAborted } from './argument.js'
 import { Refusal } from '../codecs/encode.js'
 import type { ServerErrorFields } from '../errors/server-error.js'
+import { ERROR, NO_DATA, READY } from './driver-messages.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import type { DriverResult } from './result.js'
 import type { RowReader } from './row-reader.js'
@@ -16,11 +17,9 @@ export interface Sender {
 /** The server asks for the data of a COPY, or is about to send some: nobody here would read or write it. */
 export class CopyStarted extends Error {}
 
-interface RequestOptions { readonly prepare: boolean, readonly simple: boolean }
-
-const PREPARED: RequestOptions = { prepare: true, simple: false }
-const UNPREPARED: RequestOptions = { prepare: false, simple: false }
-const SIMPLE: RequestOptions = { prepare: false, simple: true }
+const PREPARED = { prepare: true, simple: false }
+const UNPREPARED = { prepare: false, simple: false }
+const SIMPLE = { prepare: false, simple: true }
 
 export interface RequestKind {
   prepare?: boolean
@@ -54,11 +53,6 @@ export interface RequestLane {
   describe (statement: DriverStatement, columns: readonly WireColumn[]): RowReader
 }
 
-/** What the driver gets instead of the server's own words: what it does with them is of no use here. */
-const NO_DATA = Buffer.from([0x6e, 0, 0, 0, 4])
-const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49])
-const ERROR = Buffer.from('E\0\0\0\x1aSERROR\0CXX000\0Merror\0\0', 'latin1')
-
 /** Answers that are still to come, by the messages that they answer. They are kept in one number, four bits for each. */
 const PARSE = 1
 const BIND = 2
@@ -81,10 +75,9 @@ const NOTEWORTHY = new Set('BEGIN,START TRANSACTION,COMMIT,ROLLBACK,PREPARE TRAN
 export class Request implements Turn {
   isClosed = false
   readonly subject: object | undefined
-  // What the driver reads.
   readonly strings: readonly [string]
   readonly args: ReadonlyArray<Argument | null>
-  readonly options: RequestOptions
+  readonly options: Readonly<typeof SIMPLE>
   readonly onlyDescribe: boolean
   readonly tagged = false
   readonly origin = ''
@@ -120,13 +113,15 @@ export class Request implements Turn {
   #rows: unknown[] = []
   #command: string | null = null
   #count: number | null = null
-  /** Whether a statement of a script is answered, and whether rows of one may come. */
+  /** Whether a statement of a script is answered, and rows may come. */
   #isAnswered = false
   #mayHaveRows = false
   /** Why an argument could not be bound: the server has yet to say that it is ready for what comes next. */
   #refusal: { readonly error: unknown } | undefined
   #error: ServerRefusal | undefined
   #isDone = false
+  /** Whether the driver has ended a description. */
+  #isSynced = false
 
   constructor ({ strings, args, kind, subject, before }: RequestedStatement, sender: Sender) {
     this.subject = subject
@@ -147,6 +142,9 @@ export class Request implements Turn {
     this.#expect(BIND)
     this.#expect(EXECUTE_BEFORE)
   }
+
+  /** Whether the columns of its statement are known. */
+  get isDescribed (): boolean { return this.statement !== null && this.#lane?.readerOf(this.statement) !== undefined }
 
   /** A statement is closed before it. */
   closes (): void { this.#expect(CLOSE) }
@@ -237,7 +235,9 @@ export class Request implements Turn {
   #described (columns: readonly WireColumn[]): void {
     if (this.statement !== null) this.#lane?.describe(this.statement, columns)
     // The driver answers a description by its Sync.
-    if (this.onlyDescribe) this.#lane?.feed(NO_DATA)
+    if (!this.onlyDescribe) return
+    this.#isSynced = true
+    this.#lane?.feed(NO_DATA)
   }
 
   /** The next statement of a script has rows. What is told is the last such statement's, with the command of the last of all. */
@@ -271,7 +271,8 @@ export class Request implements Turn {
 
   refused (fields: ServerErrorFields): void {
     this.#error = new ServerRefusal(fields)
-    this.#lane?.feed(ERROR)
+    // The driver ends a description that failed by a Sync, unless it has done so already.
+    if (Boolean(this.describeFirst) && !this.#isSynced && this.#refusal === undefined) this.#lane?.feed(ERROR)
   }
 
   ready (status: TransactionStatus): void {
@@ -282,8 +283,7 @@ export class Request implements Turn {
     this.#done(this.#error ?? this.#refusal?.error)
   }
 
-  /** The outcome is known by the server's answers. */
-  resolve (): void {}
+  resolve (): void {} // the outcome is known by the server's answers
 
   /** The driver has given up the request; it is told of the server's errors by a message of ours. */
   reject (error: unknown): void {

@@ -93,7 +93,13 @@ export class RowReader {
       const decode = registry.get(column.type)?.decode
       column.decode = decode
       column.isKnown = true
-      if (decode !== undefined) for (const row of rows) replaceText(row as object, Array.isArray(row) ? index : column.name, decode)
+      if (decode === undefined) continue
+      // Of several columns with one name a row holds the last.
+      const isLast = this.#columns.findLastIndex(({ name }) => name === column.name) === index
+      for (const row of rows) {
+        if (Array.isArray(row)) replaceText(row, index, decode)
+        else if (isLast) replaceText(row as object, column.name, decode)
+      }
     }
     this.#noteUnknown()
   }

@@ -73,6 +73,9 @@ export class SocketOwner implements MessageReceiver {
     if (end !== undefined) queueMicrotask(() => end(events))
   }
 
+  /** Something is wrong that leaves no way to go on. */
+  fail (error: Error): undefined { this.#ended((events) => events.lost(error)) }
+
   #ended (tell: (events: SocketOwnerEvents) => void): void {
     this.#isEnded = true
     this.#end = tell

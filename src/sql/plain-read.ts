@@ -36,23 +36,32 @@ const HARMLESS = words(`
   format_type pg_get_viewdef pg_get_indexdef pg_get_constraintdef has_table_privilege has_schema_privilege has_database_privilege
 `)
 
-/** Keywords and types that a parenthesis may follow without its being a call. */
+/** Keywords and types that a parenthesis may follow, and that can be no names of functions. */
 const NO_CALL = words(`
-  select from where and or not in any some all as on using join lateral over filter group by having limit offset order union except
-  intersect distinct case when then else between like ilike similar is values with recursive materialized within sets rollup cube
-  window partition returning only tablesample rows range groups fetch first next
-  varchar character varying char bpchar numeric decimal dec float bit time timestamp timestamptz timetz interval
+  select from where and or not in any some all as on using lateral group having limit offset order union except intersect distinct
+  case when then else between values with window returning
+  varchar character char numeric decimal dec float bit time timestamp interval
 `)
+/** Others, behind these words only. */
+const NO_CALL_BEHIND: Readonly<Record<string, ReadonlySet<string>>> = {
+  by: words('group order partition'),
+  filter: words(')'),
+  materialized: words('as not'),
+  over: words(')'),
+  sets: words('grouping'),
+  varying: words('character bit'),
+}
 
 /** Words that no plain read has: it writes, locks rows, or makes a table. */
 const FORBIDDEN = words('insert update delete merge into for call do execute nextval setval')
 
 /**
  * Whether a single statement of the planner only reads, and calls nothing but functions that are known to have no effect. It
- * cannot see what operators, casts, views and policies call, nor a function of the user's own that takes the place of one of the
- * server's. Where the text leaves a doubt, it is none.
+ * cannot see what operators, casts, views, policies and `row.function` call, nor a function of the user's own that takes the place
+ * of one of the server's. Where the text leaves a doubt, it is none: where a string ends before a backslash is for the session to say.
  */
 export function isPlainRead (statement: string): boolean {
+  if (statement.includes('\\')) return false
   const tokens = [...tokenize(statement)].filter(({ kind }) => kind !== 'space' && kind !== 'comment')
   const text = ({ start, end }: Token): string => statement.slice(start, end).toLowerCase()
   const first = tokens.find((token) => text(token) !== '(')
@@ -64,12 +73,11 @@ export function isPlainRead (statement: string): boolean {
     const next = tokens[index + 1]
     if (next === undefined || text(next) !== '(') return true
     const before = tokens[index - 1]
-    const isAlias = before !== undefined && before.kind === 'word' && text(before) === 'as'
-    if (isAlias) return true
+    const previous = before === undefined ? '' : text(before)
+    if (previous === 'as' || previous === '::') return true // an alias with its columns, or a type
     if (token.kind === 'name') return false
-    const isQualified = before !== undefined && text(before) === '.'
-    if (isQualified) return isOfServer(tokens[index - 2], text) && HARMLESS.has(word)
-    return HARMLESS.has(word) || NO_CALL.has(word)
+    if (previous === '.') return isOfServer(tokens[index - 2], text) && HARMLESS.has(word)
+    return HARMLESS.has(word) || NO_CALL.has(word) || NO_CALL_BEHIND[word]?.has(previous) === true
   })
 }
 

@@ -7,12 +7,13 @@ export interface Token {
   readonly end: number
 }
 
-const SPACE = /\s+/y
+const SPACE = /[ \t\n\r\f\v]+/y
 // A word may hold dollars.
 const WORD = /[a-z_\u0080-\uffff][\w$\u0080-\uffff]*/iy
 const PREFIX = /(?:[ebxn]|u&)(?=')|u&(?=")/iy
 /** A carriage return ends it too. */
 const LINE = /[^\n\r]*[\n\r]?/y
+const CONTINUATION = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y
 const NUMBER = /\.?\d[\w.]*/y
 const PARAMETER = /\$\d+/y
 const DOLLAR_TAG = /\$(?:[a-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/iy
@@ -32,7 +33,7 @@ export function * tokenize (text: string): Generator<Token, void, undefined> {
 function tokenAt (text: string, start: number): Token {
   const first = text.charAt(start)
   switch (first) {
-    case ' ': case '\n': case '\t': case '\r':
+    case ' ': case '\n': case '\t': case '\r': case '\f': case '\v':
       return { kind: 'space', start, end: match(SPACE, text, start) }
     case "'":
       return { kind: 'string', start, end: quotedEnd(text, start, first, false) }
@@ -99,7 +100,12 @@ function commentEnd (text: string, start: number): number {
 function quotedEnd (text: string, start: number, quote: string, escapes: boolean): number {
   for (let position = start + 1; position < text.length; position++) {
     if (escapes && text[position] === '\\') position++
-    else if (text[position] === quote && text[++position] !== quote) return position
+    else if (text[position] === quote && text[++position] !== quote) {
+      // A string goes on behind a line break, and its escapes with it.
+      const more = escapes ? match(CONTINUATION, text, position) : -1
+      if (more === -1) return position
+      position = more - 1
+    }
   }
   return text.length
 }

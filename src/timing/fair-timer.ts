@@ -3,7 +3,7 @@ const BUSY = 100
 /** Milliseconds in which what has arrived in the meantime is read, and what was not sent yet is sent and answered. */
 const GRACE = 250
 /** How often in a row a timer that is late waits again: a process that is always busy must come to an end too. */
-const MOST_GRACES = 20
+const MOST_GRACES = 8
 
 /**
  * A timer that says that something took too long. A process that was busy for long has not read what arrived in time, nor

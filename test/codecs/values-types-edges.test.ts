@@ -138,3 +138,19 @@ t.test('every byte of a bytea is read right, in the escape format as in the hexa
     t.same(await lease.executeManyWithReturning('INSERT INTO held VALUES ($1) RETURNING v', values.map((v) => [v])), values.map((v) => ({ v })), `${format}: a batch`)
   }
 })
+
+t.test('columns of one name, of which one has a type that is yet to be learned: the last one counts', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows("CREATE TYPE mood AS ENUM ('glad')")
+  const queries: Array<[text: string, rows: object[]]> = [
+    ["SELECT array['glad']::mood[] AS s, 'plain' AS s", [{ s: 'plain' }]],
+    ["SELECT array['glad']::mood[] AS s, '{1,2}'::text AS s", [{ s: '{1,2}' }]],
+    ["SELECT '{1,2}'::text AS s, array['glad']::mood[] AS s", [{ s: ['glad'] }]],
+    ["SELECT array['glad']::mood[] AS s, array['glad']::mood[] AS s", [{ s: ['glad'] }]],
+  ]
+  for (const [text, rows] of queries) {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    for (let use = 0; use < 3; use++) t.strictSame(await db.fetchAll(text), rows, `${text}: use ${use}`)
+    await db.close()
+  }
+})

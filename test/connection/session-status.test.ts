@@ -217,3 +217,57 @@ t.test('why the server hung up is the cause for every call that meets it', async
     })
   }
 })
+
+t.test('a call that was given up before it was written is over before anything else is sent', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows('CREATE TABLE written (n int)')
+  const count = async (): Promise<unknown> => (await observer.rows('SELECT count(*)::int AS n FROM written'))[0]?.['n']
+  const giveUp = async (call: (signal: AbortSignal) => Promise<unknown>): Promise<void> => {
+    const controller = new AbortController()
+    const outcome = t.rejects(call(controller.signal), { code: 'FST_PG_ABORTED' })
+    controller.abort()
+    await outcome
+  }
+
+  t.test('a BEGIN on its way does not take the next caller in', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    for (let round = 0; round < 20; round++) {
+      await giveUp((signal) => db.transaction((tx) => tx.execute({ text: `SELECT ${round}, 'new'`, signal })))
+      if (round % 2 === 0) await db.execute('INSERT INTO written VALUES (1)')
+      else {
+        const lease = await db.acquire()
+        await lease.execute('INSERT INTO written VALUES (1)')
+        await lease.release()
+      }
+      t.equal(await count(), round + 1, `round ${round}`)
+    }
+    t.equal(db.stats().created, 1)
+  })
+
+  t.test('its cancel hits nobody else, on the same lease or behind it', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    const write = 'INSERT INTO written SELECT 2 FROM pg_sleep(0.02)'
+    for (let round = 0; round < 20; round++) {
+      const lease = await db.acquire()
+      await giveUp((signal) => lease.execute({ text: 'SELECT 1', signal }))
+      if (round % 2 === 0) await lease.execute(write)
+      await lease.release()
+      if (round % 2 === 1) await db.execute(write)
+    }
+    t.match(db.stats(), { errors: 20, created: 1 })
+  })
+})
+
+t.test('a batch may not end a transaction either', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows('CREATE TABLE written (n int)')
+  const db = await openDatabase(t, observer, { min: 1, max: 1 })
+  for (const text of ['COMMIT', 'ROLLBACK', '-- x\rCOMMIT']) {
+    await t.rejects(db.executeMany(text, [[]]), { code: 'FST_PG_QUERY' }, text)
+    await t.rejects(db.transaction(async (tx) => {
+      await tx.execute('INSERT INTO written VALUES (555)')
+      await tx.executeMany(text, [[]])
+    }), { code: 'FST_PG_QUERY' }, text)
+  }
+  t.same(await observer.rows('SELECT * FROM written'), [])
+})

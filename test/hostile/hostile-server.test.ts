@@ -267,6 +267,46 @@ t.test('a description that cannot be ends that connection', async (t) => {
   }
 })
 
+t.test('a description that fails when it has begun is an error of the statement', async (t) => {
+  const refusal = errorResponse('ERROR', '55P03')
+  const unknown = [message('t', int16(1), int32(99_999)), refusal]
+  const known = [message('t', int16(1), int32(23)), refusal]
+  for (const [name, answer] of Object.entries({ unknown, known, 'at once': [refusal], together: [Buffer.concat(unknown)] })) {
+    let failures = 1
+    let hasFailed = false
+    const server = await FakeServer.start(t, () => (sent) => {
+      if (sent === 'D' && failures-- > 0) {
+        hasFailed = true
+        return answer
+      }
+      if (!hasFailed) return undefined
+      if (sent !== 'S') return [] // skipped
+      hasFailed = false
+      return undefined
+    })
+    const db = pool(t, server)
+    await t.rejects(db.fetchVal({ text: QUERY, prepare: true }, 7), { code: '55P03' }, name)
+    t.equal(await db.fetchVal({ text: QUERY, prepare: true }, 3), 3, name)
+    t.match(db.stats(), { created: 1, size: 1 })
+  }
+})
+
+t.test('an encoding that cannot be read is refused, whenever it is announced', async (t) => {
+  const latin1 = parameter('client_encoding', 'LATIN1')
+  const scripts: Script[] = [
+    (sent) => sent === 'startup' ? [authentication(0), latin1, message('K', int32(1), int32(2)), ready()] : undefined,
+    (sent) => sent === 'S' ? [latin1, ready()] : undefined,
+  ]
+  for (const script of scripts) {
+    const server = await FakeServer.start(t, once(script))
+    const db = pool(t, server)
+    const value = await db.fetchVal(QUERY, 7).catch((error) => error.cause.code)
+    t.ok(value === 7 || value === 'CLIENT_ENCODING', String(value))
+    t.equal(await db.fetchVal(QUERY, 3), 3)
+    t.equal(server.accepted, 2)
+  }
+})
+
 t.test('what a server may say at any time changes nothing', async (t) => {
   const noise = [message('N', 'SNOTICE\0VNOTICE\0C00000\0Mhello\0\0'), parameter('TimeZone', 'UTC'), message('A', int32(1), 'channel\0payload\0')]
   const noisy = (answer: Buffer[]): Buffer[] => answer.flatMap((part) => [...noise, part, ...noise])

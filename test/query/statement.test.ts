@@ -57,6 +57,7 @@ t.test('a plain read is told from what may have an effect, or wait for a lock of
     "SELECT nextval('a')", 'SELECT bump($1)', 'SELECT bump ($1)', 'SELECT bump/* */($1)', 'SELECT public.lower($1)', 'SELECT "lower"($1)', 'SELECT public . "bump" ($1)',
     'SELECT lower(bump($1))', 'SELECT * FROM bump($1)', 'SELECT * INTO b FROM a', 'SELECT lower($1) FROM a, LATERAL bump(a.b)', "SELECT pg_notify('a', '')",
     'SELECT pg_advisory_xact_lock(1)', 'SELECT pg_terminate_backend(1)', 'SELECT txid_current()', 'SELECT dblink($1, $2)', 'SHOW work_mem', 'EXPLAIN ANALYZE SELECT 1',
+    'SELECT next()', 'SELECT range(1)', 'SELECT rows($1)', 'SELECT bump\f(1)', 'SELECT bump\v(1)', "SELECT E'a'\n'\\'', bump(), '\\'", "SELECT '\\'', bump(), '\\''", 'SELECT timestamptz(bump(1))',
     'CALL a()', 'SELECT 1; SELECT 2', 'SELECT 1 -- x\r, bump($1)',
   ]
   for (const text of others) t.equal(statementOf(text).mayBePipelined, false, text)

@@ -118,6 +118,7 @@ function usual (sent: Sent, body: Buffer): Buffer[] {
     case 'startup': return LET_IN
     case 'Q': return SERVER_INFO
     case 'P': return [message('1')]
+    case 'C': return [message('3')]
     case 'D': return [message('t', int16(1), int32(23)), rowDescription(column('int4', 23))]
     case 'B': return [message('2'), message('D', int16(1), body.subarray(body.indexOf(0, body.indexOf(0) + 1) + 5, -2)), complete('SELECT 1')]
     case 'S': return [ready()]

@@ -1,0 +1,19 @@
+import { codeOf } from '../errors/error-code.js'
+import { ConnectionLostError, ProtocolError } from '../errors/errors.js'
+
+/** There is nothing to cancel a statement by. */
+export class NoKeyError extends Error {
+  readonly code = 'NO_CANCEL_KEY'
+  constructor () { super('the server gave no key by which a statement can be cancelled: the connection is ended instead') }
+}
+
+/** The session was given an encoding in which texts would be read and written wrongly. */
+export class ForeignEncodingError extends Error {
+  readonly code = 'CLIENT_ENCODING'
+}
+
+/** What a call learns of a connection that has ended. */
+export function lostError (reason: string, cause: unknown): Error {
+  if (cause instanceof ProtocolError) return cause
+  return cause === undefined ? new ConnectionLostError(reason) : new ConnectionLostError(codeOf(cause), { cause })
+}
