@@ -98,7 +98,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     if (name === 'client_encoding' && value !== 'UTF8') this.destroy('lost', new ForeignEncodingError('client_encoding has to stay UTF8'))
   }
 
-  running (): void { this.#cancellation.running() }
+  running (): void { if (this.#cancelling !== undefined) this.#cancellation.running() }
 
   ending (fields: ServerErrorFields): void { this.destroy('lost', new ServerError(fields)) }
 
