@@ -262,7 +262,7 @@ t.test('a batch may not end a transaction either', async (t) => {
   const observer = await freshDatabase(t)
   await observer.rows('CREATE TABLE written (n int)')
   const db = await openDatabase(t, observer, { min: 1, max: 1 })
-  for (const text of ['COMMIT', 'ROLLBACK', '-- x\rCOMMIT']) {
+  for (const text of ['COMMIT', 'ABORT', '-- x\rCOMMIT']) {
     await t.rejects(db.executeMany(text, [[]]), { code: 'FST_PG_QUERY' }, text)
     await t.rejects(db.transaction(async (tx) => {
       await tx.execute('INSERT INTO written VALUES (555)')
