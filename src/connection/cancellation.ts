@@ -62,14 +62,13 @@ export class Cancellation {
   /** Cancels what the server is running. `isLate`: it should have ended by a limit of the server's own. Never rejects. */
   async #run (isLate: boolean): Promise<void> {
     const limit = new FairLimit(isLate ? LATE_TIMEOUT : TIMEOUT)
-    this.#inFlight.expose(true)
+    this.#inFlight.expose()
     try {
       await orAborted(limit.signal, () => this.#untilEnded(limit.signal))
     } catch (error) {
       this.#connection.cancelFailed(error)
     } finally {
       limit.clear()
-      this.#inFlight.expose(false)
     }
   }
 

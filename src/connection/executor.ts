@@ -101,7 +101,7 @@ export class Executor implements StatementOwner {
 
   /** Whether a call can be sent behind others: nothing has to be asked of the server before, nor set in the session. */
   canSendAtOnce ({ statement, options: { prepare, timeout } }: Call): boolean {
-    return prepare !== false && this.#prepared.has(statement.text) && this.#session.timeout.suits(timeout) && !this.#inFlight.isCancelling
+    return prepare !== false && this.#prepared.has(statement.text) && this.#session.timeout.suits(timeout)
   }
 
   /** Puts a call in flight, with its clock running. False if it is over already. */

@@ -12,8 +12,6 @@ export class InFlight {
   readonly #executions: Execution[] = []
   readonly #owner: SocketOwner
   readonly #lag: Lag
-  /** Whether a cancel is on its way to the server: it may hit any of them. */
-  #cancelling = false
   #answeredAt = 0
   /** When the first of those that travel together was sent, and how many of them are answered. */
   #firstSentAt = 0
@@ -31,13 +29,10 @@ export class InFlight {
     return subject instanceof Execution ? subject : undefined
   }
 
-  get isCancelling (): boolean { return this.#cancelling }
-
   /** The first call that nobody waits for any more, although the server is not done with it. */
   get abandoned (): Execution | undefined { return this.#executions.find(({ isAbandoned }) => isAbandoned) }
 
   add (execution: Execution): void {
-    execution.exposed = this.#cancelling
     this.#executions.push(execution)
   }
 
@@ -49,11 +44,8 @@ export class InFlight {
     return this.#executions.length
   }
 
-  /** A cancel is on its way, or not any more. */
-  expose (cancelling: boolean): void {
-    this.#cancelling = cancelling
-    if (cancelling) for (const execution of this.#executions) execution.exposed = true
-  }
+  /** A cancel is on its way to the server: it may hit any of them. Nothing is added before it has ended. */
+  expose (): void { for (const execution of this.#executions) execution.exposed = true }
 
   /** Answers all callers, because the connection is lost. */
   failAll (error: unknown): void {
