@@ -6,6 +6,3 @@ export const SECONDS = `a number of seconds from 0 to ${MOST_SECONDS}, fractions
 export function isSeconds (value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= MOST_SECONDS
 }
-
-/** The most milliseconds that a timer of Node and a setting of the server take: 2^31 - 1. */
-export const LONGEST_MILLISECONDS = 0x7fffffff

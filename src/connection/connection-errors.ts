@@ -10,7 +10,11 @@ export class NoKeyError extends Error {
 /** The session was given an encoding in which texts would be read and written wrongly. */
 export class ForeignEncodingError extends Error {
   readonly code = 'CLIENT_ENCODING'
+  constructor () { super('client_encoding has to stay UTF8') }
 }
+
+/** Whether a setting that the server reports is an encoding in which texts would be read and written wrongly. */
+export function isForeignEncoding (name: string, value: string): boolean { return name === 'client_encoding' && value !== 'UTF8' }
 
 /** What a call learns of a connection that has ended. */
 export function lostError (reason: string, cause: unknown): Error {

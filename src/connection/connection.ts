@@ -5,7 +5,7 @@ import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Driver, DriverTypes } from '../driver/postgres-js.js'
 import type { DriverResult } from '../driver/result.js'
 import { SocketClosedError, type SocketOwner, type SocketOwnerEvents } from '../driver/socket-owner.js'
-import { ForeignEncodingError, lostError, NoKeyError } from './connection-errors.js'
+import { ForeignEncodingError, isForeignEncoding, lostError, NoKeyError } from './connection-errors.js'
 import { ServerError, type ServerErrorFields } from '../errors/server-error.js'
 import { type Backend, cancelRequest } from '../protocol/cancel-request.js'
 import type { Lag } from '../query/latency.js'
@@ -93,9 +93,8 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     owner.takeOver(this)
   }
 
-  /** A text that is written to it would be read wrongly in another encoding. */
   parameter (name: string, value: string): void {
-    if (name === 'client_encoding' && value !== 'UTF8') this.destroy('lost', new ForeignEncodingError('client_encoding has to stay UTF8'))
+    if (isForeignEncoding(name, value)) this.destroy('lost', new ForeignEncodingError())
   }
 
   running (): void { if (this.#cancelling !== undefined) this.#cancellation.running() }

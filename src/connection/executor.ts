@@ -218,10 +218,7 @@ export class Executor implements StatementOwner {
     if (error instanceof CopyStarted) return this.#refuseCopy(execution)
     const types = request.statement?.types
     // Of one without parameters it cannot be told whether it got as far as that.
-    if (types !== undefined && types.length > 0 && request.prepare && !types.includes(0)) {
-      if (request.isDescribed) this.#prepared.remember(execution.call.statement, request)
-      else this.#prepared.forget(execution.call.statement)
-    }
+    if (types !== undefined && types.length > 0) this.#prepared.remember(execution.call.statement, request)
     this.#inFlight.measure(execution)
     const wasBinding = error instanceof BindAborted || error instanceof Refusal
     if (wasBinding && !execution.settled) return this.#sendAgainAfterBind(execution, types ?? [])

@@ -24,12 +24,6 @@ export class PreparedStatements {
   /** Whether it has to be prepared again before it is run. */
   isGone (text: string): boolean { return this.#gone.has(text) }
 
-  /** The driver has prepared it, although its columns are not known: it has to be described again. */
-  forget ({ text }: Statement): void {
-    this.#types.delete(text)
-    this.#gone.add(text)
-  }
-
   /** The server has dropped all of them. */
   forgetAll (): void {
     for (const text of this.#types.keys()) this.#gone.add(text)
@@ -37,8 +31,11 @@ export class PreparedStatements {
   }
 
   /** The driver binds this statement at once from now on, so its types must be known here before it is sent again. */
-  remember ({ text }: Statement, { prepare, statement }: Request): void {
-    if (prepare && statement !== null && !this.#types.has(text) && !statement.types.includes(0)) this.#types.set(text, statement.types)
+  remember ({ text }: Statement, request: Request): void {
+    const { prepare, statement } = request
+    if (!prepare || statement === null || this.#types.has(text) || statement.types.includes(0)) return
+    if (request.isDescribed) this.#types.set(text, statement.types)
+    else this.#gone.add(text) // the server refused to describe its columns
   }
 
   /** Has a stale statement prepared again: once, however many calls have found out. If it fails, the statement is dropped. */

@@ -1,5 +1,5 @@
 import { allows, type AuthMethod } from '../config/require-auth.js'
-import { ForeignEncodingError } from '../connection/connection-errors.js'
+import { ForeignEncodingError, isForeignEncoding } from '../connection/connection-errors.js'
 import { SocketClosedError, type SocketOwner, type SocketOwnerEvents } from '../driver/socket-owner.js'
 import { type Turn, unexpected } from '../driver/turn.js'
 import { ProtocolError } from '../errors/errors.js'
@@ -56,7 +56,7 @@ class StartupEvents implements SocketOwnerEvents {
   constructor (fail: (error: unknown) => void) { this.#fail = fail }
 
   parameter (name: string, value: string): void {
-    if (name === 'client_encoding' && value !== 'UTF8') this.#fail(new ForeignEncodingError('client_encoding has to be UTF8'))
+    if (isForeignEncoding(name, value)) this.#fail(new ForeignEncodingError())
   }
 
   running (): void {}
@@ -124,7 +124,8 @@ class Startup implements Turn {
 
   #fail (error: unknown): void {
     this.#state = 'failed'
-    this.#caller.reject(error)
+    const isScram = error instanceof ScramError
+    this.#caller.reject(isScram ? new AuthenticationError(`authentication by ${SCRAM} failed: ${error.message}`) : error)
   }
 
   #authenticate (message: Buffer): void {
@@ -133,7 +134,7 @@ class Startup implements Turn {
       this.#answer(kind, data)
     } catch (error) {
       if (error instanceof ProtocolError) throw error
-      this.#fail(error instanceof ScramError ? new AuthenticationError(`authentication by ${SCRAM} failed: ${error.message}`) : error)
+      this.#fail(error)
     }
   }
 
@@ -146,7 +147,7 @@ class Startup implements Turn {
       case 5: {
         if (data.length !== 4) throw new ProtocolError('a request for MD5 without its salt')
         const { user } = this.#credentials
-        return this.#send('asked', 'answered', md5Answer(user, this.#password('md5'), data))
+        return this.#send('answered', md5Answer(user, this.#password('md5'), data))
       }
       case 10:
         return this.#startScram(data.toString('utf8').split('\0'))
@@ -177,7 +178,7 @@ class Startup implements Turn {
       throw new AuthenticationError('the server asks for the password in clear text over a connection that is not encrypted: ' +
         "turn on ssl, have pg_hba.conf ask for scram-sha-256, or allow it by requireAuth: 'password'")
     }
-    this.#send('asked', 'answered', passwordAnswer(password))
+    this.#send('answered', passwordAnswer(password))
   }
 
   #startScram (mechanisms: string[]): void {
@@ -187,19 +188,19 @@ class Startup implements Turn {
         'have pg_hba.conf ask for scram-sha-256')
     }
     this.#password('scram-sha-256')
-    this.#send('asked', 'scram', saslFirst(SCRAM, this.#scram.first()))
+    this.#send('scram', saslFirst(SCRAM, this.#scram.first()))
   }
 
   #continueScram (challenge: string): void {
     if (this.#state !== 'scram') throw unexpected(0x52)
     const { password, salted } = this.#credentials
-    this.#scram.final(challenge, password, salted).then((response) => this.#owner.write(saslNext(response)), (error) => this.#fail(
-      error instanceof ScramError ? new AuthenticationError(`authentication by ${SCRAM} failed: ${error.message}`) : error))
+    this.#scram.final(challenge, password, salted).then((response) => this.#owner.write(saslNext(response)), (error) => this.#fail(error))
   }
 
-  #send (from: 'asked', to: 'answered' | 'scram', answer: Buffer): void {
-    if (this.#state !== from) throw unexpected(0x52)
-    this.#state = to
+  /** The first answer to a request for authentication. */
+  #send (state: 'answered' | 'scram', answer: Buffer): void {
+    if (this.#state !== 'asked') throw unexpected(0x52)
+    this.#state = state
     this.#owner.write(answer)
   }
 

@@ -3,6 +3,7 @@ import type { ServerErrorFields } from '../errors/server-error.js'
 import { readColumns, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import { MessageWriter } from '../protocol/message-writer.js'
 import { RowReader } from './row-reader.js'
+import { ServerRefusal } from './server-refusal.js'
 import type { SocketOwner } from './socket-owner.js'
 import { type TransactionStatus, type Turn, unexpected } from './turn.js'
 
@@ -50,12 +51,10 @@ export interface ExecutionsResult {
 }
 
 /** The server refused execution `index`, from 0. */
-export class RefusedExecutionError extends Error {
-  readonly fields: ServerErrorFields
+export class RefusedExecutionError extends ServerRefusal {
   readonly index: number
   constructor (fields: ServerErrorFields, index: number) {
-    super('the server refused an execution')
-    this.fields = fields
+    super(fields)
     this.index = index
   }
 }

@@ -6,7 +6,6 @@ import { type Executions, type ExecutionsResult, RefusedExecutionError, runExecu
 import { type DriverStatement, Request, type RequestKind, type RequestLane } from './request.js'
 import type { DriverResult } from './result.js'
 import { RowReader } from './row-reader.js'
-import { ServerRefusal } from './server-refusal.js'
 import type { SocketOwner } from './socket-owner.js'
 import { TypeRegistry } from '../codecs/type-registry.js'
 import type { WireColumn } from '../protocol/message-reader.js'
@@ -204,9 +203,8 @@ export class Driver implements RequestLane, DriverPortEvents {
     try {
       return await runExecutions(this.#owner, { ...executions, registry: this.#types.registry }, subject)
     } catch (error) {
-      if (!(error instanceof RefusedExecutionError)) throw error
-      onRefused?.(error.index)
-      throw new ServerRefusal(error.fields)
+      if (error instanceof RefusedExecutionError) onRefused?.(error.index)
+      throw error
     }
   }
 

@@ -13,8 +13,8 @@ const KEEP_ALIVE = 60_000
 export interface SocketOwnerEvents {
   /** A setting of the session that the server reports has this value now. */
   parameter (name: string, value: string): void
-  /** The server works on this turn now. */
-  running (turn: Turn): void
+  /** The server works on another turn now: `running` of the owner. */
+  running (): void
   /** The server ends the session, with these words. */
   ending (fields: ServerErrorFields): void
   /** What arrived is not the protocol, or the socket has failed or was closed by the other side: nothing more will come. */
@@ -96,7 +96,7 @@ export class SocketOwner implements MessageReceiver {
     this.#open = turn
     this.#lane = lane
     this.#turns.push(turn)
-    if (this.#turns.length === 1) this.#events.running(turn)
+    if (this.#turns.length === 1) this.#events.running()
   }
 
   /** The Sync or Query of the turn that is open is written, or is about to be in the same write. */
@@ -175,8 +175,7 @@ export class SocketOwner implements MessageReceiver {
     this.#turns.shift()
     this.transaction = status
     turn.ready(status)
-    const next = this.#turns[0]
-    if (next !== undefined && !this.#isEnded) this.#events.running(next)
+    if (this.#turns.length > 0 && !this.#isEnded) this.#events.running()
   }
 
   #refused (fields: ServerErrorFields): void {

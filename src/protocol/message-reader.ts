@@ -101,7 +101,7 @@ export function readParameterTypes (message: Buffer): number[] {
 /** The name of a command tag: `INSERT` of `INSERT 0 1`. `start` and `end` are those of the message. */
 export function readCommand (bytes: Buffer, start: number, end: number): string {
   if (bytes[end - 1] !== 0) throw new ProtocolError('a command tag that does not end')
-  // Most tags are of these, whose strings need not be made anew.
+  // Most tags are of these, whose strings need not be created again.
   if (bytes[start + 11] === 0x20 && start + 11 < end) {
     const usual = USUAL[bytes.readUInt32BE(start + 5)]
     if (usual !== undefined) return usual
