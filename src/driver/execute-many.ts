@@ -10,8 +10,8 @@ import { type TransactionStatus, type Turn, unexpected } from './turn.js'
 /** Executions until the first answer is asked for, and at most. */
 const FIRST_GROUP = 16
 const LARGEST_GROUP = 500
-/** Milliseconds of work that a group should be. */
-const GROUP_TIME = 5
+/** Milliseconds from sending a group to its last answer, of which half go by until the one before is done. */
+const GROUP_TIME = 10
 
 /**
  * One statement, executed once for each list of parameters, with one Sync at the end of all.
@@ -101,13 +101,12 @@ class Run implements Turn {
   /** Whether the next execution is bound. */
   #isBound = false
   #willLook = false
-  /** Where the groups end that are under way: two, so that the server always has one to go on with. */
-  readonly #groups: number[] = []
+  /** The groups that are under way: two, so that the server always has one to go on with. */
+  readonly #groups: Array<{ readonly end: number, readonly size: number, readonly sentAt: number }> = []
   /** Of the first execution that failed. */
   #failure: { readonly error: unknown } | undefined
   #refusal: { readonly error: unknown } | undefined
   #groupSize: number
-  #groupSince = performance.now()
 
   constructor (owner: SocketOwner, pipeline: Executions, caller: Caller) {
     this.subject = caller.subject
@@ -128,7 +127,8 @@ class Run implements Turn {
   #sendGroup (): void {
     if (this.#state !== 'waiting') return
     const { executions, parametersOf } = this.#pipeline
-    const end = Math.min(this.#sent + this.#groupSize, executions)
+    const size = this.#groupSize
+    const end = Math.min(this.#sent + size, executions)
     try {
       while (this.#sent < end) {
         const parameters = parametersOf(this.#sent)
@@ -140,15 +140,13 @@ class Run implements Turn {
       return this.#sync()
     }
     if (end === executions) return this.#sync()
-    this.#groups.push(end)
+    this.#groups.push({ end, size, sentAt: performance.now() })
     this.#writer.flush()
   }
 
-  #groupDone (): void {
-    this.#groups.shift()
-    const now = performance.now()
-    const pace = (now - this.#groupSince) / this.#groupSize
-    this.#groupSince = now
+  /** The size is measured from the sending: answers that come together, after this process was busy, are no sign of speed. */
+  #groupDone ({ size, sentAt }: { readonly size: number, readonly sentAt: number }): void {
+    const pace = (performance.now() - sentAt) / size
     if (this.#pipeline.oneByOne !== true) this.#groupSize = Math.max(1, Math.min(LARGEST_GROUP, Math.round(GROUP_TIME / pace)))
     this.#sendGroup()
   }
@@ -195,7 +193,10 @@ class Run implements Turn {
   #look (): void {
     this.#willLook = false
     this.#pipeline.onProgress?.()
-    while (this.#done >= (this.#groups[0] ?? Infinity)) this.#groupDone()
+    for (let group = this.#groups[0]; group !== undefined && this.#done >= group.end; group = this.#groups[0]) {
+      this.#groups.shift()
+      this.#groupDone(group)
+    }
   }
 
   #takeDescription (type: number, message: Buffer): void {

@@ -180,6 +180,13 @@ t.test('batches', async (t) => {
     t.equal(Number((await observer.rows('SELECT count(*) FROM slow'))[0]?.['count']), 2400)
   })
 
+  t.test('answers that come together, after this process was busy, do not make it send more than it can watch', async (t) => {
+    const impatient = await openDatabase(t, observer, { min: 1, max: 1, commandTimeout: 0.3 })
+    const busy = { toJSON: (): string => { setImmediate(() => { for (const from = performance.now(); performance.now() - from < 100;); }); return '' } }
+    const lists = Array.from({ length: 80 }, (_, i) => [i < 40 ? 0.01 : 0.05, i === 40 ? busy : null])
+    t.same(await impatient.executeMany('SELECT pg_sleep($1), $2::jsonb', lists), { count: 80 })
+  })
+
   t.test('a timeout that is longer than the command timeout reaches the server', async (t) => {
     const impatient = await openDatabase(t, observer, { min: 1, max: 1, commandTimeout: 0.1 })
     for (const prepare of [true, false]) t.same(await impatient.executeMany({ text: 'SELECT pg_sleep($1)', timeout: 5, prepare }, [[0.2], [0.2]]), { count: 2 })
