@@ -4,7 +4,7 @@ import type { Batch } from '../batch/batch.js'
 import { type BatchQuery, type Query, toBatchCall, toCall } from '../query/query.js'
 import { type Call, type Mode } from '../query/call.js'
 import type { DriverResult } from '../driver/result.js'
-import type { StatementCache } from '../query/statement.js'
+import type { StatementCache, StatementSource } from '../query/statement.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 
 /** A row: its columns by name. */
@@ -30,11 +30,14 @@ export abstract class Queryable {
   protected readonly statements: StatementCache
 
   readonly #target: StatementTarget
+  /** Texts as they are read where they are run. */
+  readonly #source: StatementSource
 
   /** `target`: where calls are run. */
   constructor (statements: StatementCache, target: StatementTarget) {
     this.statements = statements
     this.#target = target
+    this.#source = { get: (text) => statements.get(text, target.standardStrings) }
   }
 
   /** The first row, or `null`.
@@ -114,7 +117,7 @@ export abstract class Queryable {
   #batch (query: BatchQuery, argsList: ArgumentLists, onResult: Batch['onResult']): Promise<void> {
     const { statements } = this
     try {
-      const call = toBatchCall(query, statements)
+      const call = toBatchCall(query, this.#source)
       if (call.statement.controlsTransaction) this.checkTransactionControl(call)
       return this.batch({ call, argsList, statements, onResult })
     } catch (error) {
@@ -124,7 +127,7 @@ export abstract class Queryable {
 
   #run<T> (query: Query, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
     try {
-      const call = toCall(query, args, mode, this.statements)
+      const call = toCall(query, args, mode, this.#source)
       if (call.statement.controlsTransaction) this.checkTransactionControl(call)
       return this.run(call, read)
     } catch (error) {

@@ -1,7 +1,7 @@
 import os from 'node:os'
 import { OptionError } from '../errors/errors.js'
 import { isSettingName, parseConnectionUrl, parseHost } from './connection-url.js'
-import type { PoolOptions, TargetSessionAttrs } from './options.js'
+import type { PoolOptions, ResetMode, TargetSessionAttrs } from './options.js'
 import { type AuthMethod, readRequireAuth } from './require-auth.js'
 import { isClean, isText, POOL_OPTION_NAMES, type Rule, RULES } from './rules.js'
 import type { Host, Ssl } from './target.js'
@@ -41,6 +41,7 @@ export interface Config {
   readonly closeTimeout: number
   readonly prepare: boolean
   readonly pipeline: boolean
+  readonly reset: ResetMode
   /** Whether something runs on each new connection before its first user. */
   readonly hasOnConnect: boolean
 }
@@ -96,7 +97,9 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
     maxLifetime: checked.maxLifetime ?? 1800,
     closeTimeout: checked.closeTimeout ?? 10,
     prepare: checked.prepare ?? true,
-    pipeline: checked.pipeline ?? true,
+    // With a reset behind each, statements of different callers cannot travel together.
+    pipeline: checked.pipeline !== false && checked.reset !== 'always',
+    reset: checked.reset ?? 'auto',
     hasOnConnect: checked.onConnect !== undefined,
   }
   return Object.freeze(config)

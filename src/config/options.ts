@@ -8,6 +8,9 @@ export interface Log {
   error (object: object, message: string): void
 }
 
+/** When what a caller left in a session is cleaned away: settings, locks, temporary tables, cursors, LISTEN. */
+export type ResetMode = 'auto' | 'always' | 'never'
+
 export type TargetSessionAttrs = 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby'
 
 /** All durations are in seconds, fractions allowed; 0 means no limit. What is left out comes from the environment. */
@@ -66,6 +69,12 @@ export interface PoolOptions {
   closeTimeout?: number | undefined
   /** Prepare statements that are used repeatedly. Turn off behind PgBouncer in transaction mode, unless it tracks them. Default true. */
   prepare?: boolean | undefined
+  /**
+   * When a session is made as new for its next user. `'auto'`: unless all that was run are plain statements that call nothing but
+   * functions of the server's own that are known to leave nothing. `'always'`: after every use, single statements included.
+   * `'never'`: only an open transaction is rolled back. Default `'auto'`.
+   */
+  reset?: ResetMode | undefined
   /** Send quick statements together: those of one turn of the event loop, and those that wait for a connection. Default true. */
   pipeline?: boolean | undefined
   /** A pino-like logger. */

@@ -74,6 +74,7 @@ export const RULES: Readonly<Record<keyof PoolOptions | 'onConnect', Rule>> = {
   closeTimeout: seconds(),
   prepare: flag,
   pipeline: flag,
+  reset: oneOf(['auto', 'always', 'never']),
   onConnect: { takes: 'a function', valid: (value) => typeof value === 'function' },
   log: { takes: 'a pino-like logger with debug, info, warn and error', valid: isLog },
 }

@@ -1,6 +1,6 @@
 import { writeTexts } from '../driver/argument.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
-import type { Driver, DriverTypes } from '../driver/postgres-js.js'
+import type { Driver } from '../driver/postgres-js.js'
 import type { Call } from '../query/call.js'
 import { type SettleListener, TaskExecution } from './execution.js'
 import type { Executor } from './executor.js'
@@ -26,13 +26,11 @@ interface Task<R> {
 export class BatchExecutor {
   readonly #executor: Executor
   readonly #driver: Driver
-  readonly #types: DriverTypes
   readonly #session: Session
 
-  constructor (executor: Executor, driver: Driver, types: DriverTypes, session: Session) {
+  constructor (executor: Executor, driver: Driver, session: Session) {
     this.#executor = executor
     this.#driver = driver
-    this.#types = types
     this.#session = session
   }
 
@@ -44,7 +42,7 @@ export class BatchExecutor {
         work: async () => {
           const description = { text: call.statement.text, executions: 0, parametersOf: () => [], subject: execution }
           const { types, columns } = await this.#driver.execute(description)
-          const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => this.#types.registry.get(oid) === undefined)
+          const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => this.#driver.types.registry.get(oid) === undefined)
           return { types, unknown }
         },
         succeed: ({ types, unknown }) => {
@@ -63,6 +61,7 @@ export class BatchExecutor {
       const execution = new TaskExecution(call, resolve, reject, listener)
       const { statement, options: { timeout } } = call
       let row = firstRow
+      this.#executor.noteSent(call)
       this.#perform(execution, {
         work: () => this.#driver.execute({
           subject: execution,
@@ -71,7 +70,7 @@ export class BatchExecutor {
           executions: lists.length,
           parametersOf: (index: number) => {
             this.#executor.uses++
-            return writeTexts(lists[index] ?? [], { statement, types, registry: this.#types.registry, row: firstRow + index })
+            return writeTexts(lists[index] ?? [], { statement, types, registry: this.#driver.types.registry, row: firstRow + index })
           },
           onProgress: () => execution.progress(),
           oneByOne: this.#session.timeout.isLeftToClock(timeout),

@@ -2,7 +2,7 @@ import type { TypeRegistry } from '../codecs/type-registry.js'
 import type { Config } from '../config/config.js'
 import type { ConnectedHost } from '../config/target.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
-import type { Driver, DriverTypes } from '../driver/postgres-js.js'
+import type { Driver } from '../driver/postgres-js.js'
 import type { DriverResult } from '../driver/result.js'
 import { SocketClosedError, type SocketOwner, type SocketOwnerEvents } from '../driver/socket-owner.js'
 import { ForeignEncodingError, isForeignEncoding, lostError, NoKeyError } from './connection-errors.js'
@@ -13,12 +13,12 @@ import { type Call, internalCall } from '../query/call.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { BatchExecutor, type Executions } from './batch-executor.js'
 import { type Cancellable, Cancellation } from './cancellation.js'
-import { type SettleListener, StatementExecution, wholeResult } from './execution.js'
+import type { SettleListener, StatementExecution } from './execution.js'
 import { Executor, type ExecutorEvents } from './executor.js'
 import { InFlight } from './in-flight.js'
 import { PreparedStatements } from './prepared-statements.js'
 import { greet, readServerInfo, SERVER_QUERY, type ServerInfo, WrongServerError } from './server-info.js'
-import { RESET_SESSION, Session } from './session.js'
+import { Session } from './session.js'
 
 /** opening → open → closing → closed. A connection that has ended is never revived. */
 export type ConnectionState = 'opening' | 'open' | 'closing' | 'closed'
@@ -39,12 +39,13 @@ export interface ConnectionParts {
   driver: Driver
   /** By what the server knows it when a statement is to be cancelled. Some poolers tell none. */
   backend: Backend | undefined
-  types: DriverTypes
   host: ConnectedHost
   config: Config
   deadlines: Deadlines
   /** One for all connections of a pool. */
   lag: Lag
+  /** Does on the connection what is to be done before its first user, again after each reset. Rejects if that fails. */
+  setUp: (connection: Connection) => Promise<void>
 }
 
 /** What happens to a connection that is open. */
@@ -79,22 +80,23 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   #end: { readonly reason: CloseReason, readonly cause: unknown } | undefined
 
   constructor (parts: ConnectionParts) {
-    const { host, owner, driver, types, config, deadlines, lag } = parts
+    const { host, owner, driver, config, deadlines, lag } = parts
     this.#parts = parts
     this.host = host
     this.gone = new Promise((resolve) => { this.#onGone = resolve })
-    this.session = new Session(owner, config.commandTimeout)
+    this.session = new Session(owner, config.commandTimeout, config.reset)
     this.#inFlight = new InFlight(owner, lag)
     const { session } = this
-    const prepared = new PreparedStatements(driver)
-    this.#executor = new Executor({ driver, types, config, deadlines, session, inFlight: this.#inFlight, prepared, events: this })
-    this.#batches = new BatchExecutor(this.#executor, driver, types, session)
+    const prepared = new PreparedStatements(driver, session)
+    this.#executor = new Executor({ driver, config, deadlines, session, inFlight: this.#inFlight, prepared, events: this })
+    this.#batches = new BatchExecutor(this.#executor, driver, session)
     this.#cancellation = new Cancellation(this.#inFlight, this)
     owner.takeOver(this)
   }
 
   parameter (name: string, value: string): void {
     if (isForeignEncoding(name, value)) this.destroy('lost', new ForeignEncodingError())
+    this.session.reported()
   }
 
   running (): void { if (this.#cancelling !== undefined) this.#cancellation.running() }
@@ -117,7 +119,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   /** The server's process for it, as in pg_stat_activity. */
   get pid (): number { return this.#parts.backend?.pid ?? this.session.server?.pid ?? 0 }
   /** The types that the pool knows. */
-  get types (): TypeRegistry { return this.#parts.types.registry }
+  get types (): TypeRegistry { return this.#parts.driver.types.registry }
   /** How many statements it has run. */
   get uses (): number { return this.#executor.uses }
   /** While a cancelled statement is still ending: nothing else may run on it before that. */
@@ -166,7 +168,9 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
    * call, or has ended.
    */
   run (call: Call, listener?: SettleListener): Promise<DriverResult> {
-    return new Promise((resolve, reject) => this.start(new StatementExecution(call, { read: wholeResult, resolve, reject }, listener)))
+    return this.#cancelling === undefined
+      ? this.#executor.perform(call, listener)
+      : this.#cancelling.then(() => this.run(call, listener))
   }
 
   /** Runs a call whose caller has a promise already. `now` is the time, if the caller just asked for it. */
@@ -227,15 +231,16 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     await cancelRequest(this.host, ssl === 'prefer' && isEncrypted ? 'require' : ssl, backend, signal)
   }
 
-  /** Makes the session as new. Afterwards it is clean, or the connection is closing. */
+  /** Until a reset that travels with what was sent last is over. */
+  get resetting (): Promise<void> | undefined { return this.#executor.reset.underWay }
+
+  /** Makes the session as new, and sets it up. Afterwards it is clean, or the connection is closing. */
   async reset (): Promise<void> {
-    const { hasOnConnect, connectTimeout } = this.#parts.config
-    // What onConnect set up would be reset too, and it runs only once on a connection.
-    // And a pooler remembers settings as those of the client: after RESET ALL it would go on with the server's.
-    if (hasOnConnect || this.session.isPooled) return this.close('cleaning')
+    // A pooler remembers settings as those of the client: after RESET ALL it would go on with the server's.
+    if (this.session.isPooled) return this.close('cleaning')
     try {
-      await this.run(internalCall(RESET_SESSION, 'script', { timeout: connectTimeout }))
-      this.session.wasReset()
+      if (!this.session.isBare) await this.#executor.reset.run()
+      if (this.session.isBare) await this.#parts.setUp(this)
     } catch (error) {
       this.destroy('cleaning', error)
     }

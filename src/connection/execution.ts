@@ -24,6 +24,8 @@ export interface SettleListener {
   /** Whether calls follow one another in one session, in which a transaction may stay open. */
   readonly isSession: boolean
   settled (error?: unknown): void
+  /** Whether nothing comes after a call before the session is another caller's. */
+  isLast (call: Call): boolean
   /** What is wrong with how a call has left the session, if anything is: its caller gets that. */
   objection (outcome: SessionOutcome): Error | undefined
 }
@@ -70,6 +72,9 @@ export abstract class Execution implements Expiring {
   get signal (): AbortSignal | undefined { return this.call.options.signal }
   /** Whether calls follow it in its session. */
   get isInSession (): boolean { return this.#listener?.isSession !== false }
+
+  /** Whether nothing comes after it before the session is another caller's. */
+  get isLast (): boolean { return this.#listener?.isLast(this.call) === true }
 
   /** What is wrong with how it has left the session. */
   objection (outcome: Omit<SessionOutcome, 'call'>): Error | undefined {
@@ -149,7 +154,11 @@ export interface StatementOwner extends AbandonListener {
 }
 
 /** Where statements are run: each in its turn, or on whichever connection is idle. */
-export interface StatementTarget extends SettleListener { run (execution: StatementExecution): void }
+export interface StatementTarget extends SettleListener {
+  /** The `standard_conforming_strings` of the session, or of the pool's last. */
+  readonly standardStrings: boolean
+  run (execution: StatementExecution): void
+}
 
 /** What runs statements. */
 interface StatementRunner { start (execution: StatementExecution): void }

@@ -1,7 +1,7 @@
 import { Refusal } from '../codecs/encode.js'
 import type { Config } from '../config/config.js'
 import { BindAborted, toArguments, writeArguments } from '../driver/argument.js'
-import type { Driver, DriverTypes } from '../driver/postgres-js.js'
+import type { Driver } from '../driver/postgres-js.js'
 import { CopyStarted, Request } from '../driver/request.js'
 import type { DriverResult } from '../driver/result.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
@@ -10,10 +10,11 @@ import { ServerError } from '../errors/server-error.js'
 import { type Call, isSimple } from '../query/call.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { translate } from './error-translation.js'
-import type { Execution, StatementExecution, StatementOwner } from './execution.js'
+import { type Execution, type SettleListener, StatementExecution, type StatementOwner, wholeResult } from './execution.js'
 import { type InFlight, MOST_SENDS, wasHitByAccident } from './in-flight.js'
 import { isStale, type PreparedStatements } from './prepared-statements.js'
 import type { Session } from './session.js'
+import { SessionReset } from './session-reset.js'
 import { errorOf, noteChanges, objectionTo } from './session-changes.js'
 import { StaleStatements } from './stale-statements.js'
 import { learnTypes } from './type-lookup.js'
@@ -34,7 +35,6 @@ export interface ExecutorEvents {
 
 export interface ExecutorParts {
   driver: Driver
-  types: DriverTypes
   config: Config
   deadlines: Deadlines
   session: Session
@@ -43,13 +43,17 @@ export interface ExecutorParts {
   events: ExecutorEvents
 }
 
+/** SQLSTATEs that may say that a prepared statement means other tables or types by now; 42501 is a matter of privileges. */
+const MEANS_OTHERS = /^(42(?!501)|XX000)/
+
 /** Runs calls on one driver: prepares statements, writes the arguments, reads the rows. */
 export class Executor implements StatementOwner {
   /** How many statements were sent. */
   uses = 0
+  readonly reset: SessionReset
   readonly #driver: Driver
-  readonly #types: DriverTypes
   readonly #prepares: boolean
+  readonly #alwaysResets: boolean
   readonly #deadlines: Deadlines
   readonly #session: Session
   readonly #inFlight: InFlight
@@ -57,10 +61,12 @@ export class Executor implements StatementOwner {
   readonly #events: ExecutorEvents
   readonly #stale: StaleStatements
 
-  constructor ({ driver, types, config, deadlines, session, inFlight, prepared, events }: ExecutorParts) {
+  constructor ({ driver, config, deadlines, session, inFlight, prepared, events }: ExecutorParts) {
     this.#driver = driver
-    this.#types = types
     this.#prepares = config.prepare
+    this.#alwaysResets = config.reset === 'always'
+    const { reset: mode, connectTimeout: timeout, hasOnConnect } = config
+    this.reset = new SessionReset({ mode, timeout, hasOnConnect, session, prepared, run: (call) => this.perform(call) })
     this.#deadlines = deadlines
     this.#session = session
     this.#inFlight = inFlight
@@ -79,6 +85,11 @@ export class Executor implements StatementOwner {
     else this.after(execution, this.adjustTimeout(execution), () => this.#send(execution))
   }
 
+  /** Runs a call, and resolves with its result. */
+  perform (call: Call, listener?: SettleListener): Promise<DriverResult> {
+    return new Promise((resolve, reject) => this.run(new StatementExecution(call, { read: wholeResult, resolve, reject }, listener)))
+  }
+
   /**
    * Runs a statement with one of ours right before it. False, with nothing done, unless it can be sent at once: the driver
    * describes an unknown statement in a write of its own.
@@ -90,7 +101,7 @@ export class Executor implements StatementOwner {
     if (execution.signal?.aborted === true || !this.canSendAtOnce(call)) return false
     try {
       execution.args = toArguments(call.args, call.statement)
-      if (writeArguments(execution.args, types, this.#types.registry).length > 0) return false
+      if (writeArguments(execution.args, types, this.#driver.types.registry).length > 0) return false
     } catch {
       return false // it will be refused when it is run by itself
     }
@@ -130,7 +141,7 @@ export class Executor implements StatementOwner {
 
   /** Learns the types of parameters or columns that a call needs. */
   async learn (execution: Execution, oids: number[]): Promise<void> {
-    await learnTypes(this.#types.registry, oids, (text) => this.#ask(execution, text))
+    await learnTypes(this.#driver.types.registry, oids, (text) => this.#ask(execution, text))
   }
 
   /** Goes on with a call when `work` is done. Ends it if that fails, or if its caller has its answer by then. */
@@ -168,7 +179,7 @@ export class Executor implements StatementOwner {
     execution.sends++
     try {
       execution.args ??= toArguments(call.args, statement, call.row)
-      const unknown = types === undefined ? [] : writeArguments(execution.args, types, this.#types.registry, call.row)
+      const unknown = types === undefined ? [] : writeArguments(execution.args, types, this.#driver.types.registry, call.row)
       if (unknown.length > 0) return this.after(execution, this.learn(execution, unknown), () => this.#send(execution))
     } catch (error) {
       return error instanceof ValueError ? this.#sendAgainIfStale(execution, types, error) : this.end(execution, error)
@@ -176,10 +187,20 @@ export class Executor implements StatementOwner {
     this.uses++
     statement.uses++
     const simple = mode === 'script' && isSimple(call)
-    const prepare = !simple && this.#prepares && wish !== false &&
-      (types !== undefined || ((wish === true || statement.uses > 1) && !this.#prepared.isFull))
+    const prepare = !simple && this.#prepares && wish !== false && (types !== undefined || this.#prepared.mayPrepare(statement, wish))
     const kind = { prepare, simple, values: mode === 'values' }
+    if (statement.changesSession || this.#alwaysResets) this.noteSent(call)
     this.#driver.send(new Request({ strings: statement.strings, args: execution.args, kind, subject: execution, before }, execution))
+    // What the driver has to describe first is reset when it is released.
+    const travels = types !== undefined || call.args.length === 0
+    if (travels && this.#session.hasState && execution.isLast) this.reset.follow()
+  }
+
+  /** Notes what a call may do to its session. */
+  noteSent ({ internal, statement: { leaves, setsPath } }: Call): void {
+    if (internal === true) return
+    this.#session.mayChange(leaves)
+    if (setsPath) this.#session.mayChangePath(leaves === 'nothing')
   }
 
   answered (execution: StatementExecution, result: DriverResult, request: Request): void {
@@ -187,13 +208,14 @@ export class Executor implements StatementOwner {
     this.#prepared.remember(statement, request)
     this.#inFlight.measure(execution)
     const { tags, status, reader, unknown } = request
-    if (tags !== undefined || statement.mayLeaveState) noteChanges(execution, request, this.#session, this.#prepared)
+    if (tags !== undefined) noteChanges(execution, tags, this.#session, this.#prepared)
+    if (!this.#session.hasUsualPath) this.#session.answered()
     if (!this.#session.timeout.isUsual) this.#session.timeout.hasRun(statement.text, result.command)
     const isPlain = status === 'none' && tags === undefined && !execution.isInSession
     const objection = isPlain ? undefined : objectionTo(execution, request)
     if (objection !== undefined) return this.#endWith(execution, objection)
     if (reader === undefined || unknown === undefined) return this.#deliver(execution, result)
-    const { registry } = this.#types
+    const { registry } = this.#driver.types
     const read = (): void => {
       reader.readUnknown(result.rows, unknown, registry)
       this.#deliver(execution, result)
@@ -225,11 +247,13 @@ export class Executor implements StatementOwner {
     const translated = this.translate(execution, error, types)
     if (!(error instanceof ServerRefusal) || !(translated instanceof Error)) return this.end(execution, translated)
     if (execution.call.statement.mayBePipelined && wasHitByAccident(execution, translated)) return this.#send(execution)
-    noteChanges(execution, request, this.#session, this.#prepared)
+    noteChanges(execution, request.tags ?? [], this.#session, this.#prepared)
+    this.#session.answered()
     const seen = errorOf(execution, request, translated)
     if (seen !== translated || (request.status !== 'none' && !execution.isInSession)) return this.#endWith(execution, seen)
     if (!(translated instanceof ServerError)) return this.end(execution, translated)
     const stale = isStale(error)
+    if (request.status === 'failed' && (stale || MEANS_OTHERS.test(translated.code))) this.#prepared.outdated(execution.call.statement)
     const mayBeStale = stale || (execution.before === undefined && /^(22|42|XX000)/.test(translated.code))
     if (mayBeStale) this.#sendAgainIfStale(execution, types, translated, stale)
     else this.end(execution, translated)
@@ -244,7 +268,7 @@ export class Executor implements StatementOwner {
   /** Nothing was executed. Either an argument cannot be sent, or a type is unknown, or the statement was stale. */
   #sendAgainAfterBind (execution: StatementExecution, types: readonly number[]): void {
     try {
-      const unknown = writeArguments(execution.args ?? [], types, this.#types.registry, execution.call.row)
+      const unknown = writeArguments(execution.args ?? [], types, this.#driver.types.registry, execution.call.row)
       if (execution.sends >= MOST_SENDS) throw new QueryError('the types of the statement change all the time')
       if (unknown.length > 0) this.after(execution, this.learn(execution, unknown), () => this.#send(execution))
       else this.#send(execution)
@@ -264,7 +288,6 @@ export class Executor implements StatementOwner {
   translate (execution: Execution, error: unknown, types?: readonly number[], row?: number): unknown {
     const took = performance.now() - execution.startedAt
     const { error: translated, means } = translate(error, { call: execution.call, types, row, took, limit: this.#session.timeout.current })
-    if (error instanceof ServerRefusal && execution.call.internal !== true && execution.call.statement.mayLeaveState) this.#session.ran()
     if (means === 'lost') this.#events.broken('lost', error instanceof ServerRefusal ? translated : error)
     else if (means === 'readOnly') this.#session.refusedToWrite()
     return translated

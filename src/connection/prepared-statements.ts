@@ -2,51 +2,99 @@ import type { Driver } from '../driver/postgres-js.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
 import type { Request } from '../driver/request.js'
 import type { Statement } from '../query/statement.js'
+import type { Session } from './session.js'
 
-/** Prepared statements at most: the server keeps about 12 KB for each, and the driver never drops one. */
+/** Prepared statements at most: the server keeps about 12 KB for each. */
 const MOST_PREPARED = 256
 
-/** What the driver holds prepared on one connection, with the types of the parameters. */
+/** A prepared statement: the types of its parameters, and when it was used last, counted in uses of any. */
+interface Prepared { readonly strings: readonly [string], readonly types: readonly number[], usedAt: number }
+
+/**
+ * What is prepared on one connection. It holds for the search_path under which it was described: with another one the same text may
+ * mean other tables and types, and goes unprepared.
+ */
 export class PreparedStatements {
   readonly #driver: Driver
-  readonly #types = new Map<string, readonly number[]>()
+  readonly #session: Session
+  readonly #held = new Map<string, Prepared>()
+  #uses = 0
   /** Those that are just being prepared again. */
   readonly #renewals = new Map<string, Promise<void>>()
   /** Those that the server has not any more, although the driver thinks that it has. */
   readonly #gone = new Set<string>()
 
-  constructor (driver: Driver) { this.#driver = driver }
+  constructor (driver: Driver, session: Session) {
+    this.#driver = driver
+    this.#session = session
+  }
 
-  get isFull (): boolean { return this.#types.size >= MOST_PREPARED }
-  has (text: string): boolean { return this.#types.has(text) }
-  typesOf (text: string): readonly number[] | undefined { return this.#types.get(text) }
+  has (text: string): boolean { return this.#session.hasUsualPath && this.#held.has(text) }
   isRenewing (text: string): boolean { return this.#renewals.has(text) }
   /** Whether it has to be prepared again before it is run. */
-  isGone (text: string): boolean { return this.#gone.has(text) }
+  isGone (text: string): boolean { return this.#gone.has(text) && this.#session.hasUsualPath }
+
+  /** The types of the parameters of one that can be run now. */
+  typesOf (text: string): readonly number[] | undefined {
+    const prepared = this.#held.get(text)
+    if (prepared === undefined || !this.#session.hasUsualPath) return undefined
+    prepared.usedAt = ++this.#uses
+    return prepared.types
+  }
+
+  /** Whether a statement should be prepared that is not. Only what the planner plans is: a FETCH has other columns each time. */
+  mayPrepare ({ isPlanned, isVarying, uses }: Statement, wish: boolean | undefined): boolean {
+    return (wish === true || uses > 1) && isPlanned && !isVarying && this.#session.hasUsualPath
+  }
 
   /** The server has dropped all of them. */
   forgetAll (): void {
-    for (const text of this.#types.keys()) this.#gone.add(text)
-    this.#types.clear()
+    for (const text of this.#held.keys()) this.#gone.add(text)
+    this.#held.clear()
   }
 
+  /** The server says how many it has. With fewer than there should be, somebody has dropped them: which ones is not known. */
+  counted (count: number): void { if (count < this.#held.size) this.forgetAll() }
+
   /** The driver binds this statement at once from now on, so its types must be known here before it is sent again. */
-  remember ({ text }: Statement, request: Request): void {
+  remember ({ text, strings }: Statement, request: Request): void {
     const { prepare, statement } = request
-    if (!prepare || statement === null || this.#types.has(text) || statement.types.includes(0)) return
-    if (request.isDescribed) this.#types.set(text, statement.types)
+    if (!prepare || statement === null || this.#held.has(text) || statement.types.includes(0)) return
+    if (request.isDescribed) this.#hold(text, strings, statement.types)
     else this.#gone.add(text) // the server refused to describe its columns
+  }
+
+  #hold (text: string, strings: readonly [string], types: readonly number[]): void {
+    this.#held.set(text, { strings, types, usedAt: ++this.#uses })
+    if (this.#held.size <= MOST_PREPARED) return
+    const [oldest] = [...this.#held].reduce((a, b) => a[1].usedAt < b[1].usedAt ? a : b)
+    this.forget(oldest)
+  }
+
+  /** It has failed in a transaction, where it cannot be described again, perhaps because names mean something else by now. */
+  outdated (statement: Statement): void {
+    if (!this.#held.has(statement.text)) return
+    statement.isVarying = true
+    this.forget(statement.text)
+  }
+
+  /** Sees to it that a statement is not met again, here or on the server. */
+  forget (text: string): void {
+    const prepared = this.#held.get(text)
+    if (prepared === undefined) return
+    this.#held.delete(text)
+    this.#driver.forget(prepared.strings, prepared.types.length)
   }
 
   /** Has a stale statement prepared again: once, however many calls have found out. If it fails, the statement is dropped. */
   renew ({ text, strings }: Statement, parameters: number, subject: object): Promise<void> {
     const renewal = this.#renewals.get(text) ?? this.#driver.typesOf(strings, parameters, true, subject)
       .then((types) => {
-        this.#types.set(text, types)
         this.#gone.delete(text)
+        this.#hold(text, strings, types)
       })
       .finally(() => this.#renewals.delete(text))
-    this.#types.delete(text)
+    this.#held.delete(text)
     this.#renewals.set(text, renewal)
     return renewal
   }

@@ -3,12 +3,16 @@ import type { Execution } from './execution.js'
 import type { PreparedStatements } from './prepared-statements.js'
 import type { Session } from './session.js'
 
-/** Notes what a call has done to its session, as its text and its command tags tell. */
-export function noteChanges ({ call }: Execution, { tags }: Request, session: Session, prepared: PreparedStatements): void {
+/** What sets something in the session, as the server calls it. */
+const SETS = new Set(['SET', 'RESET', 'LISTEN', 'PREPARE', 'LOAD', 'DO', 'CALL', 'DISCARD ALL', 'DEALLOCATE ALL'])
+
+/** Notes what a call has done to its session, as its command tags tell: if its text has hidden it, it is seen here. */
+export function noteChanges ({ call }: Execution, tags: readonly string[], session: Session, prepared: PreparedStatements): void {
   if (call.internal === true) return
-  if (call.statement.mayLeaveState || tags !== undefined) session.ran()
+  const { leaves, localSettings } = call.statement
+  if (leaves === 'nothing' && tags.filter((tag) => SETS.has(tag)).length > localSettings) session.mayChange('something')
   // They take prepared statements away, without which the next execution of one would fail.
-  if (tags !== undefined && tags.some((tag) => tag === 'DEALLOCATE ALL' || tag === 'DISCARD ALL')) prepared.forgetAll()
+  if (tags.some((tag) => tag === 'DEALLOCATE ALL' || tag === 'DISCARD ALL')) prepared.forgetAll()
 }
 
 const NO_TAGS: readonly string[] = []

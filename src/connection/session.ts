@@ -1,31 +1,36 @@
+import type { ResetMode } from '../config/options.js'
 import type { SocketOwner } from '../driver/socket-owner.js'
 import type { TransactionStatus } from '../driver/turn.js'
+import type { SessionState } from '../sql/session-state.js'
 import type { ServerInfo } from './server-info.js'
 import { StatementTimeout } from './statement-timeout.js'
-
-/**
- * Makes a session as new, but for statements that a user prepared by PREPARE. DISCARD ALL in parts, because that would
- * also drop the statements that the driver has prepared, and cannot run together with others. ROLLBACK comes first: the
- * session may be in a transaction, even a failed one.
- */
-export const RESET_SESSION = `ROLLBACK; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *;
-SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES`
 
 /** What the server's session of one connection is like, as the server tells it, and as far as texts do. */
 export class Session {
   readonly timeout: StatementTimeout
-  // A field and not a getter, because each release of a connection looks at it; only this class writes it.
+  // Fields and not getters, because each call or release looks at them; only this class writes them.
   /** Whether its server could be written to at first, and has refused to since: it may have been demoted. */
   isDoubtful = false
+  /** Whether the search_path is the one that it began with: names mean what they meant when statements were prepared. */
+  hasUsualPath = true
   readonly #owner: SocketOwner
+  readonly #mode: ResetMode
   #server: ServerInfo | undefined
   #isPooled = false
-  #hasState = false
   #inTransaction = false
+  /** How many calls may have left something behind, and how many of those a reset has undone. */
+  #changes = 0
+  #undone = 0
+  /** Whether it is as the server makes it: what is to be set up on each connection is not. */
+  #isBare = false
+  /** Whether what may have changed the search_path holds for the transaction only. */
+  #pathIsLocal = false
+  #usualPath: string | undefined
 
   /** `commandTimeout`: the seconds that its statement_timeout was set to when connecting. */
-  constructor (owner: SocketOwner, commandTimeout: number) {
+  constructor (owner: SocketOwner, commandTimeout: number, mode: ResetMode) {
     this.#owner = owner
+    this.#mode = mode
     this.timeout = new StatementTimeout(commandTimeout)
   }
 
@@ -35,15 +40,23 @@ export class Session {
   get isPooled (): boolean { return this.#isPooled }
   /** Whether a transaction is open, as the last ReadyForQuery told it. */
   get transaction (): TransactionStatus { return this.#owner.transaction }
+  /** Its `standard_conforming_strings`. */
+  get standardStrings (): boolean { return this.#owner.reported.get('standard_conforming_strings') !== 'off' }
   /** Whether `transaction(…)` has the session, which ends only when its function does. */
   get inTransaction (): boolean { return this.#inTransaction }
-  /** Whether it may hold something that its next user must not meet. */
-  get isDirty (): boolean { return this.#hasState || this.#owner.transaction !== 'none' }
+  /** Whether it may hold something that its next user must not meet, or lacks what it has to have. */
+  get isDirty (): boolean { return this.hasState || this.#isBare || this.#owner.transaction !== 'none' }
+  /** Whether calls may have left something behind. */
+  get hasState (): boolean { return this.#changes > this.#undone }
+  get isBare (): boolean { return this.#isBare }
+  /** How many calls may have left something behind, up to now. */
+  get changes (): number { return this.#changes }
 
   /** The first answer of a server, on the connection of the backend `pid`, if the server named one. */
   opened (server: ServerInfo, pid: number | undefined): void {
     this.#server = server
     this.#isPooled = pid !== undefined && server.pid !== pid
+    this.#usualPath = this.#reportedPath
     // The session may be another one for each transaction: nothing is set in it.
     if (this.#isPooled) this.timeout.leaveToClock()
   }
@@ -51,11 +64,37 @@ export class Session {
   /** What the server says now is what later checks compare with. */
   looked (server: ServerInfo): void { this.#server = server }
 
-  /** What was done to it so far belongs to it: it is how every new one begins. */
-  begin (): void { this.#hasState = false }
+  /** What was done to it so far belongs to it: it is how it begins. */
+  begin (): void {
+    this.#undone = this.#changes
+    this.#isBare = false
+    this.#usualPath = this.#reportedPath
+    this.hasUsualPath = true
+  }
 
-  /** Something has run that may leave something behind. */
-  ran (): void { this.#hasState = true }
+  /** Something is about to run that may leave this behind. */
+  mayChange (leaves: SessionState): void {
+    if (this.#mode === 'never' || (this.#isPooled && leaves !== 'something')) return
+    if (leaves !== 'nothing' || this.#mode === 'always') this.#changes++
+  }
+
+  /** What is about to run may change what names mean. `isLocal`: until the transaction ends. */
+  mayChangePath (isLocal: boolean): void {
+    if (this.#reportedPath !== undefined) return // the server will say so
+    this.#pathIsLocal = isLocal && (this.hasUsualPath || this.#pathIsLocal)
+    this.hasUsualPath = false
+  }
+
+  /** A call is answered while the search_path may be another one. */
+  answered (): void {
+    if (this.#reportedPath === undefined && this.#pathIsLocal && this.transaction === 'none') this.hasUsualPath = true
+  }
+
+  /** The server has reported a setting. */
+  reported (): void { this.hasUsualPath = this.#reportedPath === this.#usualPath }
+
+  /** From PostgreSQL 18 on. */
+  get #reportedPath (): string | undefined { return this.#owner.reported.get('search_path') }
 
   transactionBegins (): void { this.#inTransaction = true }
 
@@ -66,9 +105,11 @@ export class Session {
   /** It is being checked, which answers all doubts. */
   checked (): void { this.isDoubtful = false }
 
-  /** It is what it was after connecting. */
-  wasReset (): void {
-    this.#hasState = false
+  /** What the first `changes` calls left behind is undone. `isBare`: something is to be set up in it. */
+  wasReset (changes: number, isBare: boolean): void {
+    this.#undone = changes
+    this.#isBare = isBare
     this.timeout.reset()
+    if (this.#reportedPath === undefined) this.hasUsualPath = true
   }
 }

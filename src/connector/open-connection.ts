@@ -9,6 +9,7 @@ import type { HostOrder } from './host-order.js'
 import { orAborted } from '../timing/abortable.js'
 import { checkServer } from '../connection/server-info.js'
 import { ResponseWatch } from './response-watch.js'
+import type { ServerTypes } from './server-types.js'
 import type { StartupParameters } from './startup-parameters.js'
 import { authenticate, type Credentials, isLoopback } from './authentication.js'
 import type { Backend } from '../protocol/cancel-request.js'
@@ -24,7 +25,8 @@ export class ConnectTimeoutError extends Error {
 }
 
 /** What all connections of a pool have in common. */
-export type ConnectParts = Omit<ConnectionParts, 'owner' | 'backend' | 'driver' | 'host'> & {
+export type ConnectParts = Omit<ConnectionParts, 'owner' | 'backend' | 'driver' | 'host' | 'setUp'> & {
+  types: ServerTypes
   salted: SaltedPasswords
   startupParameters: StartupParameters
   /** Runs on the new connection before the pool gets it. */
@@ -88,15 +90,19 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
   const isEncrypted = socket instanceof TLSSocket
   const isPrivate = isEncrypted || isLoopback(socket.remoteAddress)
   const backend = await letIn(owner, limit, { user, database, password, parameters, requireAuth, isPrivate, salted })
-  const driver = new Driver({ owner, prepare, types })
+  const driver = new Driver({ owner, prepare, types: types.builtIn })
   // The name of the host may stand for other addresses too.
   const address = socket.remoteAddress === undefined ? {} : { address: socket.remoteAddress }
-  const connection = new Connection({ ...parts, owner, driver, backend, host: { ...host, ...address, isEncrypted } })
+  const setUp = (connection: Connection): Promise<void> =>
+    within(config.connectTimeout, NEVER, (limit) => prepareSession(connection, parts.onConnect, limit))
+  const connection = new Connection({ ...parts, owner, driver, backend, setUp, host: { ...host, ...address, isEncrypted } })
   try {
+    const identity = types.identify(driver) // in the same write
     const server = await orAborted(limit, () => connection.greet())
+    driver.adopt(types.of(connection.session.isPooled ? undefined : await orAborted(limit, () => identity)))
     watch.answered()
     checkServer(server, wanted)
-    if (parts.onConnect !== undefined) await orAborted(limit, () => prepareSession(connection, parts.onConnect, limit))
+    if (parts.onConnect !== undefined) await prepareSession(connection, parts.onConnect, limit)
     return connection
   } catch (error) {
     connection.destroy('lost', error)
@@ -115,12 +121,14 @@ async function letIn (owner: SocketOwner, limit: AbortSignal, credentials: Crede
   }
 }
 
+const NEVER = new AbortController().signal
+
 /** Runs `onConnect`, whose effects then belong to the session. */
 async function prepareSession (connection: Connection, onConnect: ConnectParts['onConnect'], limit: AbortSignal): Promise<void> {
-  await onConnect?.(connection)
+  await orAborted(limit, async () => onConnect?.(connection))
   // A statement that it gave up may still be running: nobody gets the connection before it has ended.
   while (connection.cancelling !== undefined) await orAborted(limit, async () => connection.cancelling)
-  await connection.look() // it may have made the session read-only
+  await orAborted(limit, () => connection.look()) // it may have made the session read-only
   connection.session.begin()
 }
 

@@ -9,7 +9,7 @@ import { RowReader } from './row-reader.js'
 import type { SocketOwner } from './socket-owner.js'
 import { TypeRegistry } from '../codecs/type-registry.js'
 import type { WireColumn } from '../protocol/message-reader.js'
-import { closeStatement, unsyncedStatement } from '../protocol/message-writer.js'
+import { closeStatement, FLUSH, unsyncedStatement } from '../protocol/message-writer.js'
 
 /**
  * The one file that touches postgres.js: a client of it for one physical connection, and the few things that its type
@@ -48,12 +48,14 @@ export interface DriverOptions {
 const PARSE = 0x50
 const QUERY = 0x51
 const SYNC = 0x53
+/** Of no prepared statement. */
+const NO_NAME = 'none'
 
 /** A postgres.js client that speaks by way of a socket's owner. It never gets another one: a dead client must not be revived. */
 export class Driver implements RequestLane, DriverPortEvents {
   readonly #client: DriverClient
   readonly #owner: SocketOwner
-  readonly #types: DriverTypes
+  #types: DriverTypes
   readonly #port = new DriverPort(this)
   readonly #handle: (request: Request) => void
   /** Requests that the driver has not begun to write: it writes them in the order in which it was handed them. */
@@ -108,6 +110,14 @@ export class Driver implements RequestLane, DriverPortEvents {
     this.#handle(request)
   }
 
+  /** How the types of its server are written and read: the built-in ones, until it is known which server that is. */
+  get types (): DriverTypes { return this.#types }
+
+  adopt (types: DriverTypes): void {
+    this.#types = types
+    this.#client.options.serializers = types.serializers
+  }
+
   feed (message: Buffer): void { this.#port.feed(message) }
 
   readerOf (statement: DriverStatement): RowReader | undefined { return this.#readers.get(statement) }
@@ -144,6 +154,11 @@ export class Driver implements RequestLane, DriverPortEvents {
           parts.push(bytes.subarray(from, at), ...before)
           from = at
         }
+        if (this.#isForgetting) {
+          from = bytes.length // its description is the last in a chunk, as every one
+          parts.push(FLUSH)
+          break
+        }
       }
       if (type !== SYNC) this.#writing?.wrote(type)
       if (type !== SYNC && type !== QUERY) continue
@@ -153,6 +168,8 @@ export class Driver implements RequestLane, DriverPortEvents {
     this.#owner.write(parts.length === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(from)]))
   }
 
+  get #isForgetting (): boolean { return this.#writing?.forgets === true }
+
   /** Begins the turn of the next request, and returns what goes before it. */
   #begin (type: number): Buffer[] | undefined {
     const request = type === SYNC ? undefined : this.#handed.shift()
@@ -160,10 +177,10 @@ export class Driver implements RequestLane, DriverPortEvents {
     this.#writing = request
     this.#owner.begin(request, this)
     const before: Buffer[] = []
-    const replaced = type === PARSE ? this.#replacedBy(request) : undefined
-    if (replaced !== undefined) {
+    const closed = request.forgets ? this.#forgotten(request) : type === PARSE ? this.#replacedBy(request) : undefined
+    if (closed !== undefined) {
       request.closes()
-      before.push(closeStatement(replaced))
+      before.push(closeStatement(closed))
     }
     request.begun(this)
     if (request.before !== undefined) before.push(unsyncedStatement(request.before))
@@ -176,6 +193,19 @@ export class Driver implements RequestLane, DriverPortEvents {
     const name = this.#names.get(text)
     this.#names.set(text, statement.name)
     return name
+  }
+
+  /** The name of the prepared statement that is to be forgotten. The server takes any: there need not be one. */
+  #forgotten ({ strings: [text] }: Request): string {
+    const name = this.#names.get(text) ?? NO_NAME
+    this.#names.delete(text)
+    return name
+  }
+
+  /** Sees to it that a prepared statement is forgotten, with the next write. */
+  forget (strings: readonly [string], parameters: number): void {
+    const args = new Array<null>(parameters).fill(null)
+    this.send(new Request({ strings, args, kind: { prepare: true, forget: true } }, { answered () {}, failed () {} }))
   }
 
   /** Sends a statement without arguments and hears of the outcome by a promise. `subject`: on whose behalf. */

@@ -29,6 +29,8 @@ export interface RequestKind {
   values?: boolean
   /** Asks for the types only; nothing is run. */
   describe?: boolean
+  /** A description that is never sent: the driver and the server forget the prepared statement. */
+  forget?: boolean
 }
 
 export interface RequestedStatement {
@@ -64,7 +66,8 @@ const CLOSE = 7
 const EXECUTE_BEFORE = 8 // of the statement that goes before
 
 /** The command tags that say something of the session. */
-const NOTEWORTHY = new Set('BEGIN,START TRANSACTION,COMMIT,ROLLBACK,PREPARE TRANSACTION,SET,RESET,DISCARD ALL,DEALLOCATE ALL'.split(','))
+const NOTEWORTHY = new Set(('BEGIN,START TRANSACTION,COMMIT,ROLLBACK,PREPARE TRANSACTION,SET,RESET,LISTEN,PREPARE,LOAD,DO,CALL,' +
+  'DISCARD ALL,DEALLOCATE ALL').split(','))
 
 /**
  * One statement as the driver's connection takes it, and its turn on the wire. It stands in for the driver's own Query.
@@ -79,6 +82,7 @@ export class Request implements Turn {
   readonly args: ReadonlyArray<Argument | null>
   readonly options: Readonly<typeof SIMPLE>
   readonly onlyDescribe: boolean
+  readonly forgets: boolean
   readonly tagged = false
   readonly origin = ''
   active = false
@@ -128,7 +132,8 @@ export class Request implements Turn {
     this.strings = strings
     this.args = args
     this.options = kind.simple === true ? SIMPLE : kind.prepare === true ? PREPARED : UNPREPARED
-    this.onlyDescribe = kind.describe === true
+    this.forgets = kind.forget === true
+    this.onlyDescribe = kind.describe === true || this.forgets
     this.before = before
     this.#values = kind.values === true
     this.#sender = sender
@@ -203,7 +208,9 @@ export class Request implements Turn {
       case 0x31: // ParseComplete
         return this.#step(PARSE, type)
       case 0x33: // CloseComplete
-        return this.#step(CLOSE, type)
+        this.#step(CLOSE, type)
+        // The driver takes its description for refused, and writes a Sync.
+        return this.forgets ? this.#lane?.feed(ERROR) : undefined
       case 0x74: // ParameterDescription
         this.#step(PARAMETERS, type)
         readParameterTypes(message)

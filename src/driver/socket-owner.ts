@@ -41,6 +41,8 @@ export class SocketOwner implements MessageReceiver {
   writes = 0
   /** When it did last, in the clock of `performance.now()`. */
   writtenAt = 0
+  /** The last values of settings that the server reports, as far as anybody asks for them. */
+  readonly reported = new Map<string, string>()
   /** The status of the last ReadyForQuery. */
   transaction: TransactionStatus = 'none'
   #events: SocketOwnerEvents = NOBODY
@@ -155,6 +157,7 @@ export class SocketOwner implements MessageReceiver {
         return this.#refused(readError(bytes.subarray(start, end)))
       case 0x53: { // ParameterStatus
         const [name, value] = readParameter(bytes.subarray(start, end))
+        if (REPORTED.has(name)) this.reported.set(name, value)
         return this.#events.parameter(name, value)
       }
       case 0x4e: // NoticeResponse
@@ -188,6 +191,8 @@ export class SocketOwner implements MessageReceiver {
     turn.refused(fields)
   }
 }
+
+const REPORTED = new Set(['standard_conforming_strings', 'search_path'])
 
 const NOBODY: SocketOwnerEvents = { parameter () {}, running () {}, ending () {}, lost () {}, closed () {} }
 

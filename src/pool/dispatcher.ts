@@ -1,9 +1,9 @@
-import { DriverTypes } from '../driver/postgres-js.js'
 import type { Config } from '../config/config.js'
 import type { Log } from '../config/options.js'
 import type { CloseReason, Connection } from '../connection/connection.js'
 import { type SessionOutcome, type SettleListener, StatementExecution } from '../connection/execution.js'
 import { Connector, type ConnectorEvents } from '../connector/connector.js'
+import { ServerTypes } from '../connector/server-types.js'
 import { StartupParameters } from '../connector/startup-parameters.js'
 import { codeOf } from '../errors/error-code.js'
 import { AbortedError, AcquireTimeoutError, NestedAcquireError, QueryError, QueryTimeoutError, QueueFullError } from '../errors/errors.js'
@@ -72,6 +72,8 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   /** Milliseconds without use after which a connection is checked before use. */
   readonly #checkIdle: number
   readonly #recycler: Recycler
+  /** Whether a backslash is a character like any other in '…', as the last session that was opened has it. */
+  standardStrings = true
   #dispatching = false
 
   constructor ({ config, log, deadlines, counters, onConnect, pool }: DispatcherParts) {
@@ -87,7 +89,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.#recycler = new Recycler(config, this.connections, leaks, (now) => this.#released(now))
     this.housekeeper = new Housekeeper(config, this.connections, leaks)
     const startupParameters = new StartupParameters(config)
-    const shared = { types: new DriverTypes(), salted: new SaltedPasswords(), lag: new Lag(), startupParameters }
+    const shared = { types: new ServerTypes(), salted: new SaltedPasswords(), lag: new Lag(), startupParameters }
     this.connector = new Connector({ config, deadlines, onConnect, ...shared }, this)
   }
 
@@ -174,6 +176,9 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   dead (): void { this.dispatch() }
 
+  /** A single statement is followed by another caller's. */
+  isLast (): boolean { return true }
+
   /** The next call would run elsewhere, and the transaction stay open in the pool. */
   objection ({ status }: SessionOutcome): Error | undefined {
     if (status === 'none') return undefined
@@ -235,6 +240,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   connected (connection: Connection): void {
     this.#counters.created++
+    this.standardStrings = connection.session.standardStrings
     if (this.#counters.created === 1) this.#pool.connected(connection)
     // It may have ended in the moment between its greeting and now.
     if (!connection.isUsable) return this.dispatch()

@@ -31,7 +31,8 @@ export class Recycler {
     const { session } = connection
     if (!connection.isOpen) return
     if (entry.takenBy !== undefined || entry.isReported) this.#leaks.released(entry, now)
-    if (connection.cancelling !== undefined) this.#after(entry, connection.cancelling)
+    const underWay = connection.cancelling ?? connection.resetting
+    if (underWay !== undefined) this.#after(entry, underWay)
     else if (session.isDirty && !this.#isStopped) this.#after(entry, connection.reset())
     else if (session.isDoubtful && !this.#isStopped) this.#after(entry, connection.check())
     else if (!this.replace(entry, now)) this.#onReleased(now)

@@ -49,7 +49,11 @@ export function internalCall (text: string, mode: Mode = 'script', options: Call
     isPlanned: false,
     mayBePipelined: false,
     isScript: false,
-    mayLeaveState: false,
+    isVarying: false,
+    leaves: 'nothing' as const,
+    setsPath: false,
+    changesSession: false,
+    localSettings: 0,
     rollbacksTo: 0,
     controlsTransaction: true,
     leavesTransactionOpen: false

@@ -1,7 +1,7 @@
 import { isSeconds, SECONDS } from '../config/durations.js'
 import { OptionError, QueryError } from '../errors/errors.js'
 import { type Call, type CallOptions, type Mode, NO_OPTIONS } from './call.js'
-import type { StatementCache } from './statement.js'
+import type { StatementSource } from './statement.js'
 import { rejectUnknown } from '../config/unknown-option.js'
 
 /** The options of one batch. */
@@ -28,15 +28,15 @@ const CALL_OPTIONS = ['text', 'timeout', 'signal', 'prepare']
 const BATCH_OPTIONS = ['batch', 'onProgress']
 
 /** A query in any of its forms → what a connection runs. Raises `QueryError` or `OptionError` for what is neither. */
-export function toCall (query: Query, args: readonly unknown[], mode: Mode, cache: StatementCache): Call {
+export function toCall (query: Query, args: readonly unknown[], mode: Mode, source: StatementSource): Call {
   return typeof query === 'string'
-    ? { statement: cache.get(query), args, mode, options: NO_OPTIONS }
-    : readCall(query, args, mode, cache, CALL_OPTIONS)
+    ? { statement: source.get(query), args, mode, options: NO_OPTIONS }
+    : readCall(query, args, mode, source, CALL_OPTIONS)
 }
 
 /** The same for a batch, whose arguments come later. */
-export function toBatchCall (query: BatchQuery, cache: StatementCache): BatchCall {
-  const call = readCall(query, [], 'rows', cache, [...CALL_OPTIONS, ...BATCH_OPTIONS])
+export function toBatchCall (query: BatchQuery, source: StatementSource): BatchCall {
+  const call = readCall(query, [], 'rows', source, [...CALL_OPTIONS, ...BATCH_OPTIONS])
   if (typeof query === 'string') return { ...call, batchOptions: NO_OPTIONS }
   const { batch, onProgress } = query
   if (batch !== undefined && batch !== 'auto' && batch !== 'pipeline') throw new OptionError("query.batch takes 'auto' or 'pipeline'")
@@ -44,8 +44,8 @@ export function toBatchCall (query: BatchQuery, cache: StatementCache): BatchCal
   return { ...call, batchOptions: query }
 }
 
-function readCall (query: Query, args: readonly unknown[], mode: Mode, cache: StatementCache, known: readonly string[]): Call {
-  if (typeof query === 'string') return { statement: cache.get(query), args, mode, options: NO_OPTIONS }
+function readCall (query: Query, args: readonly unknown[], mode: Mode, source: StatementSource, known: readonly string[]): Call {
+  if (typeof query === 'string') return { statement: source.get(query), args, mode, options: NO_OPTIONS }
   if (typeof query !== 'object' || query === null || typeof query.text !== 'string') {
     throw new QueryError(Array.isArray(query)
       ? 'a query is called as fetchOne(text, ...args), not as a tagged template: write $1, $2 for the values'
@@ -58,5 +58,5 @@ function readCall (query: Query, args: readonly unknown[], mode: Mode, cache: St
   if (timeout !== undefined && !isSeconds(timeout)) throw new OptionError(`query.timeout takes ${SECONDS}`)
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new OptionError('query.signal takes an AbortSignal')
   if (prepare !== undefined && typeof prepare !== 'boolean') throw new OptionError('query.prepare takes true or false')
-  return { statement: cache.get(query.text), args, mode, options: query }
+  return { statement: source.get(query.text), args, mode, options: query }
 }

@@ -1,6 +1,7 @@
 import { QueryError } from '../errors/errors.js'
 import { isPlainRead } from './plain-read.js'
-import { splitScript } from './split-script.js'
+import { type SessionState, sessionState } from './session-state.js'
+import { type ScriptPart, splitScript } from './split-script.js'
 
 /** What a text says about a statement, by reading it. */
 export interface Traits {
@@ -12,8 +13,14 @@ export interface Traits {
   readonly mayBePipelined: boolean
   /** Whether it is more than one statement. */
   readonly isScript: boolean
-  /** Whether it may leave something behind in the session: a setting, a lock, a temporary table. */
-  readonly mayLeaveState: boolean
+  /** What it may leave behind in the session. */
+  readonly leaves: SessionState
+  /** Whether it may set the search_path, or a role whose schema is in it. */
+  readonly setsPath: boolean
+  /** One of both. */
+  readonly changesSession: boolean
+  /** How many of its statements set something for the transaction only. */
+  readonly localSettings: number
   /** How many of its statements go back to a savepoint. */
   readonly rollbacksTo: number
   /** Whether it begins or ends a transaction anywhere. Going back to a savepoint does not. */
@@ -22,16 +29,10 @@ export interface Traits {
   readonly leavesTransactionOpen: boolean
 }
 
-/** Statements that leave nothing in the session. Others (SET, LISTEN, DO, PREPARE, …) may. */
-const PLAIN = new RegExp(`^(${[
-  'select', 'insert', 'update', 'delete', 'merge', 'with', 'values', 'table', 'show', 'explain', 'notify', 'vacuum', 'analyze',
-  'truncate', 'copy', 'create', 'alter', 'drop', 'comment', 'grant', 'revoke', 'reindex', 'refresh', 'cluster', 'import',
-  'security', 'reassign',
-].join('|')})\\b`, 'i')
-/** Functions and clauses that leave something in the session inside an otherwise plain statement. */
-const LEAVES_STATE = /set_config|advisory_lock|\btemp(orary)?\b|pg_temp|dblink|lo_open/i
 const BEGINS = /^(begin|start\s+transaction)\b/i
 const ENDS = /^(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
+const LOCAL_SETTING = /^set\s+(local|transaction)\b/i
+const SETS_PATH = /search_path|set_config|\bset\b[^]*\b(schema|role|authorization)\b/i
 const ROLLBACK_TO = /^rollback\s+(work\s+|transaction\s+)?to\b/i
 /** The driver turns these into streams that nobody would read. */
 const COPY_STREAM = /^copy\b[^]*\b(from\s+stdin|to\s+stdout)\b/i
@@ -40,34 +41,40 @@ const COPY_STREAM = /^copy\b[^]*\b(from\s+stdin|to\s+stdout)\b/i
 const PLANNED = /^[\s(]*(with|select|insert|update|delete|merge|values|table)\b/i
 
 /** The highest `$n` of a single statement. Whether a backslash escapes a quote is for the session to say. */
-function countParameters (text: string, [statement = '', ...others]: readonly string[]): number | undefined {
-  if (others.length > 0 || text.includes('\\') || !PLANNED.test(statement)) return undefined
+function countParameters (text: string, [statement, ...others]: readonly ScriptPart[]): number | undefined {
+  if (statement === undefined || others.length > 0 || text.includes('\\') || !PLANNED.test(statement.text)) return undefined
   let most = 0
-  for (const [, digits] of statement.matchAll(/(?<![\w$\u0080-\uffff])\$(\d+)/g)) most = Math.max(most, Number(digits))
+  for (const [, digits] of statement.text.matchAll(/(?<![\w$\u0080-\uffff])\$(\d+)/g)) most = Math.max(most, Number(digits))
   return most
 }
 
-/** Raises `QueryError` for a text that cannot be run. */
-export function classify (text: string): Traits {
+/** `standardStrings`: the session's `standard_conforming_strings`. Raises `QueryError` for a text that cannot be run. */
+export function classify (text: string, standardStrings = true): Traits {
   if (text.includes('\0')) throw new QueryError('the text of the query holds a NUL character: remove it')
   if (!text.isWellFormed()) throw new QueryError('the text of the query holds one half of a surrogate pair without the other: remove it')
-  const parts = splitScript(text)
-  if (parts.some((part) => COPY_STREAM.test(part))) {
+  const parts = splitScript(text, standardStrings)
+  if (parts.some((part) => COPY_STREAM.test(part.text))) {
     throw new QueryError('COPY FROM STDIN and TO STDOUT are not supported: ' +
       'use executeMany, or COPY on a connection of postgres.js of your own')
   }
-  const controls = parts.filter((part) => BEGINS.test(part) || ENDS.test(part))
-  const isPlain = parts.every((part) => PLAIN.test(part.replace(/^[\s(]+/, '')))
-  const mayLeaveState = controls.length > 0 || LEAVES_STATE.test(text) || !isPlain
-  const isPlanned = parts.length === 1 && PLANNED.test(parts[0] ?? '')
+  const [first] = parts
+  const last = parts.findLast((part) => BEGINS.test(part.text) || ENDS.test(part.text))?.text
+  const isPlanned = parts.length === 1 && PLANNED.test(first?.text ?? '')
+  const states = parts.map(({ lexemes }) => sessionState(lexemes))
+  const leaves = states.find((state) => state === 'something') ?? states.find((state) => state === 'perhaps') ?? 'nothing'
+  const setsPath = SETS_PATH.test(text)
   return {
     parameters: countParameters(text, parts),
     isPlanned,
-    mayBePipelined: isPlanned && !mayLeaveState && isPlainRead(text),
+    // Where a string with a backslash ends is for each session to say.
+    mayBePipelined: isPlanned && leaves === 'nothing' && !text.includes('\\') && isPlainRead(first?.lexemes ?? []),
     isScript: parts.length > 1,
-    mayLeaveState,
-    rollbacksTo: parts.filter((part) => ROLLBACK_TO.test(part)).length,
-    controlsTransaction: controls.length > 0,
-    leavesTransactionOpen: BEGINS.test(controls.at(-1) ?? '') || /\band\s+chain\b/i.test(controls.at(-1) ?? ''),
+    leaves,
+    setsPath,
+    changesSession: setsPath || leaves !== 'nothing',
+    localSettings: parts.filter((part) => LOCAL_SETTING.test(part.text)).length,
+    rollbacksTo: parts.filter((part) => ROLLBACK_TO.test(part.text)).length,
+    controlsTransaction: last !== undefined,
+    leavesTransactionOpen: last !== undefined && (BEGINS.test(last) || /\band\s+chain\b/i.test(last)),
   }
 }

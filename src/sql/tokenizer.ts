@@ -13,30 +13,32 @@ const WORD = /[a-z_\u0080-\uffff][\w$\u0080-\uffff]*/iy
 const PREFIX = /(?:[ebxn]|u&)(?=')|u&(?=")/iy
 /** A carriage return ends it too. */
 const LINE = /[^\n\r]*[\n\r]?/y
-const CONTINUATION = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y
-const NUMBER = /\.?\d[\w.]*/y
+/** Each comment with the line break at its end, so that there is one way only to read a text. */
+const CONTINUATION = /(?:[ \t\f\v]|--[^\n\r]*(?=[\n\r]))*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y
+/** Without letters behind it: up to PostgreSQL 14 a word or a string may begin there, as in `1E'…'`; later ones refuse that. */
+const NUMBER = /(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?/iy
 const PARAMETER = /\$\d+/y
 const DOLLAR_TAG = /\$(?:[a-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/iy
 
 /**
  * Cuts a text into tokens as the server does, with nothing left out. What is not closed goes to the end. A backslash
- * escapes in E'…' only: whether it does in '…' too is for the session to say (`standard_conforming_strings`).
+ * escapes in E'…'; in '…' only where the session's `standard_conforming_strings` is off.
  */
-export function * tokenize (text: string): Generator<Token, void, undefined> {
+export function * tokenize (text: string, standardStrings = true): Generator<Token, void, undefined> {
   for (let start = 0; start < text.length;) {
-    const token = tokenAt(text, start)
+    const token = tokenAt(text, start, standardStrings)
     yield token
     start = token.end
   }
 }
 
-function tokenAt (text: string, start: number): Token {
+function tokenAt (text: string, start: number, standardStrings: boolean): Token {
   const first = text.charAt(start)
   switch (first) {
     case ' ': case '\n': case '\t': case '\r': case '\f': case '\v':
       return { kind: 'space', start, end: match(SPACE, text, start) }
     case "'":
-      return { kind: 'string', start, end: quotedEnd(text, start, first, false) }
+      return { kind: 'string', start, end: quotedEnd(text, start, first, !standardStrings) }
     case '"':
       return { kind: 'name', start, end: quotedEnd(text, start, first, false) }
     case '-':
@@ -52,7 +54,9 @@ function tokenAt (text: string, start: number): Token {
     case 'e': case 'E': case 'b': case 'B': case 'x': case 'X': case 'n': case 'N': case 'u': case 'U': {
       const quote = match(PREFIX, text, start)
       if (quote === -1) break
-      const end = quotedEnd(text, quote, text[quote] ?? '', first === 'e' || first === 'E')
+      // N'…' is read as '…' is.
+      const escapes = /e/i.test(first) || (/n/i.test(first) && !standardStrings)
+      const end = quotedEnd(text, quote, text[quote] ?? '', escapes)
       return { kind: text[quote] === '"' ? 'name' : 'string', start, end }
     }
   }

@@ -9,6 +9,7 @@ import type { PoolEntry } from '../pool/pool-entry.js'
 import { type Call, internalCall } from '../query/call.js'
 import { DeferredBegin } from './deferred-begin.js'
 
+export const COMMIT = internalCall('COMMIT')
 export const ROLLBACK = internalCall('ROLLBACK')
 
 /** The command tags after which a transaction is not the one that it was. */
@@ -129,6 +130,11 @@ export class Checkout implements StatementTarget {
       'in it has ended it. Nothing more is run in it: let its function commit by returning, or roll back by throwing', { cause })
     return this.#over
   }
+
+  get standardStrings (): boolean { return this.connection.session.standardStrings }
+
+  /** A transaction has its connection up to its end; a lease goes on. */
+  isLast (call: Call): boolean { return this.#entry?.holder === 'transaction' && (call === COMMIT || call === ROLLBACK) }
 
   /** A call in a transaction may not end it, nor begin another one: what comes next would be outside of it. */
   objection ({ call: { statement }, status, tags, error }: SessionOutcome): Error | undefined {

@@ -1,9 +1,7 @@
 import { TransactionAbortedError } from '../errors/errors.js'
 import { type Call, internalCall } from '../query/call.js'
-import { type Checkout, ROLLBACK } from './checkout.js'
+import { type Checkout, COMMIT, ROLLBACK } from './checkout.js'
 import { beginText, type TransactionOptions } from './transaction-options.js'
-
-const COMMIT = internalCall('COMMIT')
 
 /** BEGIN, the work, COMMIT or ROLLBACK. The work has waited for the calls that it made. */
 export async function inTransaction<T> (checkout: Checkout, options: TransactionOptions, work: () => Promise<T>): Promise<T> {

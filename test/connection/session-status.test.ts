@@ -1,12 +1,14 @@
 import t from 'tap'
+import { Session } from '../../src/connection/session.js'
 import { createDatabase } from '../../src/index.js'
 import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { freshDatabase, memoryLog, openDatabase, until } from '../support/database.js'
 
 /**
  * Commands that no reading of the text finds: with `standard_conforming_strings` off the string ends where a text that is read
- * by the standard goes on.
+ * by the standard goes on. That the texts are read by the session's setting is undone here: this is about the net beneath it.
  */
+Object.defineProperty(Session.prototype, 'standardStrings', { value: true })
 const hidden = (commands: string): string => `SELECT 'a\\''; ${commands}; --'`
 const parameters = { standard_conforming_strings: 'off' }
 

@@ -79,7 +79,7 @@ t.test('a statement of our own leaves nothing in the session, and is sent as it 
   const { latency, ...traits } = statement
   t.equal(latency.isQuick, false)
   t.match(traits, { text: 'BEGIN', strings: ['BEGIN'], parameters: undefined, uses: 0 })
-  t.match(traits, { isPlanned: false, mayBePipelined: false, isScript: false, mayLeaveState: false, controlsTransaction: true, leavesTransactionOpen: false })
+  t.match(traits, { isPlanned: false, mayBePipelined: false, isScript: false, leaves: 'nothing', controlsTransaction: true, leavesTransactionOpen: false })
   t.equal(isSimple(internalCall('BEGIN')), true)
   t.match(internalCall('SELECT 1', 'rows', { timeout: 2 }), { mode: 'rows', options: { timeout: 2 } })
 })

@@ -3,28 +3,44 @@ import { StatementCache } from '../../src/query/statement.js'
 
 const statementOf = (text: string) => new StatementCache().get(text)
 
-/** One statement for each kind that leaves nothing in the session. */
-const PLAIN = [
+/** What leaves nothing in the session. */
+const NOTHING = [
   'SELECT 1', "INSERT INTO a VALUES (';')", 'UPDATE a SET b = 1', 'DELETE FROM a', 'MERGE INTO a USING b ON true WHEN MATCHED THEN DO NOTHING',
   'WITH a AS (SELECT 1) SELECT * FROM a', 'VALUES (1)', 'TABLE a', 'SHOW work_mem', 'EXPLAIN SELECT 1', 'NOTIFY a', 'VACUUM a', 'ANALYZE a', 'TRUNCATE a',
-  "COPY a TO '/dev/null'", 'CREATE TABLE a ()', 'ALTER TABLE a ADD b int', 'DROP TABLE a', "COMMENT ON TABLE a IS 'b'", 'GRANT SELECT ON a TO b',
-  'REVOKE SELECT ON a FROM b', 'REINDEX TABLE a', 'REFRESH MATERIALIZED VIEW a', 'CLUSTER a', 'IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c',
-  "SECURITY LABEL ON TABLE a IS 'b'", 'REASSIGN OWNED BY a TO b', '(SELECT 1) UNION (SELECT 2)', '/* SET */ SELECT 1', 'SELECT 1; SELECT 2',
+  "COPY a TO '/dev/null'", 'ALTER TABLE a ADD b int', 'DROP TABLE a', "COMMENT ON TABLE a IS 'b'", 'GRANT SELECT ON a TO b',
+  'REVOKE SELECT ON a FROM b', 'REINDEX TABLE a', 'REFRESH MATERIALIZED VIEW a', 'CLUSTER a', "SECURITY LABEL ON TABLE a IS 'b'", 'REASSIGN OWNED BY a TO b',
+  '(SELECT 1) UNION (SELECT 2)', '/* SET */ SELECT 1', 'SELECT 1; SELECT 2', '', '-- only a comment', 'LOCK TABLE a', 'FETCH 10 FROM a', 'DECLARE a CURSOR FOR SELECT 1',
+  'BEGIN', 'BEGIN ISOLATION LEVEL SERIALIZABLE; COMMIT', 'SAVEPOINT a', 'RELEASE a', 'ROLLBACK TO a', "PREPARE TRANSACTION 'a'", 'SET TRANSACTION READ ONLY', 'SET CONSTRAINTS ALL DEFERRED',
+  'SET LOCAL a.b = 1', "SET LOCAL search_path TO a; SELECT 1", "SELECT set_config('a.b', $1, true)", "SELECT pg_catalog.set_config('a.b', coalesce($1, ''), /* local */ TRUE)",
+  'SELECT template', 'SELECT temp_of_day', 'SELECT temp FROM a', 'SELECT temporary, listen FROM a', 'INSERT INTO temp VALUES (1)', 'INSERT INTO temp (a) VALUES (1)',
+  'UPDATE temp SET temp = 1', 'SELECT 1 /* set_config(a, b, false); SET ROLE a */', "SELECT 'pg_advisory_lock(1)', \"pg_advisory_lock\" FROM a", 'SELECT * FROM pg_settings',
+  'INSERT INTO a.b (c, d) VALUES ($1, lower($2)) ON CONFLICT (c) DO UPDATE SET (d) = ROW (excluded.d) RETURNING (c), d', 'INSERT INTO "A" (b) SELECT a(b) FROM c'.replace('a(b)', 'abs(b)'),
+  'SELECT t.a FROM unnest($1::int[]) WITH ORDINALITY t (a, b)', 'SELECT * FROM (VALUES (1)) v (a)', 'WITH a (b) AS (SELECT 1) SELECT b FROM a', 'SELECT pg_advisory_xact_lock(1)',
+  "SELECT pg_notify('a', 'b')", 'SELECT sum(a) FILTER (WHERE b) OVER (PARTITION BY c) FROM d', "EXPLAIN (ANALYZE, FORMAT JSON) SELECT count(*) FROM a", 'SELECT a FROM b TABLESAMPLE system (10)',
+]
+/** What may leave something, although its text does not show what. */
+const PERHAPS = [
+  'SELECT bump()', 'SELECT bump ($1)', 'SELECT a.bump(1)', 'SELECT public.lower($1)', 'SELECT "lower"($1)', 'SELECT * FROM bump() AS b (c)', 'SELECT DISTINCT ON (a) bump(b) FROM c',
+  'INSERT INTO a (b) VALUES (bump($1))', 'UPDATE a SET b = bump(b)', 'DELETE FROM a WHERE bump(b)', 'CALL a()', 'DO $$ BEGIN END $$', 'EXPLAIN ANALYZE SELECT bump()', 'COPY (SELECT bump()) TO \'/dev/null\'',
+  'ALTER TABLE a ADD b int DEFAULT bump()', 'CREATE TABLE a AS SELECT bump()', 'CREATE TABLE a (b int)', 'CREATE EXTENSION a', "SELECT nextval('a')", "SELECT setval('a', 1)", 'SELECT similarity(a, $1) FROM b',
+  "SELECT query_to_xml('SELECT 1', true, true, '')", "SELECT ts_stat('SELECT 1')", 'SELECT * INTO a FROM b', 'DECLARE a CURSOR FOR SELECT bump()', 'SELECTED', 'EXPLAIN ANALYZE CREATE TEMP TABLE a AS SELECT 1',
+  'SELECT U&"\\0062ump"(1)', 'UPDATE U&"pg\\005fsettings" SET setting = 1', 'SELECT lower(bump($1))', 'SELECT 1; SELECT bump()',
+]
+/** What is made to leave something. */
+const SOMETHING = [
+  "SELECT set_config('a.b', '', false)", "SELECT set_config('a.b', '', $1)", "SELECT set_config('a.b', '', not true)", "SELECT set_config('a.b', '', true and false)",
+  'SELECT pg_advisory_lock(1)', 'SELECT pg_try_advisory_lock_shared(1)', 'CREATE TEMP TABLE a ()', 'CREATE TEMPORARY TABLE a ()', 'CREATE GLOBAL TEMP TABLE a ()', 'CREATE OR REPLACE TEMP VIEW a AS SELECT 1',
+  'SELECT 1 INTO TEMP a', 'SELECT 1 INTO TEMPORARY TABLE a', 'CREATE TABLE pg_temp.a ()', 'CREATE FUNCTION "pg_temp".a () RETURNS int RETURN 1', "SELECT dblink_connect('a', '')", 'SELECT lo_open(1, 262144)',
+  'SET work_mem = 1', 'SET SESSION a.b = 1', 'SET ROLE a', 'SET SESSION AUTHORIZATION a', 'SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY', 'RESET ALL', 'DISCARD ALL', 'DISCARD PLANS', 'LISTEN a', 'UNLISTEN a',
+  'PREPARE a AS SELECT 1', 'EXECUTE a', 'DEALLOCATE a', 'DECLARE a CURSOR WITH HOLD FOR SELECT 1', "LOAD 'a'", 'SELECT 1; SET a.b = 1', "UPDATE pg_settings SET setting = '1' WHERE name = 'a.b'",
+  'WITH a AS (UPDATE pg_catalog."pg_settings" SET setting = 1 RETURNING 1) SELECT * FROM a', 'SELECT set_limit(0.9)', 'SELECT setseed(0.5)', 'SET LOCAL a.b = 1; SET a.b = 2', '-- comment\rSET a.b = 1',
 ]
 
-const LEAVES_STATE = [
-  "SELECT set_config('a.b', '', false)", 'SELECT pg_advisory_lock(1)', 'SELECT pg_try_advisory_lock_shared(1)', 'CREATE TEMP TABLE a ()', 'CREATE TEMPORARY TABLE a ()',
-  'SELECT 1 INTO TEMP a', 'CREATE TABLE pg_temp.a ()', "SELECT dblink_connect('a', '')", 'SELECT lo_open(1, 262144)', 'SET work_mem = 1', 'RESET ALL', 'LISTEN a',
-  'DO $$ BEGIN END $$', 'PREPARE a AS SELECT 1', 'DECLARE a CURSOR WITH HOLD FOR SELECT 1', "LOAD 'a'", 'CALL a()', 'SELECT 1; SET a.b = 1', 'SELECTED', 'BEGIN',
-]
-
-t.test('a statement that may leave something in the session is told from one that does not', async (t) => {
-  for (const text of PLAIN) t.equal(statementOf(text).mayLeaveState, false, text)
-  for (const text of LEAVES_STATE) {
-    t.equal(statementOf(text).mayLeaveState, true, text)
-    t.equal(statementOf(text).mayBePipelined, false, `${text}: not sent together with others`)
-  }
-  for (const text of ['SELECT template', 'SELECT temp_of_day']) t.equal(statementOf(text).mayLeaveState, false, `${text}: only a part of a word`)
+t.test('what a statement may leave in the session is told by its text', async (t) => {
+  for (const text of NOTHING) t.equal(statementOf(text).leaves, 'nothing', text)
+  for (const text of PERHAPS) t.equal(statementOf(text).leaves, 'perhaps', text)
+  for (const text of SOMETHING) t.equal(statementOf(text).leaves, 'something', text)
+  for (const text of [...PERHAPS, ...SOMETHING]) t.equal(statementOf(text).mayBePipelined, false, `${text}: not sent together with others`)
 })
 
 t.test('a statement that begins or ends a transaction is known, and whether it leaves one open', async (t) => {
