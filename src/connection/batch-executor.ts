@@ -5,6 +5,7 @@ import type { Call } from '../query/call.js'
 import { type SettleListener, TaskExecution } from './execution.js'
 import type { Executor } from './executor.js'
 import type { Session } from './session.js'
+import { noteSending } from './session-changes.js'
 
 /** A statement for many lists of arguments, of which the first is number `firstRow` of the batch. */
 export interface Executions {
@@ -61,7 +62,7 @@ export class BatchExecutor {
       const execution = new TaskExecution(call, resolve, reject, listener)
       const { statement, options: { timeout } } = call
       let row = firstRow
-      this.#executor.noteSent(call)
+      noteSending(call, this.#session)
       this.#perform(execution, {
         work: () => this.#driver.execute({
           subject: execution,

@@ -15,7 +15,7 @@ import { type InFlight, MOST_SENDS, wasHitByAccident } from './in-flight.js'
 import { isStale, type PreparedStatements } from './prepared-statements.js'
 import type { Session } from './session.js'
 import { SessionReset } from './session-reset.js'
-import { errorOf, noteChanges, objectionTo } from './session-changes.js'
+import { errorOf, noteChanges, noteSending, objectionTo } from './session-changes.js'
 import { StaleStatements } from './stale-statements.js'
 import { learnTypes } from './type-lookup.js'
 
@@ -42,9 +42,6 @@ export interface ExecutorParts {
   prepared: PreparedStatements
   events: ExecutorEvents
 }
-
-/** SQLSTATEs that may say that a prepared statement means other tables or types by now; 42501 is a matter of privileges. */
-const MEANS_OTHERS = /^(42(?!501)|XX000)/
 
 /** Runs calls on one driver: prepares statements, writes the arguments, reads the rows. */
 export class Executor implements StatementOwner {
@@ -189,18 +186,11 @@ export class Executor implements StatementOwner {
     const simple = mode === 'script' && isSimple(call)
     const prepare = !simple && this.#prepares && wish !== false && (types !== undefined || this.#prepared.mayPrepare(statement, wish))
     const kind = { prepare, simple, values: mode === 'values' }
-    if (statement.changesSession || this.#alwaysResets) this.noteSent(call)
+    if (statement.changesSession || this.#alwaysResets) noteSending(call, this.#session)
     this.#driver.send(new Request({ strings: statement.strings, args: execution.args, kind, subject: execution, before }, execution))
     // What the driver has to describe first is reset when it is released.
     const travels = types !== undefined || call.args.length === 0
     if (travels && this.#session.hasState && execution.isLast) this.reset.follow()
-  }
-
-  /** Notes what a call may do to its session. */
-  noteSent ({ internal, statement: { leaves, setsPath } }: Call): void {
-    if (internal === true) return
-    this.#session.mayChange(leaves)
-    if (setsPath) this.#session.mayChangePath(leaves === 'nothing')
   }
 
   answered (execution: StatementExecution, result: DriverResult, request: Request): void {
@@ -253,8 +243,8 @@ export class Executor implements StatementOwner {
     if (seen !== translated || (request.status !== 'none' && !execution.isInSession)) return this.#endWith(execution, seen)
     if (!(translated instanceof ServerError)) return this.end(execution, translated)
     const stale = isStale(error)
-    if (request.status === 'failed' && (stale || MEANS_OTHERS.test(translated.code))) this.#prepared.outdated(execution.call.statement)
-    const mayBeStale = stale || (execution.before === undefined && /^(22|42|XX000)/.test(translated.code))
+    if (request.status === 'failed') this.#prepared.failed(execution.call.statement, translated.code)
+    const mayBeStale = stale || (execution.before === undefined && /^(0A|22|42|XX000)/.test(translated.code))
     if (mayBeStale) this.#sendAgainIfStale(execution, types, translated, stale)
     else this.end(execution, translated)
   }

@@ -71,9 +71,9 @@ export class PreparedStatements {
     this.forget(oldest)
   }
 
-  /** It has failed in a transaction, where it cannot be described again, perhaps because names mean something else by now. */
-  outdated (statement: Statement): void {
-    if (!this.#held.has(statement.text)) return
+  /** A statement has failed in a transaction, where it cannot be described again, perhaps because names mean something else by now. */
+  failed (statement: Statement, code: string): void {
+    if (!MEANS_OTHERS.test(code) || !this.#held.has(statement.text)) return
     statement.isVarying = true
     this.forget(statement.text)
   }
@@ -99,6 +99,9 @@ export class PreparedStatements {
     return renewal
   }
 }
+
+/** 26000: it is gone; 42501 is a matter of privileges. */
+const MEANS_OTHERS = /^(0A|26|42(?!501)|XX000)/
 
 /** Where the server finds out that a prepared statement is gone, gives other columns than it did, or takes other types. */
 const STALE_ROUTINES = new Set<unknown>(['FetchPreparedStatement', 'RevalidateCachedQuery', 'transformAssignedExpr'])

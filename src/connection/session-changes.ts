@@ -1,10 +1,16 @@
+import { SETS } from '../driver/command-tags.js'
 import type { Request } from '../driver/request.js'
+import type { Call } from '../query/call.js'
 import type { Execution } from './execution.js'
 import type { PreparedStatements } from './prepared-statements.js'
 import type { Session } from './session.js'
 
-/** What sets something in the session, as the server calls it. */
-const SETS = new Set(['SET', 'RESET', 'LISTEN', 'PREPARE', 'LOAD', 'DO', 'CALL', 'DISCARD ALL', 'DEALLOCATE ALL'])
+/** Notes what a call may do to its session, before it is sent. */
+export function noteSending ({ internal, statement: { leaves, setsPath } }: Call, session: Session): void {
+  if (internal === true) return
+  session.mayChange(leaves)
+  if (setsPath) session.mayChangePath(leaves === 'nothing')
+}
 
 /** Notes what a call has done to its session, as its command tags tell: if its text has hidden it, it is seen here. */
 export function noteChanges ({ call }: Execution, tags: readonly string[], session: Session, prepared: PreparedStatements): void {

@@ -5,6 +5,9 @@ import type { SessionState } from '../sql/session-state.js'
 import type { ServerInfo } from './server-info.js'
 import { StatementTimeout } from './statement-timeout.js'
 
+/** Who hears what the server says of the session. */
+type SessionOwner = Pick<SocketOwner, 'transaction' | 'reported'>
+
 /** What the server's session of one connection is like, as the server tells it, and as far as texts do. */
 export class Session {
   readonly timeout: StatementTimeout
@@ -13,7 +16,7 @@ export class Session {
   isDoubtful = false
   /** Whether the search_path is the one that it began with: names mean what they meant when statements were prepared. */
   hasUsualPath = true
-  readonly #owner: SocketOwner
+  readonly #owner: SessionOwner
   readonly #mode: ResetMode
   #server: ServerInfo | undefined
   #isPooled = false
@@ -28,7 +31,7 @@ export class Session {
   #usualPath: string | undefined
 
   /** `commandTimeout`: the seconds that its statement_timeout was set to when connecting. */
-  constructor (owner: SocketOwner, commandTimeout: number, mode: ResetMode) {
+  constructor (owner: SessionOwner, commandTimeout: number, mode: ResetMode) {
     this.#owner = owner
     this.#mode = mode
     this.timeout = new StatementTimeout(commandTimeout)

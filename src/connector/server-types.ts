@@ -19,7 +19,7 @@ export class ServerTypes {
     try {
       const { rows: [row] } = await driver.ask(IDENTITY, { simple: true })
       const { cluster, database } = row as Record<string, unknown>
-      return `${String(cluster)} ${String(database)}`
+      return typeof cluster === 'string' ? `${cluster} ${String(database)}` : undefined
     } catch (error) {
       if (error instanceof ServerRefusal) this.#mayAsk = false // each question would be an error in the server's log
       return undefined

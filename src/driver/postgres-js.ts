@@ -3,7 +3,8 @@ import { Argument, BindAborted } from './argument.js'
 import { AUTHENTICATED } from './driver-messages.js'
 import { DriverPort, type DriverPortEvents } from './driver-port.js'
 import { type Executions, type ExecutionsResult, RefusedExecutionError, runExecutions } from './execute-many.js'
-import { type DriverStatement, Request, type RequestKind, type RequestLane } from './request.js'
+import { type DriverStatement, Request, type RequestLane } from './request.js'
+import type { RequestedStatement, RequestKind } from './requested-statement.js'
 import type { DriverResult } from './result.js'
 import { RowReader } from './row-reader.js'
 import type { SocketOwner } from './socket-owner.js'
@@ -219,7 +220,7 @@ export class Driver implements RequestLane, DriverPortEvents {
     return this.#outcome({ strings, args, kind: { prepare, describe: true }, subject }, ({ statement }) => statement?.types ?? [])
   }
 
-  #outcome<T> (statement: ConstructorParameters<typeof Request>[0], read: (request: Request, result: DriverResult) => T): Promise<T> {
+  #outcome<T> (statement: RequestedStatement, read: (request: Request, result: DriverResult) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.send(new Request(statement, { answered: (result, request) => resolve(read(request, result)), failed: reject }))
     })

@@ -1,8 +1,10 @@
 import { type Argument, BindAborted } from './argument.js'
+import { NOTEWORTHY } from './command-tags.js'
 import { Refusal } from '../codecs/encode.js'
 import type { ServerErrorFields } from '../errors/server-error.js'
 import { ERROR, NO_DATA, READY } from './driver-messages.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
+import type { RequestedStatement } from './requested-statement.js'
 import type { DriverResult } from './result.js'
 import type { RowReader } from './row-reader.js'
 import { ServerRefusal } from './server-refusal.js'
@@ -20,28 +22,6 @@ export class CopyStarted extends Error {}
 const PREPARED = { prepare: true, simple: false }
 const UNPREPARED = { prepare: false, simple: false }
 const SIMPLE = { prepare: false, simple: true }
-
-export interface RequestKind {
-  prepare?: boolean
-  /** By the simple protocol, which takes a script. */
-  simple?: boolean
-  /** Rows as arrays. */
-  values?: boolean
-  /** Asks for the types only; nothing is run. */
-  describe?: boolean
-  /** A description that is never sent: the driver and the server forget the prepared statement. */
-  forget?: boolean
-}
-
-export interface RequestedStatement {
-  readonly strings: readonly [string]
-  readonly args: ReadonlyArray<Argument | null>
-  readonly kind: RequestKind
-  /** On whose behalf. */
-  readonly subject?: object | undefined
-  /** A statement of ours right before it, in one group with it: if that fails, the server skips this one. */
-  readonly before?: string | undefined
-}
 
 /** What the driver notes of a statement that it prepares: one object for all requests that run it. */
 export interface DriverStatement { readonly name: string, readonly types: number[] }
@@ -64,10 +44,6 @@ const EXECUTE = 5
 const QUERY = 6
 const CLOSE = 7
 const EXECUTE_BEFORE = 8 // of the statement that goes before
-
-/** The command tags that say something of the session. */
-const NOTEWORTHY = new Set(('BEGIN,START TRANSACTION,COMMIT,ROLLBACK,PREPARE TRANSACTION,SET,RESET,LISTEN,PREPARE,LOAD,DO,CALL,' +
-  'DISCARD ALL,DEALLOCATE ALL').split(','))
 
 /**
  * One statement as the driver's connection takes it, and its turn on the wire. It stands in for the driver's own Query.

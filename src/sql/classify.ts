@@ -1,6 +1,6 @@
 import { QueryError } from '../errors/errors.js'
 import { isPlainRead } from './plain-read.js'
-import { type SessionState, sessionState } from './session-state.js'
+import { mayChangeNames, type SessionState, sessionState } from './session-state.js'
 import { type ScriptPart, splitScript } from './split-script.js'
 
 /** What a text says about a statement, by reading it. */
@@ -32,7 +32,6 @@ export interface Traits {
 const BEGINS = /^(begin|start\s+transaction)\b/i
 const ENDS = /^(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
 const LOCAL_SETTING = /^set\s+(local|transaction)\b/i
-const SETS_PATH = /search_path|set_config|\bset\b[^]*\b(schema|role|authorization)\b/i
 const ROLLBACK_TO = /^rollback\s+(work\s+|transaction\s+)?to\b/i
 /** The driver turns these into streams that nobody would read. */
 const COPY_STREAM = /^copy\b[^]*\b(from\s+stdin|to\s+stdout)\b/i
@@ -62,7 +61,7 @@ export function classify (text: string, standardStrings = true): Traits {
   const isPlanned = parts.length === 1 && PLANNED.test(first?.text ?? '')
   const states = parts.map(({ lexemes }) => sessionState(lexemes))
   const leaves = states.find((state) => state === 'something') ?? states.find((state) => state === 'perhaps') ?? 'nothing'
-  const setsPath = SETS_PATH.test(text)
+  const setsPath = parts.some(({ lexemes }) => mayChangeNames(lexemes))
   return {
     parameters: countParameters(text, parts),
     isPlanned,

@@ -57,7 +57,9 @@ function isTarget (lexemes: readonly Lexeme[], at: number): boolean {
 export function argumentsOf (lexemes: readonly Lexeme[], at: number): Lexeme[][] {
   const list: Lexeme[][] = [[]]
   let depth = 1
-  for (const lexeme of lexemes.slice(at + 2)) {
+  for (let index = at + 2; index < lexemes.length; index++) {
+    const lexeme = lexemes[index]
+    if (lexeme === undefined) break
     if (lexeme.text === '(' || lexeme.text === '[') depth++
     else if (lexeme.text === ')' || lexeme.text === ']') depth--
     if (depth === 0) return list

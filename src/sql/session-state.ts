@@ -46,6 +46,15 @@ export function sessionState (lexemes: readonly Lexeme[]): SessionState {
   return state
 }
 
+const PATH = words('search_path "search_path" set_config "set_config"')
+const ROLES = words('schema role authorization')
+
+/** Whether a statement may set the search_path, or a role whose schema is in it: names mean something else then. */
+export function mayChangeNames (lexemes: readonly Lexeme[]): boolean {
+  const sets = lexemes[0]?.text === 'set' && lexemes.slice(1, 4).some(({ text }) => ROLES.has(text))
+  return sets || lexemes.some(({ text }) => PATH.has(text))
+}
+
 /** SELECT INTO makes a table, perhaps a temporary one. */
 function createdTable (lexemes: readonly Lexeme[]): SessionState {
   const isWritten = (at: number): boolean => ['insert', 'merge'].includes(lexemes[at - 1]?.text ?? '')

@@ -11,12 +11,12 @@ const NOTHING = [
   'REVOKE SELECT ON a FROM b', 'REINDEX TABLE a', 'REFRESH MATERIALIZED VIEW a', 'CLUSTER a', "SECURITY LABEL ON TABLE a IS 'b'", 'REASSIGN OWNED BY a TO b',
   '(SELECT 1) UNION (SELECT 2)', '/* SET */ SELECT 1', 'SELECT 1; SELECT 2', '', '-- only a comment', 'LOCK TABLE a', 'FETCH 10 FROM a', 'DECLARE a CURSOR FOR SELECT 1',
   'BEGIN', 'BEGIN ISOLATION LEVEL SERIALIZABLE; COMMIT', 'SAVEPOINT a', 'RELEASE a', 'ROLLBACK TO a', "PREPARE TRANSACTION 'a'", 'SET TRANSACTION READ ONLY', 'SET CONSTRAINTS ALL DEFERRED',
-  'SET LOCAL a.b = 1', "SET LOCAL search_path TO a; SELECT 1", "SELECT set_config('a.b', $1, true)", "SELECT pg_catalog.set_config('a.b', coalesce($1, ''), /* local */ TRUE)",
+  'SET LOCAL a.b = 1', 'SET LOCAL search_path TO a; SELECT 1', "SELECT set_config('a.b', $1, true)", "SELECT pg_catalog.set_config('a.b', coalesce($1, ''), /* local */ TRUE)",
   'SELECT template', 'SELECT temp_of_day', 'SELECT temp FROM a', 'SELECT temporary, listen FROM a', 'INSERT INTO temp VALUES (1)', 'INSERT INTO temp (a) VALUES (1)',
   'UPDATE temp SET temp = 1', 'SELECT 1 /* set_config(a, b, false); SET ROLE a */', "SELECT 'pg_advisory_lock(1)', \"pg_advisory_lock\" FROM a", 'SELECT * FROM pg_settings',
   'INSERT INTO a.b (c, d) VALUES ($1, lower($2)) ON CONFLICT (c) DO UPDATE SET (d) = ROW (excluded.d) RETURNING (c), d', 'INSERT INTO "A" (b) SELECT a(b) FROM c'.replace('a(b)', 'abs(b)'),
   'SELECT t.a FROM unnest($1::int[]) WITH ORDINALITY t (a, b)', 'SELECT * FROM (VALUES (1)) v (a)', 'WITH a (b) AS (SELECT 1) SELECT b FROM a', 'SELECT pg_advisory_xact_lock(1)',
-  "SELECT pg_notify('a', 'b')", 'SELECT sum(a) FILTER (WHERE b) OVER (PARTITION BY c) FROM d', "EXPLAIN (ANALYZE, FORMAT JSON) SELECT count(*) FROM a", 'SELECT a FROM b TABLESAMPLE system (10)',
+  "SELECT pg_notify('a', 'b')", 'SELECT sum(a) FILTER (WHERE b) OVER (PARTITION BY c) FROM d', 'EXPLAIN (ANALYZE, FORMAT JSON) SELECT count(*) FROM a', 'SELECT a FROM b TABLESAMPLE system (10)',
 ]
 /** What may leave something, although its text does not show what. */
 const PERHAPS = [

@@ -51,6 +51,12 @@ export class Observer {
     return (await this.#client.query(text, args)).rows
   }
 
+  /** How many statements the server finds in a text; undefined where it refuses it. */
+  async statements (text: string): Promise<number | undefined> {
+    const results: unknown = await this.#client.query(text).catch(() => undefined)
+    return results === undefined ? undefined : [results].flat().length
+  }
+
   /** The backends of everyone but this observer in this database: those of the pool under test. */
   async backends (): Promise<Array<{ pid: number, state: string, query: string, application_name: string }>> {
     return await this.rows(`SELECT pid, state, query, application_name FROM pg_stat_activity
