@@ -6,10 +6,10 @@ import type { DriverResult } from '../driver/result.js'
 
 /** What is asked of a server on each new connection, and again where it may have changed. */
 export const SERVER_QUERY = `select pg_catalog.pg_is_in_recovery() as standby,
-  pg_catalog.current_setting('transaction_read_only') = 'on' as read_only,
+  pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on' as read_only,
   pg_catalog.pg_backend_pid() as pid,
   pg_catalog.current_setting('max_connections')::int as places,
-  pg_catalog.current_setting('superuser_reserved_connections')::int +
+  pg_catalog.current_setting('superuser_reserved_connections')::int OPERATOR(pg_catalog.+)
     coalesce(pg_catalog.current_setting('reserved_connections', true)::int, 0) as reserved`
 
 /** What a server says about itself. */

@@ -9,7 +9,7 @@ import { StatementTimeout } from './statement-timeout.js'
  * session may be in a transaction, even a failed one.
  */
 export const RESET_SESSION = `ROLLBACK; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *;
-SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES`
+SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES`
 
 /** What the server's session of one connection is like, as the server tells it, and as far as texts do. */
 export class Session {

@@ -11,6 +11,9 @@ import { DeferredBegin } from './deferred-begin.js'
 
 export const ROLLBACK = internalCall('ROLLBACK')
 
+/** Runs a call, and resolves with its result. */
+export type Run = (call: Call) => Promise<DriverResult>
+
 /** The command tags after which a transaction is not the one that it was. */
 const ENDS = new Set(['BEGIN', 'START TRANSACTION', 'COMMIT', 'PREPARE TRANSACTION'])
 
@@ -30,8 +33,7 @@ export class Checkout implements StatementTarget {
   readonly #name: string
   #running = false
   #starting = false
-  /** Whether the call that is running may fail without being anyone's error. */
-  #attempting = false
+  #turns = 0
   /** The calls that wait for their turn. */
   readonly #queue: Array<() => void> = []
   readonly #drained: Array<() => void> = []
@@ -61,11 +63,20 @@ export class Checkout implements StatementTarget {
     return new Promise((resolve, reject) => this.run(new StatementExecution(call, { read: wholeResult, resolve, reject }, this)))
   }
 
-  /** Runs a call that may fail without being anyone's error: it is not counted. */
-  attempt (call: Call): Promise<DriverResult> {
-    return this.#takeTurn(call, () => {
-      this.#attempting = true
-      return this.connection.run(call, this)
+  /**
+   * Several calls of ours in the turn of `call`, whose options hold, with none of another's between them. `work` gets how to run
+   * one and the number of its turn, and whatever it survives is nobody's error.
+   */
+  inOneTurn<T> (call: Call, work: (run: Run, turn: number) => Promise<T>): Promise<T> {
+    return this.#takeTurn(call, async () => {
+      try {
+        const result = await work((call) => this.connection.run(call), this.#turns)
+        this.settled()
+        return result
+      } catch (error) {
+        this.settled(error)
+        throw error
+      }
     })
   }
 
@@ -140,12 +151,10 @@ export class Checkout implements StatementTarget {
 
   /** The call that is running is over: the next one may start. */
   settled (error?: unknown): void {
-    const counts = error !== undefined && !this.#attempting
-    if (counts) {
+    if (error !== undefined) {
       this.firstError ??= error
       this.#pool.dispatcher.settled(error)
     }
-    this.#attempting = false
     this.#running = false
     this.#next()
   }
@@ -163,6 +172,7 @@ export class Checkout implements StatementTarget {
       const start = this.#queue.shift()
       if (start === undefined) break
       this.#running = true
+      this.#turns++
       start()
     }
     this.#starting = false

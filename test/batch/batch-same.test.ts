@@ -1,5 +1,6 @@
 import t from 'tap'
 import { createDatabase, type Database } from '../../src/index.js'
+import { Connection } from '../../src/connection/connection.js'
 import { Checkout } from '../../src/transaction/checkout.js'
 import { KINDS, type Kind, type Path } from '../support/batch-kinds.js'
 import { freshDatabase, memoryLog, type Observer } from '../support/database.js'
@@ -36,15 +37,16 @@ async function contents (observer: Observer, failed: boolean): Promise<unknown> 
   return held
 }
 
-const methods = { attempt: Checkout.prototype.attempt, executeMany: Checkout.prototype.executeMany }
+const { run } = Connection.prototype
+const { executeMany } = Checkout.prototype
 let taken = { arrays: 0, pipelines: 0 }
-Checkout.prototype.attempt = function (call) {
+Connection.prototype.run = function (call, listener) {
   if (call.statement.text.includes('ROWS FROM')) taken.arrays++
-  return methods.attempt.call(this, call)
+  return run.call(this, call, listener)
 }
 Checkout.prototype.executeMany = function (...args) {
   taken.pipelines++
-  return methods.executeMany.apply(this, args)
+  return executeMany.apply(this, args)
 }
 
 function pathTaken (): Path {
