@@ -1,6 +1,6 @@
 import type { Lists } from './argument-lists.js'
 import { writeTexts } from '../driver/argument.js'
-import type { Checkout, Run } from '../transaction/checkout.js'
+import type { Checkout } from '../transaction/checkout.js'
 import type { DriverResult } from '../driver/result.js'
 import { AbortedError } from '../errors/errors.js'
 import { overArrays, type InsertValues } from '../sql/insert-statement.js'
@@ -11,9 +11,10 @@ import type { StatementCache } from '../query/statement.js'
 /** Fewer lists are sooner executed than the catalog is asked. */
 const LEAST_LISTS = 50
 
-const SAVEPOINT = internalCall('SAVEPOINT fastify_postgres_js_arrays')
-const RELEASE = internalCall('RELEASE fastify_postgres_js_arrays')
-const UNDO = internalCall('ROLLBACK TO fastify_postgres_js_arrays; RELEASE fastify_postgres_js_arrays', 'script')
+const SAVEPOINT = 'SAVEPOINT fastify_postgres_js_arrays'
+const RELEASE = 'RELEASE fastify_postgres_js_arrays'
+const NEXT_SAVEPOINT = internalCall(`${RELEASE}; ${SAVEPOINT}`, 'script')
+const UNDO = internalCall(`ROLLBACK TO fastify_postgres_js_arrays; ${RELEASE}`, 'script')
 
 /** What is inserted: the statement, how it was read, and the types of its parameters. */
 interface Inserted { readonly call: Call, readonly insert: InsertValues, readonly types: readonly number[] }
@@ -27,8 +28,6 @@ export class ArrayInsert {
   readonly #statements: StatementCache
   #state: 'unproven' | 'proven' | 'impossible' = 'unproven'
   #text = ''
-  /** The turn of the checkout in which it was last proven or used. */
-  #turn = 0
 
   constructor (checkout: Checkout, statements: StatementCache, { call, insert, types }: Inserted) {
     this.#checkout = checkout
@@ -61,27 +60,22 @@ export class ArrayInsert {
    */
   async run (arrays: readonly string[]): Promise<DriverResult | undefined> {
     if (this.#state === 'impossible') return undefined
-    // In one turn: what others run in the transaction must not be undone with the INSERT, nor meet its failure.
-    return await this.#checkout.inOneTurn(this.#call, async (run, turn) => {
-      await run(SAVEPOINT)
-      try {
-        if (this.#state === 'unproven' || this.#turn + 1 !== turn) await this.#prove(run)
-        this.#turn = turn
-        const result = this.#state === 'proven' ? await run(this.#over(this.#text, arrays)) : undefined
-        await run(RELEASE)
-        return result
-      } catch (error) {
-        if (error instanceof AbortedError || !this.#checkout.connection.isOpen) throw error
-        this.#state = 'impossible'
-        await run(UNDO)
-        return undefined
-      }
-    })
+    await this.#checkout.perform(this.#state === 'proven' ? NEXT_SAVEPOINT : internalCall(SAVEPOINT))
+    try {
+      if (this.#state === 'unproven') await this.#prove()
+      if (this.#state === 'proven') return await this.#checkout.attempt(this.#over(this.#text, arrays))
+      await this.#checkout.perform(internalCall(RELEASE))
+    } catch (error) {
+      if (error instanceof AbortedError || !this.#checkout.connection.isOpen) throw error
+      this.#state = 'impossible'
+      await this.#checkout.perform(UNDO)
+    }
+    return undefined
   }
 
-  async #prove (run: Run): Promise<void> {
+  async #prove (): Promise<void> {
     const { table, constants } = this.#insert
-    const { rows: [row] } = await run(this.#over(PROOF, [table, this.#types, constants]))
+    const { rows: [row] } = await this.#checkout.attempt(this.#over(PROOF, [table, this.#types, constants]))
     const names = typeof row === 'object' && row !== null && 'names' in row ? row.names : undefined
     this.#state = Array.isArray(names) ? 'proven' : 'impossible'
     if (Array.isArray(names)) this.#text = overArrays(this.#insert, names.map(String))

@@ -20,8 +20,7 @@
  * - READ COMMITTED: in a transaction whose snapshot is older, the catalog would tell of a table as it was then.
  * - array_nulls: where it is off, NULL in an array is a text.
  *
- * The statement was described before, so that the table is locked against a change of any of that by others; where
- * something else has run in the transaction since, it is asked again.
+ * The statement was described before, so that the table is locked against a change of any of that.
  *
  * Whatever then fails, be it a row or the INSERT as such, is undone, and done again one execution after the other: that
  * tells which row it is, and with which error. Only sequences have moved on, as if others had used them in the meantime.

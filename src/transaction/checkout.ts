@@ -11,9 +11,6 @@ import { DeferredBegin } from './deferred-begin.js'
 
 export const ROLLBACK = internalCall('ROLLBACK')
 
-/** Runs a call, and resolves with its result. */
-export type Run = (call: Call) => Promise<DriverResult>
-
 /** The command tags after which a transaction is not the one that it was. */
 const ENDS = new Set(['BEGIN', 'START TRANSACTION', 'COMMIT', 'PREPARE TRANSACTION'])
 
@@ -33,7 +30,8 @@ export class Checkout implements StatementTarget {
   readonly #name: string
   #running = false
   #starting = false
-  #turns = 0
+  /** Whether the call that is running may fail without being anyone's error. */
+  #attempting = false
   /** The calls that wait for their turn. */
   readonly #queue: Array<() => void> = []
   readonly #drained: Array<() => void> = []
@@ -63,20 +61,11 @@ export class Checkout implements StatementTarget {
     return new Promise((resolve, reject) => this.run(new StatementExecution(call, { read: wholeResult, resolve, reject }, this)))
   }
 
-  /**
-   * Several calls of ours in the turn of `call`, whose options hold, with none of another's between them. `work` gets how to run
-   * one and the number of its turn, and whatever it survives is nobody's error.
-   */
-  inOneTurn<T> (call: Call, work: (run: Run, turn: number) => Promise<T>): Promise<T> {
-    return this.#takeTurn(call, async () => {
-      try {
-        const result = await work((call) => this.connection.run(call), this.#turns)
-        this.settled()
-        return result
-      } catch (error) {
-        this.settled(error)
-        throw error
-      }
+  /** Runs a call that may fail without being anyone's error: it is not counted. */
+  attempt (call: Call): Promise<DriverResult> {
+    return this.#takeTurn(call, () => {
+      this.#attempting = true
+      return this.connection.run(call, this)
     })
   }
 
@@ -151,10 +140,12 @@ export class Checkout implements StatementTarget {
 
   /** The call that is running is over: the next one may start. */
   settled (error?: unknown): void {
-    if (error !== undefined) {
+    const counts = error !== undefined && !this.#attempting
+    if (counts) {
       this.firstError ??= error
       this.#pool.dispatcher.settled(error)
     }
+    this.#attempting = false
     this.#running = false
     this.#next()
   }
@@ -172,7 +163,6 @@ export class Checkout implements StatementTarget {
       const start = this.#queue.shift()
       if (start === undefined) break
       this.#running = true
-      this.#turns++
       start()
     }
     this.#starting = false

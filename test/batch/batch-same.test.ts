@@ -1,6 +1,5 @@
 import t from 'tap'
 import { createDatabase, type Database } from '../../src/index.js'
-import { Connection } from '../../src/connection/connection.js'
 import { Checkout } from '../../src/transaction/checkout.js'
 import { KINDS, type Kind, type Path } from '../support/batch-kinds.js'
 import { freshDatabase, memoryLog, type Observer } from '../support/database.js'
@@ -37,16 +36,15 @@ async function contents (observer: Observer, failed: boolean): Promise<unknown> 
   return held
 }
 
-const { run } = Connection.prototype
-const { executeMany } = Checkout.prototype
+const methods = { attempt: Checkout.prototype.attempt, executeMany: Checkout.prototype.executeMany }
 let taken = { arrays: 0, pipelines: 0 }
-Connection.prototype.run = function (call, listener) {
+Checkout.prototype.attempt = function (call) {
   if (call.statement.text.includes('ROWS FROM')) taken.arrays++
-  return run.call(this, call, listener)
+  return methods.attempt.call(this, call)
 }
 Checkout.prototype.executeMany = function (...args) {
   taken.pipelines++
-  return executeMany.apply(this, args)
+  return methods.executeMany.apply(this, args)
 }
 
 function pathTaken (): Path {

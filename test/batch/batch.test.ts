@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { errors } from '../../src/index.js'
-import { Connection } from '../../src/connection/connection.js'
 import { Checkout } from '../../src/transaction/checkout.js'
 import { freshDatabase, openDatabase, until } from '../support/database.js'
 
@@ -10,11 +9,10 @@ const pairs = (count: number, from = 0): Array<[number, string]> => Array.from({
 
 /** How many chunks went as arrays, and how many as pipelines of executions. */
 const taken = { arrays: 0, pipelines: 0 }
-const { run } = Connection.prototype
-const { executeMany } = Checkout.prototype
-Connection.prototype.run = function (call, listener) {
+const { attempt, executeMany } = Checkout.prototype
+Checkout.prototype.attempt = function (call) {
   if (call.statement.text.includes('ROWS FROM')) taken.arrays++
-  return run.call(this, call, listener)
+  return attempt.call(this, call)
 }
 Checkout.prototype.executeMany = function (...args) {
   taken.pipelines++

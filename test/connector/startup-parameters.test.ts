@@ -25,6 +25,13 @@ t.test('arrays hold NULL wherever the server would take it for a text', async (t
   await db.executeMany('INSERT INTO lists VALUES ($1, $2)', [[['x', null], [null]], [[null], [2]]])
   t.strictSame(await read(), [{ s: ['x', null], n: [null] }, { s: [null], n: [2] }])
 
+  await db.transaction(async (tx) => {
+    await tx.execute('SET LOCAL array_nulls = off')
+    await tx.execute('CREATE TABLE words (s text)')
+    await tx.executeMany('INSERT INTO words VALUES ($1)', Array.from({ length: 60 }, () => [null]))
+    t.equal(await tx.fetchVal('SELECT count(*)::int FROM words WHERE s IS NULL'), 60, 'a batch looks at what holds now')
+  })
+
   const lease = await db.acquire()
   await lease.execute('SET array_nulls = off')
   await lease.release()
