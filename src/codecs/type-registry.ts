@@ -25,18 +25,21 @@ export interface CatalogRow {
 
 /**
  * The query that describes types which are not built in (enums, domains, composites, those of extensions) and what
- * they are made of. Only numbers that came from the server go into its text.
+ * they are made of. Only numbers that came from the server go into its text. UNION compares by the operator class of
+ * each column's type, which no search_path can change.
  */
 export function catalogQuery (oids: Iterable<number>): string {
   return `with recursive wanted as (
-    select t.* from pg_catalog.pg_type t where t.oid in (${[...oids].map(Number).join(', ')})
+    select t.oid, t.typtype, t.typbasetype, t.typelem, t.typinput from pg_catalog.pg_type t
+     where t.oid OPERATOR(pg_catalog.=) ANY ('{${[...oids].map(Number).join(',')}}'::pg_catalog.oid[])
     union
-    select t.* from pg_catalog.pg_type t join wanted w
-      on t.oid = case when w.typtype = 'd' then w.typbasetype
-                      when w.typinput = 'pg_catalog.array_in'::regproc then w.typelem end)
+    select t.oid, t.typtype, t.typbasetype, t.typelem, t.typinput from pg_catalog.pg_type t join wanted w
+      on t.oid OPERATOR(pg_catalog.=)
+         case when w.typtype OPERATOR(pg_catalog.=) 'd' then w.typbasetype
+              when w.typinput OPERATOR(pg_catalog.=) 'pg_catalog.array_in'::pg_catalog.regproc then w.typelem end)
   select w.oid, w.typtype as kind, w.typbasetype as base, w.typelem as element,
-         w.typinput = 'pg_catalog.array_in'::regproc as is_array,
-         coalesce((select e.typdelim from pg_catalog.pg_type e where e.oid = w.typelem), ',') as delimiter
+         w.typinput OPERATOR(pg_catalog.=) 'pg_catalog.array_in'::pg_catalog.regproc as is_array,
+         coalesce((select e.typdelim from pg_catalog.pg_type e where e.oid OPERATOR(pg_catalog.=) w.typelem), ',') as delimiter
     from wanted w`
 }
 

@@ -64,6 +64,7 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
     if (/^client_encoding$/i.test(name) && !/^utf-?8$/i.test(value)) {
       throw new OptionError('option parameters: client_encoding is always UTF8')
     }
+    if (/^array_nulls$/i.test(name)) throw new OptionError('option parameters: array_nulls is always on')
   }
   const applicationName = checked.applicationName ?? target.applicationName ?? 'fastify-postgres-js'
   for (const [name, value] of Object.entries({ user: target.user, database: target.database, applicationName })) {
@@ -75,11 +76,12 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
     applicationName,
     parameters: Object.freeze({
       DateStyle: 'ISO', // what the decoder of timestamps reads
+      array_nulls: 'on', // what the encoder of arrays writes
       statement_timeout: String(Math.ceil(commandTimeout * 1000)),
       ...parameters,
       application_name: applicationName,
     }),
-    dispensable: Object.freeze(Object.hasOwn(parameters, 'statement_timeout') ? [] : ['statement_timeout']),
+    dispensable: Object.freeze(Object.hasOwn(parameters, 'statement_timeout') ? ['array_nulls'] : ['array_nulls', 'statement_timeout']),
     min,
     max,
     acquireTimeout: checked.acquireTimeout ?? 30,

@@ -6,16 +6,19 @@ import type { DriverResult } from '../driver/result.js'
 
 /** What is asked of a server on each new connection, and again where it may have changed. */
 export const SERVER_QUERY = `select pg_catalog.pg_is_in_recovery() as standby,
-  pg_catalog.current_setting('transaction_read_only') = 'on' as read_only,
+  pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on' as read_only,
+  pg_catalog.current_setting('array_nulls') OPERATOR(pg_catalog.=) 'on' as array_nulls,
   pg_catalog.pg_backend_pid() as pid,
   pg_catalog.current_setting('max_connections')::int as places,
-  pg_catalog.current_setting('superuser_reserved_connections')::int +
+  pg_catalog.current_setting('superuser_reserved_connections')::int OPERATOR(pg_catalog.+)
     coalesce(pg_catalog.current_setting('reserved_connections', true)::int, 0) as reserved`
 
 /** What a server says about itself. */
 export interface ServerInfo {
   readonly standby: boolean
   readonly readOnly: boolean
+  /** Whether NULL in the text of an array is no text. */
+  readonly arrayNulls: boolean
   /** The process that ran the query. With a pooler in between it is not the one that the connection was given. */
   readonly pid: number
   /** Its max_connections. */
@@ -29,10 +32,27 @@ export class WrongServerError extends Error {
   readonly code = 'WRONG_SERVER'
 }
 
+/** NULL in an array would be stored as the text NULL, without notice. */
+export class ArrayNullsError extends Error {
+  readonly code = 'ARRAY_NULLS'
+
+  constructor () {
+    super('array_nulls is off in the session, so that NULL in an array would be stored as a text: leave it on in onConnect; ' +
+      'behind a pooler that takes no such setting when connecting, by ALTER ROLE … SET or ALTER DATABASE … SET')
+  }
+}
+
 /** The answer to `SERVER_QUERY`. */
 export function readServerInfo ({ rows: [row] }: DriverResult): ServerInfo {
-  const { standby, read_only: readOnly, pid, places, reserved } = row as Record<string, unknown>
-  return { standby: standby === true, readOnly: readOnly === true, pid: Number(pid), places: Number(places), reserved: Number(reserved) }
+  const { standby, read_only: readOnly, array_nulls: arrayNulls, pid, places, reserved } = row as Record<string, unknown>
+  return {
+    standby: standby === true,
+    readOnly: readOnly === true,
+    arrayNulls: arrayNulls !== false, // a server that does not say has no such setting
+    pid: Number(pid),
+    places: Number(places),
+    reserved: Number(reserved),
+  }
 }
 
 /** What is asked of a server that has let us in. Rejects with `ServerError` or the driver's error. */

@@ -10,7 +10,7 @@ import type { Session } from './session.js'
  */
 const RESET = `SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *;
 SELECT pg_catalog.pg_advisory_unlock_all(), pg_catalog.array_agg(name) FILTER (WHERE from_sql) AS names,
-pg_catalog.count(*) FILTER (WHERE NOT from_sql) AS prepared FROM pg_catalog.pg_prepared_statement();
+pg_catalog.count(name) FILTER (WHERE NOT from_sql) AS prepared FROM pg_catalog.pg_prepared_statement();
 DISCARD TEMP; DISCARD SEQUENCES`
 
 /** Runs a call of ours on the connection, behind all that is in flight. */

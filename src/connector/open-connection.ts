@@ -7,7 +7,7 @@ import { OptionError } from '../errors/errors.js'
 import { FairTimer } from '../timing/fair-timer.js'
 import type { HostOrder } from './host-order.js'
 import { orAborted } from '../timing/abortable.js'
-import { checkServer } from '../connection/server-info.js'
+import { ArrayNullsError, checkServer } from '../connection/server-info.js'
 import { ResponseWatch } from './response-watch.js'
 import type { ServerTypes } from './server-types.js'
 import type { StartupParameters } from './startup-parameters.js'
@@ -103,6 +103,7 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
     watch.answered()
     checkServer(server, wanted)
     if (parts.onConnect !== undefined) await prepareSession(connection, parts.onConnect, limit)
+    if (connection.session.server?.arrayNulls === false) throw new ArrayNullsError()
     return connection
   } catch (error) {
     connection.destroy('lost', error)

@@ -14,6 +14,8 @@ export interface InsertValues {
   readonly table: string
   /** How many parameters there are, from $1. */
   readonly parameters: number
+  /** The OIDs of the types that its constants may have. Strings and NULL have none before they meet their column. */
+  readonly constants: readonly number[]
   /** The text up to VALUES, the values with `p.p1` for `$1`, and the text behind them. */
   readonly head: string
   readonly values: string
@@ -35,6 +37,10 @@ export function readInsertValues (text: string): InsertValues | undefined {
   return new Reader(text).insert()
 }
 
+/** The types of numbers and of TRUE and FALSE: int4, int8, numeric; bool. */
+const NUMBERS = [23, 20, 1700]
+const BOOLEAN = 16
+
 /** Words that are no column where a column may be named without brackets or quotes; others are, or fail. */
 const SYSTEM_COLUMNS = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax'])
 
@@ -44,6 +50,9 @@ class Reader {
   readonly #tokens: Token[]
   #at = 0
   #parameters = new Set<number>()
+  #uses = 0
+  #hasCasts = false
+  #constants = new Set<number>()
 
   constructor (text: string) {
     this.#text = text
@@ -68,7 +77,9 @@ class Reader {
     const parameters = this.#parameters.size
     // Without a gap, so that each of them has a type.
     if (parameters === 0 || Math.max(...this.#parameters) !== parameters) return undefined
-    return { table, parameters, head, values: values.join(', '), tail }
+    // What is cast has the type that it is cast to, but only where it comes first.
+    if (this.#hasCasts && this.#uses > parameters) return undefined
+    return { table, parameters, constants: [...this.#constants], head, values: values.join(', '), tail }
   }
 
   /** `$1`, `$1::type`, `CAST($1 AS type)`, a number, a string, TRUE, FALSE, NULL. */
@@ -81,9 +92,11 @@ class Reader {
       if (this.#symbol('::') && !this.#type()) return false
     } else if (kind === 'number' || kind === 'string') {
       this.#at++
+      if (kind === 'number') for (const type of NUMBERS) this.#constants.add(type)
       // Of U&'…' only the server knows the end: UESCAPE may follow.
       if (!/^(\d+|\d+\.\d+|'[^]*'|\$[^]*)$/.test(this.#textOf(this.#tokens[first]))) return false
-    } else if (!this.#words('true') && !this.#words('false') && !this.#words('null')) return false
+    } else if (this.#words('true') || this.#words('false')) this.#constants.add(BOOLEAN)
+    else if (!this.#words('null')) return false
     values.push(this.#tokens.slice(first, this.#at).map((token) => {
       const text = this.#textOf(token)
       return token.kind === 'parameter' ? `p.p${text.slice(1)}` : text
@@ -95,12 +108,14 @@ class Reader {
     const token = this.#tokens[this.#at]
     if (token?.kind !== 'parameter') return false
     this.#parameters.add(Number(this.#textOf(token).slice(1)))
+    this.#uses++
     this.#at++
     return true
   }
 
   /** A name, perhaps in a schema, or one of the types of several words; perhaps with a length or a precision. No arrays. */
   #type (): boolean {
+    this.#hasCasts = true
     if (this.#words('double', 'precision')) return true
     if (this.#words('character', 'varying') || this.#words('bit', 'varying')) return this.#modifier()
     if (this.#words('timestamp') || this.#words('time')) {

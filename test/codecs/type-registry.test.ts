@@ -51,6 +51,6 @@ t.test('types are learned from the catalog: domains by what they are over, array
 })
 
 t.test('only numbers go into the query of the catalog', async (t) => {
-  t.match(catalogQuery(new Set([1, 22])), 'where t.oid in (1, 22)')
+  t.match(catalogQuery(new Set([1, 22])), "ANY ('{1,22}'::pg_catalog.oid[])")
   t.notMatch(catalogQuery(['1; DROP TABLE users' as unknown as number]), 'DROP')
 })

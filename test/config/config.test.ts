@@ -209,6 +209,9 @@ t.test('an unknown option names the nearest known one', async (t) => {
 t.test('session settings are sent as text, and ours do not get in the way of them', async (t) => {
   const { parameters } = readConfig({ parameters: { search_path: 'app', jit: false, work_mem: 4096, statement_timeout: '5s' }, applicationName: 'shop' }, {})
   t.match(parameters, { search_path: 'app', jit: 'false', work_mem: '4096', statement_timeout: '5s', application_name: 'shop' })
+  t.equal(parameters['array_nulls'], 'on')
+  t.match(refusal({ parameters: { Array_Nulls: false } }).message, /^option parameters: array_nulls is always on$/)
+  t.match(refusal({ url: 'postgres://h/d?array_nulls=off' }).message, /^option parameters: array_nulls is always on$/)
   t.equal(readConfig({ commandTimeout: 0.0001 }, {}).parameters['statement_timeout'], '1', 'never rounded to 0, which is no limit')
   t.equal(readConfig({ commandTimeout: 2_147_483 }, {}).parameters['statement_timeout'], '2147483000', 'the most')
   t.equal(readConfig({ commandTimeout: 0 }, {}).parameters['statement_timeout'], '0')

@@ -9,15 +9,15 @@ t.test('through PgBouncer in transaction mode', async (t) => {
   const { url } = bouncer
   const refusals = (): number => bouncer.log.split('closing because: unsupported startup parameter').length - 1
 
-  t.test('the start-up parameter that it refuses is left out, and the pool pays for it once', async (t) => {
+  t.test('the start-up parameters that it refuses are left out, and the pool pays for it once', async (t) => {
     const log = memoryLog()
     const db = await openDatabase(t, observer, { url, prepare: false, min: 1, max: 3, log })
     t.equal(await db.fetchVal('SELECT $1::int', 7), 7)
-    await until(() => refusals() === 1)
+    await until(() => refusals() === 2)
     db.expire()
     await Promise.all([1, 2, 3].map(() => db.fetchVal('SELECT 1 FROM pg_sleep(0.05)')))
     t.ok(db.stats().created > 2)
-    t.equal(refusals(), 1)
+    t.equal(refusals(), 2)
     t.match(db.stats(), { connectFailures: 0, errors: 0 })
     t.strictSame(log.lines.filter(({ level }) => level !== 'debug' && level !== 'info'), [])
   })
@@ -33,6 +33,17 @@ t.test('through PgBouncer in transaction mode', async (t) => {
       t.match(error.cause.message, new RegExp(`parameters: .*takes no ${name} .*ALTER ROLE … SET`))
       t.notMatch(JSON.stringify(error) + error.message + error.cause.message, value)
     }
+  })
+
+  t.test('where arrays could not hold NULL, connecting fails and says what to do', async (t) => {
+    const name = new URL(observer.url).pathname.slice(1)
+    await observer.rows(`ALTER DATABASE ${name} SET array_nulls = off`)
+    await bouncer.command('RECONNECT')
+    const db = createDatabase({ url, prepare: false, log: memoryLog() }, {})
+    t.teardown(() => db.close())
+    await t.rejects(db.open(), { code: 'FST_PG_CONNECT', cause: { code: 'ARRAY_NULLS', message: /ALTER ROLE … SET/ } })
+    await observer.rows(`ALTER DATABASE ${name} RESET array_nulls`)
+    await bouncer.command('RECONNECT')
   })
 
   t.test('settings that it tracks arrive, for each session that it hands out', async (t) => {

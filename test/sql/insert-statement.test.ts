@@ -5,7 +5,7 @@ import { tokenize } from '../../src/sql/tokenizer.js'
 t.test('an INSERT of parameters is turned into one over arrays', async (t) => {
   const cases: Array<[text: string, over: string]> = [
     ['INSERT INTO t (a, b) VALUES ($1, $2)', 'INSERT INTO t (a, b) SELECT p.p1, p.p2 FROM ROWS FROM (pg_catalog.unnest($1::t1), pg_catalog.unnest($2::t2)) AS p (p1, p2)'],
-    ['insert into S."T x" values($2::int,$1 :: "char" , CAST ( $1 AS varchar(3) )) returning *;', 'insert into S."T x" SELECT p.p2 :: int, p.p1 :: "char", CAST ( p.p1 AS varchar ( 3 ) ) FROM ROWS FROM (pg_catalog.unnest($1::t1), pg_catalog.unnest($2::t2)) AS p (p1, p2) returning *;'],
+    ['insert into S."T x" values($2::int,$1 :: "char" , CAST ( $3 AS varchar(3) )) returning *;', 'insert into S."T x" SELECT p.p2 :: int, p.p1 :: "char", CAST ( p.p3 AS varchar ( 3 ) ) FROM ROWS FROM (pg_catalog.unnest($1::t1), pg_catalog.unnest($2::t2), pg_catalog.unnest($3::t3)) AS p (p1, p2, p3) returning *;'],
     ['INSERT INTO t VALUES ($1, \'a\', 1.5, true, NULL) ON CONFLICT (a, "b") DO NOTHING -- x', 'INSERT INTO t SELECT p.p1, \'a\', 1.5, true, NULL FROM ROWS FROM (pg_catalog.unnest($1::t1)) AS p (p1) ON CONFLICT (a, "b") DO NOTHING -- x'],
     ['INSERT INTO t VALUES ($1::timestamp(3) with time zone, $2::double precision, $3::numeric(5,2)) ON CONFLICT ON CONSTRAINT k DO NOTHING RETURNING a AS b, c',
       'INSERT INTO t SELECT p.p1 :: timestamp ( 3 ) with time zone, p.p2 :: double precision, p.p3 :: numeric ( 5 , 2 ) FROM ROWS FROM (pg_catalog.unnest($1::t1), pg_catalog.unnest($2::t2), pg_catalog.unnest($3::t3)) AS p (p1, p2, p3) ON CONFLICT ON CONSTRAINT k DO NOTHING RETURNING a AS b, c'],
@@ -15,6 +15,8 @@ t.test('an INSERT of parameters is turned into one over arrays', async (t) => {
     t.equal(insert && overArrays(insert, Array.from({ length: insert.parameters }, (_, index) => `t${index + 1}`)), over)
   }
   t.equal(readInsertValues('INSERT INTO "S"."T" VALUES ($1)')?.table, '"S"."T"')
+  t.strictSame(readInsertValues("INSERT INTO t VALUES ($1, 'a', NULL, $1)")?.constants, [])
+  t.strictSame(readInsertValues('INSERT INTO t VALUES ($1, FALSE, 1.5, 2, true)')?.constants, [16, 23, 20, 1700])
 })
 
 t.test('what is anything else is left alone', async (t) => {
@@ -22,7 +24,7 @@ t.test('what is anything else is left alone', async (t) => {
     '(SELECT $1)', "E'a'", "U&'a'", "b'1'", "date '2024-01-01'", "'a' 'b'", '1e5', '0x10', '$1::numeric(x)', 'CAST($1 + 1 AS int)', '$1.a', '$1[1]', '']
   const texts = [
     ...values.map((value) => `INSERT INTO t VALUES ($1, ${value})`),
-    'INSERT INTO t VALUES (1)', 'INSERT INTO t VALUES ($2)', 'INSERT INTO t VALUES ($1, $3)', 'INSERT INTO t VALUES ($0)', 'INSERT INTO t DEFAULT VALUES', 'INSERT INTO t VALUES ($1), ($2)', 'INSERT INTO t VALUES ($1) x',
+    'INSERT INTO t VALUES ($1::int, $1::text)', 'INSERT INTO t VALUES ($1, CAST($1 AS text))', 'INSERT INTO t VALUES (1)', 'INSERT INTO t VALUES ($2)', 'INSERT INTO t VALUES ($1, $3)', 'INSERT INTO t VALUES ($0)', 'INSERT INTO t DEFAULT VALUES', 'INSERT INTO t VALUES ($1), ($2)', 'INSERT INTO t VALUES ($1) x',
     'INSERT INTO t SELECT $1', 'INSERT INTO t AS x VALUES ($1)', 'INSERT INTO t x VALUES ($1)', 'INSERT INTO a.b.c VALUES ($1)', 'INSERT INTO ONLY t VALUES ($1)', 'INSERT INTO t (a.b) VALUES ($1)', 'INSERT INTO t (a[1]) VALUES ($1)', 'INSERT INTO t () VALUES ($1)',
     'INSERT INTO t OVERRIDING USER VALUE VALUES ($1)', 'INSERT INTO U&"t" VALUES ($1)', 'INSERT INTO t VALUES ($1); SELECT 1', 'INSERT INTO t VALUES ($1);;', 'WITH x AS (SELECT 1) INSERT INTO t VALUES ($1)', 'EXPLAIN INSERT INTO t VALUES ($1)',
     'INSERT INTO t VALUES ($1) ON CONFLICT (a) DO UPDATE SET a = $1', 'INSERT INTO t VALUES ($1) ON CONFLICT (lower(a)) DO NOTHING', 'INSERT INTO t VALUES ($1) ON CONFLICT (a) WHERE b DO NOTHING', 'INSERT INTO t VALUES ($1) ON CONFLICT (a COLLATE "C") DO NOTHING',

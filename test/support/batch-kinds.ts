@@ -172,6 +172,33 @@ const inserts: Kind[] = [
   kind('pipeline', 'INSERT of a tree whose parents may come later', 'CREATE TABLE t (a int PRIMARY KEY, b int REFERENCES t DEFERRABLE INITIALLY DEFERRED);', 'INSERT INTO t (a, b) VALUES ($1, $2)', lists((i) => [i, i === 59 ? null : i + 1])),
 ]
 
+const COUNTED = `${T} ${COUNTING}`
+const CAST_FROM = (type: string): string => `${T} CREATE TYPE mood AS ENUM ('few', 'many'); CREATE FUNCTION to_mood (x ${type}) RETURNS mood LANGUAGE plpgsql AS $f$ BEGIN
+  RETURN CASE WHEN (SELECT count(*) FROM t) < 30 THEN 'few' ELSE 'many' END; END $f$; CREATE CAST (${type} AS mood) WITH FUNCTION to_mood(${type}) AS ASSIGNMENT; ALTER TABLE t ADD c mood, ADD d mood;`
+const HIDDEN = "CREATE FUNCTION few (x int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) < 30 FROM t); END'; CREATE DOMAIN d AS int CHECK (few(VALUE));"
+
+/** What runs although the statement does not name it. */
+const hidden: Kind[] = [
+  kind('pipeline', 'INSERT with a default of a domain, of a user', `${COUNTED} CREATE DOMAIN d AS bigint DEFAULT counted(); ALTER TABLE t ADD c d;`, `${INSERT} RETURNING c`, PAIR),
+  kind('pipeline', 'INSERT with a default that a domain has of another', `${COUNTED} CREATE DOMAIN base AS bigint DEFAULT counted(); CREATE DOMAIN d AS base; ALTER TABLE t ADD c d;`, `${INSERT} RETURNING c`, PAIR),
+  kind('pipeline', 'INSERT with a default of a domain that was set later', `${COUNTED} CREATE DOMAIN d AS bigint; ALTER TABLE t ADD c d; ALTER DOMAIN d SET DEFAULT counted() + 1;`, `${INSERT} RETURNING c`, PAIR),
+  kind('pipeline', 'INSERT with a default of a domain that quotes the statement', 'CREATE DOMAIN d AS text DEFAULT current_query(); CREATE TABLE t (a int, b text, c d);', `${INSERT} RETURNING c`, PAIR),
+  kind('pipeline', 'INSERT with a default of a domain that looks at the sequence', 'CREATE DOMAIN d AS int DEFAULT lastval(); CREATE TABLE t (id serial, a int, b text, c d);', `${INSERT} RETURNING id, c`, PAIR),
+  kind('pipeline', 'INSERT with a default of a domain that sets a parameter', "CREATE DOMAIN d AS text DEFAULT set_config('my.last', coalesce(current_setting('my.last', true), '') || 'x', true); CREATE TABLE t (a int, b text, c d);", `${INSERT} RETURNING c`, PAIR),
+  kind('arrays', 'INSERT with harmless defaults of domains', "CREATE SEQUENCE s; CREATE DOMAIN d AS int DEFAULT nextval('s'); CREATE DOMAIN e AS d; CREATE DOMAIN f AS text DEFAULT 'f' CHECK (VALUE <> ''); CREATE TABLE t (a int, b text, c d, d e, e f);", `${INSERT} RETURNING *`, PAIR),
+  kind('pipeline', 'INSERT of a domain over a domain of a user', `${HIDDEN} CREATE DOMAIN e AS d; CREATE TABLE t (a int, b text, c e);`, 'INSERT INTO t (a, b, c) VALUES ($1, $2, 1)', PAIR),
+  kind('pipeline', 'INSERT with a check that makes an array of a domain of a user', `${HIDDEN} ${T} ALTER TABLE t ADD CHECK (ARRAY[a]::d[] IS NOT NULL);`, INSERT, PAIR),
+  kind('pipeline', 'INSERT with a composite that holds a domain', `${HIDDEN} CREATE TYPE pair AS (x d, y text); ${T} ALTER TABLE t ADD c pair;`, "INSERT INTO t (a, b, c) VALUES ($1, $2, '(1,y)')", PAIR),
+  ...([['int', '5'], ['bigint', '5000000000'], ['numeric', '1.5'], ['boolean', 'true']] as const).map(([type, constant]) =>
+    kind('pipeline', `INSERT with a constant that a cast of a user takes from ${type}`, CAST_FROM(type), `INSERT INTO t VALUES ($1, $2, ${constant}) RETURNING c`, PAIR)),
+  kind('pipeline', 'INSERT with a cast of a user to a column', CAST_FROM('int'), 'INSERT INTO t (a, c) VALUES ($1, $1) RETURNING c', lists((i) => [i])),
+  kind('pipeline', 'INSERT with a second cast, of a user', CAST_FROM('int'), 'INSERT INTO t (a, c) VALUES ($1::int, $1::mood) RETURNING c', lists((i) => [i])),
+  kind('pipeline', 'INSERT with a cast of a user from a domain', `${CAST_FROM('int')} CREATE DOMAIN d AS int;`, 'INSERT INTO t (a, c) VALUES ($2, $1::d) RETURNING c', lists((i) => [i, i])),
+  kind('arrays', 'INSERT beside casts of a user', CAST_FROM('boolean'), "INSERT INTO t VALUES ($1, $2, 'few', $3) RETURNING c, d", lists((i) => [i, 'b', 'many'])),
+  kind('arrays', 'INSERT of a domain over a range', 'CREATE DOMAIN d AS int4range CHECK (NOT isempty(VALUE)); CREATE TABLE t (a d);', 'INSERT INTO t VALUES ($1)', lists((i) => [`[${i},${i + 2})`])),
+  kind('pipeline', 'INSERT into a range type of a user', `CREATE TYPE span AS RANGE (subtype = int); ${T} ALTER TABLE t ADD c span;`, "INSERT INTO t VALUES ($1, $2, '[1,2)')", PAIR),
+]
+
 const failing: Kind[] = [
   kind('arrays, then pipeline', 'a key that comes twice', KEYED, INSERT, butOne(37, [5, 'again'], (i) => [i, 'x'])),
   kind('arrays, then pipeline', 'a key that was there', 'CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t VALUES (50);', INSERT, PAIR),
@@ -235,4 +262,4 @@ const others: Kind[] = [
   kind('pipeline', 'nothing', '', '-- nothing', lists(() => [])),
 ]
 
-export const KINDS: readonly Kind[] = [...ofTypes, ...inserts, ...failing, ...others]
+export const KINDS: readonly Kind[] = [...ofTypes, ...inserts, ...hidden, ...failing, ...others]
