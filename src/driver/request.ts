@@ -1,6 +1,6 @@
 import { type Argument, BindAborted } from './argument.js'
 import { Refusal } from '../codecs/encode.js'
-import type { ServerErrorFields } from '../errors/server-error.js'
+import type { ServerErrorFields } from '../errors/error-response.js'
 import { ERROR, NO_DATA, READY } from './driver-messages.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import type { DriverResult } from './result.js'

@@ -1,5 +1,5 @@
 import { ProtocolError } from '../errors/errors.js'
-import type { ServerErrorFields } from '../errors/server-error.js'
+import type { ServerErrorFields } from '../errors/error-response.js'
 
 /** Is told of messages by their types, and by where they are: most are not worth a Buffer of their own. */
 export interface MessageReceiver { received (type: number, bytes: Buffer, start: number, end: number): void }
