@@ -2,6 +2,7 @@ import { type ArgumentLists, inChunks, Interruption, type Lists } from './argume
 import { ArrayInsert } from './array-insert.js'
 import type { Checkout } from '../transaction/checkout.js'
 import { AbortedError } from '../errors/errors.js'
+import { listen, stopListening } from '../timing/abort-listeners.js'
 import { readInsertValues, type InsertValues } from '../sql/insert-statement.js'
 import type { BatchCall } from '../query/query.js'
 import type { Statement, StatementCache } from '../query/statement.js'
@@ -29,10 +30,10 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   const { signal, batch, onProgress } = call.batchOptions
   const insert = batch === 'pipeline' ? undefined : insertOf(call.statement)
   const interruption = new Interruption()
-  const onAbort = (): void => interruption.raise(new AbortedError({ cause: signal?.reason }))
-  const stopListening = checkout.connection.onDown(() => interruption.raise(checkout.connection.lostError))
-  signal?.addEventListener('abort', onAbort)
-  if (signal?.aborted === true) onAbort()
+  const abortable = { aborted: (): void => interruption.raise(new AbortedError({ cause: signal?.reason })) }
+  const forget = checkout.connection.onDown(() => interruption.raise(checkout.connection.lostError))
+  if (signal !== undefined) listen(signal, abortable)
+  if (signal?.aborted === true) abortable.aborted()
   let row = 0
   let types: readonly number[] = []
   let arrays: ArrayInsert | undefined
@@ -66,8 +67,8 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
     await underWay
     throw error
   } finally {
-    stopListening()
-    signal?.removeEventListener('abort', onAbort)
+    forget()
+    if (signal !== undefined) stopListening(signal, abortable)
   }
 }
 
