@@ -1,5 +1,6 @@
 import { type ArgumentLists, inChunks, Interruption, type Lists } from './argument-lists.js'
 import { ArrayInsert } from './array-insert.js'
+import { checkCount } from '../driver/argument.js'
 import type { Checkout } from '../transaction/checkout.js'
 import { AbortedError } from '../errors/errors.js'
 import { listen, stopListening } from '../timing/abort-listeners.js'
@@ -52,6 +53,7 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   try {
     for await (const lists of inChunks(argsList, interruption)) {
       if (row === 0) {
+        checkCount(lists[0] ?? [], call.statement, row)
         types = await checkout.describe({ ...call, row })
         if (insert !== undefined) arrays = new ArrayInsert(checkout, statements, { call, insert, types })
       }

@@ -177,7 +177,7 @@ export class Executor implements StatementOwner {
     statement.uses++
     const simple = mode === 'script' && isSimple(call)
     const prepare = !simple && this.#prepares && wish !== false &&
-      (types !== undefined || ((wish === true || statement.uses > 1) && !this.#prepared.isFull))
+      (types !== undefined || ((wish === true || (statement.uses > 1 && !statement.isLong)) && !this.#prepared.isFull))
     const kind = { prepare, simple, values: mode === 'values' }
     this.#driver.send(new Request({ strings: statement.strings, args: execution.args, kind, subject: execution, before }, execution))
   }
@@ -216,7 +216,7 @@ export class Executor implements StatementOwner {
 
   failed (execution: StatementExecution, error: unknown, request: Request): void {
     if (error instanceof CopyStarted) return this.#refuseCopy(execution)
-    const types = request.statement?.types
+    const types = request.named ?? request.statement?.types
     // Of one without parameters it cannot be told whether it got as far as that.
     if (types !== undefined && types.length > 0) this.#prepared.remember(execution.call.statement, request)
     this.#inFlight.measure(execution)

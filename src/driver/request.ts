@@ -94,6 +94,8 @@ export class Request implements Turn {
   retried: unknown = null
   /** Holds the types that the server named for the parameters; zeros until it did. Null until it was sent. */
   statement: DriverStatement | null = null
+  /** The types that the server named, if it was asked: all of them, also of more parameters than the driver can count. */
+  named: readonly number[] | undefined
   /** Which columns of the rows are text, because their types are unknown. */
   unknown: readonly number[] | undefined
   /** Reads the rows of the last statement that has any. */
@@ -137,10 +139,7 @@ export class Request implements Turn {
   /** The driver is about to write its first message. */
   begun (lane: RequestLane): void {
     this.#lane = lane
-    if (this.before === undefined) return
-    this.#expect(PARSE)
-    this.#expect(BIND)
-    this.#expect(EXECUTE_BEFORE)
+    if (this.before !== undefined) for (const step of [PARSE, BIND, EXECUTE_BEFORE]) this.#expect(step)
   }
 
   /** Whether the columns of its statement are known. */
@@ -206,7 +205,7 @@ export class Request implements Turn {
         return this.#step(CLOSE, type)
       case 0x74: // ParameterDescription
         this.#step(PARAMETERS, type)
-        readParameterTypes(message)
+        this.named = readParameterTypes(message)
         return this.#lane?.feed(message)
       case 0x54: // RowDescription
         if (step === QUERY) this.#newResult(readColumns(message))

@@ -9,7 +9,15 @@ export interface Statement extends Traits {
   /** How often it was run through this pool. */
   uses: number
   readonly latency: Latency
+  /** Whether its text is too long to be kept: it is prepared only where a call asks for that. */
+  readonly isLong: boolean
 }
+
+/**
+ * Characters of a text that is worth keeping: longer ones are made up, of values or for a migration, and come once. Each of a
+ * connection's prepared statements is held several times, by the driver and by the server.
+ */
+const LONGEST_KEPT = 16_384
 
 function describe (text: string): Statement {
   return {
@@ -18,27 +26,34 @@ function describe (text: string): Statement {
     strings: [text in Object.prototype ? `${text} ` : text],
     uses: 0,
     latency: new Latency(),
+    isLong: text.length > LONGEST_KEPT,
     ...classify(text),
   }
 }
 
-/** Texts kept per generation: two generations of small objects, so that texts made up at run time do not pile up. */
+/** Texts kept per generation, and their characters: two generations, so that texts made up at run time do not pile up. */
 const GENERATION = 2_000
+const GENERATION_CHARACTERS = 2_000_000
 
 /** The statements that a pool has seen recently. */
 export class StatementCache {
   #young = new Map<string, Statement>()
   #old = new Map<string, Statement>()
+  /** In the texts of the young ones. */
+  #characters = 0
 
   get (text: string): Statement {
     let statement = this.#young.get(text)
     if (statement !== undefined) return statement
     statement = this.#old.get(text) ?? describe(text)
-    if (this.#young.size >= GENERATION) {
+    if (statement.isLong) return statement
+    if (this.#young.size >= GENERATION || this.#characters + text.length > GENERATION_CHARACTERS) {
       this.#old = this.#young
       this.#young = new Map()
+      this.#characters = 0
     }
     this.#young.set(text, statement)
+    this.#characters += text.length
     return statement
   }
 }

@@ -67,7 +67,7 @@ class Reader {
     if (this.#at < this.#tokens.length) return undefined
     const parameters = this.#parameters.size
     // Without a gap, so that each of them has a type.
-    if (parameters === 0 || Math.max(...this.#parameters) !== parameters) return undefined
+    if (parameters === 0 || [...this.#parameters].some((number) => number < 1 || number > parameters)) return undefined
     return { table, parameters, head, values: values.join(', '), tail }
   }
 
