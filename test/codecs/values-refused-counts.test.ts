@@ -79,7 +79,7 @@ const TOO_MANY: Readonly<Record<string, string>> = {
   'an INSERT': `INSERT INTO held SELECT 1, 2 WHERE 1 IN (${placeholders(150_000)})`,
   'an INSERT that could go over arrays': `INSERT INTO held VALUES (${placeholders(150_000)})`,
   'one far out alone': 'SELECT $65536::int',
-  'a text in which only the server can count': `SELECT E'\\\\' WHERE 1 IN (${placeholders(150_000)})`,
+  'a text in which only the server can count': `SELECT E'\\\\' WHERE 1 IN (${placeholders(65_600)})`,
   'one more of those': `SELECT E'\\\\' WHERE 1 IN (${placeholders(65_539)})`,
   'no statement of the planner': `EXPLAIN SELECT 1 WHERE 1 IN (${placeholders(65_536)})`,
 }

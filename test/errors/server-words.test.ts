@@ -1,6 +1,7 @@
 import t from 'tap'
-import { type Database, ServerError } from '../../src/index.js'
-import { freshDatabase, type Observer, openDatabase } from '../support/database.js'
+import { createDatabase, type Database, ServerError } from '../../src/index.js'
+import { freshDatabase, memoryLog, type Observer, openDatabase } from '../support/database.js'
+import { column, complete, dataRow, FakeServer, int16, message, rowDescription } from '../support/fake-server.js'
 import { shown } from '../support/shown.js'
 
 /** Values that nobody may see, in whichever form the server repeats them: no row of code or process has these digits. */
@@ -242,4 +243,17 @@ t.test('a message says what helps, and names what was violated or is not there',
   const db = await openDatabase(t, observer, { max: 1 })
   for (const [message, ...provocation] of SAID) t.match(await failure(db, provocation), { name: 'PostgresError', message }, message)
   t.match(await failure(db, ["SELECT name_it('x-constraint')"]), { constraint_name: 'x-constraint', table_name: 'x-constraint' })
+})
+
+t.test('JSON that a server gives and that is none is not quoted', async (t) => {
+  const server = await FakeServer.start(t, () => (sent) => {
+    if (sent === 'D') return [message('t', int16(0)), rowDescription(column('document', 114))]
+    return sent === 'B' ? [message('2'), dataRow('{"a": canary}'), complete('SELECT 1')] : undefined
+  })
+  const log = memoryLog()
+  const db = createDatabase({ url: server.url, min: 1, max: 1, log }, {})
+  t.teardown(() => db.close())
+  const error = await db.fetchVal('SELECT document').catch((error: unknown) => error)
+  t.match(error, { code: 'FST_PG_PROTOCOL' })
+  for (const each of [error, ...log.lines.map(({ object }) => 'err' in object ? object.err : object)]) t.same(await leaks(each), [])
 })
