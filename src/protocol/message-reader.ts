@@ -95,7 +95,9 @@ export function readColumns (message: Buffer): WireColumn[] {
 export function readParameterTypes (message: Buffer): number[] {
   const count = (message.length - 7) / 4
   // Of more than 65,535 the server still gives all types: only their number has no place.
-  if (!(count >= 0) || message.length % 4 !== 3 || (count & 0xffff) !== message.readUInt16BE(5)) throw new ProtocolError('a ParameterDescription with more or fewer types than it announces')
+  if (count < 0 || !Number.isInteger(count) || (count & 0xffff) !== message.readUInt16BE(5)) {
+    throw new ProtocolError('a ParameterDescription with more or fewer types than it announces')
+  }
   return Array.from({ length: count }, (_, index) => message.readUInt32BE(7 + index * 4))
 }
 
