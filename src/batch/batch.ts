@@ -1,7 +1,9 @@
 import { type ArgumentLists, inChunks, Interruption, type Lists } from './argument-lists.js'
 import { ArrayInsert } from './array-insert.js'
+import { checkCount } from '../driver/argument.js'
 import type { Checkout } from '../transaction/checkout.js'
 import { AbortedError } from '../errors/errors.js'
+import { listen, stopListening } from '../timing/abort-listeners.js'
 import { readInsertValues, type InsertValues } from '../sql/insert-statement.js'
 import type { BatchCall } from '../query/query.js'
 import type { Statement, StatementCache } from '../query/statement.js'
@@ -29,10 +31,10 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   const { signal, batch, onProgress } = call.batchOptions
   const insert = batch === 'pipeline' ? undefined : insertOf(call.statement)
   const interruption = new Interruption()
-  const onAbort = (): void => interruption.raise(new AbortedError({ cause: signal?.reason }))
-  const stopListening = checkout.connection.onDown(() => interruption.raise(checkout.connection.lostError))
-  signal?.addEventListener('abort', onAbort)
-  if (signal?.aborted === true) onAbort()
+  const abortable = { aborted: (): void => interruption.raise(new AbortedError({ cause: signal?.reason })) }
+  const forget = checkout.connection.onDown(() => interruption.raise(checkout.connection.lostError))
+  if (signal !== undefined) listen(signal, abortable)
+  if (signal?.aborted === true) abortable.aborted()
   let row = 0
   let types: readonly number[] = []
   let arrays: ArrayInsert | undefined
@@ -51,6 +53,7 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   try {
     for await (const lists of inChunks(argsList, interruption)) {
       if (row === 0) {
+        checkCount(lists[0] ?? [], call.statement, row)
         types = await checkout.describe({ ...call, row })
         if (insert !== undefined) arrays = new ArrayInsert(checkout, statements, { call, insert, types })
       }
@@ -66,8 +69,8 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
     await underWay
     throw error
   } finally {
-    stopListening()
-    signal?.removeEventListener('abort', onAbort)
+    forget()
+    if (signal !== undefined) stopListening(signal, abortable)
   }
 }
 

@@ -24,6 +24,12 @@ export interface Translation {
   readonly means: 'nothing' | 'lost' | 'readOnly'
 }
 
+// Where the server itself raises these: any statement may raise the same SQLSTATE, and so may a server behind postgres_fdw.
+// Poolers and servers that are no PostgreSQL name no routine.
+const READ_ONLY = /^(Prevent\w+|ExecCheck\w+)?$/
+const BINDS = /^(exec_bind_message)?$/
+const INTERRUPTS = /^(ProcessInterrupts)?$/
+
 /** What the driver rejected a call with → what that means, and what the caller learns. */
 export function translate (error: unknown, { call, types = [], row = call.row, took, limit = 0 }: FailedCall): Translation {
   if (error instanceof ValueError || error instanceof ParameterCountError) return { error, means: 'nothing' }
@@ -36,11 +42,11 @@ export function translate (error: unknown, { call, types = [], row = call.row, t
     return { error: new ConnectionLostError('while the statement was running', { cause: error }), means: isOurs ? 'nothing' : 'lost' }
   }
   const serverError = new ServerError(error.fields, call.statement.text, row)
-  if (serverError.fatal) return { error: serverError, means: 'lost' }
-  if (error.code === '25006') return { error: serverError, means: 'readOnly' }
-  if (error.code === '08P01' && !types.includes(0) && types.length !== call.args.length) {
+  const isOf = (code: string, routine: RegExp): boolean => error.code === code && routine.test(error.fields.routine ?? '')
+  if (isOf('25006', READ_ONLY)) return { error: serverError, means: 'readOnly' }
+  if (isOf('08P01', BINDS) && !types.includes(0) && types.length !== call.args.length) {
     return { error: new ParameterCountError(rowName(call.row), call.args.length, types.length), means: 'nothing' }
   }
-  const timedOut = error.code === '57014' && limit > 0 && took >= limit * 990
+  const timedOut = isOf('57014', INTERRUPTS) && limit > 0 && took >= limit * 990
   return { error: timedOut ? new QueryTimeoutError(limit, { cause: serverError }) : serverError, means: 'nothing' }
 }

@@ -4,6 +4,7 @@ import type { DriverResult } from '../driver/result.js'
 import type { TransactionStatus } from '../driver/turn.js'
 import { AbortedError, QueryTimeoutError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
+import { type Abortable, listen, stopListening } from '../timing/abort-listeners.js'
 import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
 
 /** What a helper makes of the result. */
@@ -40,7 +41,7 @@ export interface Limit { readonly timeout: number, readonly clock: number }
  * One call, from its making to its end. The caller and the server are done with it at different times: a caller whose
  * time is up is answered at once, while the connection waits for the server before it serves another one.
  */
-export abstract class Execution implements Expiring {
+export abstract class Execution implements Abortable, Expiring {
   readonly call: Call
   /** How often it was sent. */
   sends = 0
@@ -87,7 +88,7 @@ export abstract class Execution implements Expiring {
     this.#owner = owner
     this.#deadlines = deadlines
     if (limit.clock > 0) this.#deadline = deadlines.set(limit.clock, this, this.startedAt)
-    this.call.options.signal?.addEventListener('abort', this, { once: true })
+    if (this.signal !== undefined) listen(this.signal, this)
   }
 
   /** Starts the clock again: one of the statements of a batch is done. */
@@ -107,7 +108,7 @@ export abstract class Execution implements Expiring {
   }
 
   /** Its signal was aborted. */
-  handleEvent (): void { this.#abandon(new AbortedError({ cause: this.signal?.reason })) }
+  aborted (): void { this.#abandon(new AbortedError({ cause: this.signal?.reason })) }
 
   #abandon (error: Error): void {
     if (this.#settled) return
@@ -126,7 +127,7 @@ export abstract class Execution implements Expiring {
     if (this.#settled) return false
     this.#settled = true
     if (this.#deadline !== undefined) this.#deadlines?.clear(this.#deadline)
-    this.call.options.signal?.removeEventListener('abort', this)
+    if (this.signal !== undefined) stopListening(this.signal, this)
     this.#listener?.settled(error)
     return true
   }

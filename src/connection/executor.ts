@@ -228,7 +228,7 @@ export class Executor implements StatementOwner {
 
   failed (execution: StatementExecution, error: unknown, request: Request): void {
     if (error instanceof CopyStarted) return this.#refuseCopy(execution)
-    const types = request.statement?.types
+    const types = request.named ?? request.statement?.types
     // Of one without parameters it cannot be told whether it got as far as that.
     if (types !== undefined && types.length > 0) this.#prepared.remember(execution.call.statement, request)
     this.#inFlight.measure(execution)

@@ -4,8 +4,9 @@ import type { Request } from '../driver/request.js'
 import type { Statement } from '../query/statement.js'
 import type { Session } from './session.js'
 
-/** Prepared statements at most: the server keeps about 12 KB for each. */
+/** Prepared statements at most, of which the server keeps about 12 KB each, and characters of their texts. */
 const MOST_PREPARED = 256
+const MOST_CHARACTERS = 4_000_000
 
 /** A prepared statement: the types of its parameters, and when it was used last, counted in uses of any. */
 interface Prepared { readonly strings: readonly [string], readonly types: readonly number[], usedAt: number }
@@ -18,6 +19,7 @@ export class PreparedStatements {
   readonly #driver: Driver
   readonly #session: Session
   readonly #held = new Map<string, Prepared>()
+  #characters = 0
   #uses = 0
   /** Those that are just being prepared again. */
   readonly #renewals = new Map<string, Promise<void>>()
@@ -43,14 +45,15 @@ export class PreparedStatements {
   }
 
   /** Whether a statement should be prepared that is not. Only what the planner plans is: a FETCH has other columns each time. */
-  mayPrepare ({ isPlanned, isVarying, uses }: Statement, wish: boolean | undefined): boolean {
-    return (wish === true || uses > 1) && isPlanned && !isVarying && this.#session.hasUsualPath
+  mayPrepare ({ isPlanned, isLong, isVarying, uses }: Statement, wish: boolean | undefined): boolean {
+    return (wish === true || (uses > 1 && !isLong)) && isPlanned && !isVarying && this.#session.hasUsualPath
   }
 
   /** The server has dropped all of them. */
   forgetAll (): void {
     for (const text of this.#held.keys()) this.#gone.add(text)
     this.#held.clear()
+    this.#characters = 0
   }
 
   /** The server says how many it has. With fewer than there should be, somebody has dropped them: which ones is not known. */
@@ -65,10 +68,18 @@ export class PreparedStatements {
   }
 
   #hold (text: string, strings: readonly [string], types: readonly number[]): void {
+    this.#drop(text)
     this.#held.set(text, { strings, types, usedAt: ++this.#uses })
-    if (this.#held.size <= MOST_PREPARED) return
-    const [oldest] = [...this.#held].reduce((a, b) => a[1].usedAt < b[1].usedAt ? a : b)
-    this.forget(oldest)
+    this.#characters += text.length
+    while (this.#held.size > MOST_PREPARED || (this.#characters > MOST_CHARACTERS && this.#held.size > 1)) {
+      const [oldest] = [...this.#held].reduce((a, b) => a[1].usedAt < b[1].usedAt ? a : b)
+      this.forget(oldest)
+    }
+  }
+
+  /** It is no longer held here. */
+  #drop (text: string): void {
+    if (this.#held.delete(text)) this.#characters -= text.length
   }
 
   /** A statement has failed in a transaction, where it cannot be described again, perhaps because names mean something else by now. */
@@ -82,7 +93,7 @@ export class PreparedStatements {
   forget (text: string): void {
     const prepared = this.#held.get(text)
     if (prepared === undefined) return
-    this.#held.delete(text)
+    this.#drop(text)
     this.#driver.forget(prepared.strings, prepared.types.length)
   }
 
@@ -94,7 +105,7 @@ export class PreparedStatements {
         this.#hold(text, strings, types)
       })
       .finally(() => this.#renewals.delete(text))
-    this.#held.delete(text)
+    this.#drop(text)
     this.#renewals.set(text, renewal)
     return renewal
   }

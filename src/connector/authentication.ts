@@ -3,7 +3,8 @@ import { ForeignEncodingError, isForeignEncoding } from '../connection/connectio
 import { SocketClosedError, type SocketOwner, type SocketOwnerEvents } from '../driver/socket-owner.js'
 import { type Turn, unexpected } from '../driver/turn.js'
 import { ProtocolError } from '../errors/errors.js'
-import { ServerError, type ServerErrorFields } from '../errors/server-error.js'
+import type { ServerErrorFields } from '../errors/error-response.js'
+import { ServerError } from '../errors/server-error.js'
 import type { Backend } from '../protocol/cancel-request.js'
 import { type SaltedPasswords, ScramError, ScramExchange } from '../protocol/scram.js'
 import {

@@ -4,6 +4,7 @@ import { Connection, type ConnectionParts } from '../connection/connection.js'
 import { Driver } from '../driver/postgres-js.js'
 import { SocketOwner } from '../driver/socket-owner.js'
 import { OptionError } from '../errors/errors.js'
+import { listen, stopListening } from '../timing/abort-listeners.js'
 import { FairTimer } from '../timing/fair-timer.js'
 import type { HostOrder } from './host-order.js'
 import { orAborted } from '../timing/abortable.js'
@@ -138,12 +139,12 @@ async function within<T> (seconds: number, parent: AbortSignal, work: (limit: Ab
   const controller = new AbortController()
   const expire = (): void => controller.abort(new ConnectTimeoutError(seconds))
   const timer = seconds === 0 ? undefined : new FairTimer(seconds * 1000, expire)
-  const onAbort = (): void => controller.abort(parent.reason)
-  parent.addEventListener('abort', onAbort)
+  const abortable = { aborted: (): void => controller.abort(parent.reason) }
+  listen(parent, abortable)
   try {
     return await work(controller.signal)
   } finally {
     timer?.clear()
-    parent.removeEventListener('abort', onAbort)
+    stopListening(parent, abortable)
   }
 }

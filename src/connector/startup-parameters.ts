@@ -34,7 +34,7 @@ export class StartupParameters {
 }
 
 function refusedName (error: unknown): string | undefined {
-  return error instanceof ServerError ? REFUSAL.exec(error.serverMessage)?.[2] : undefined
+  return error instanceof ServerError && error.fatal ? REFUSAL.exec(error.serverMessage)?.[2] : undefined
 }
 
 function refusal (name: string, cause: unknown): RefusedParameterError {

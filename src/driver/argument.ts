@@ -48,7 +48,9 @@ function textAs (type: PgType, value: unknown): string {
 
 /** Only for an error: a `$7` inside a string counts too. */
 function highestPlaceholder (text: string): number {
-  return Math.max(0, ...[...text.matchAll(/\$(\d+)/g)].map(([, digits]) => Number(digits)))
+  let highest = 0
+  for (const [, digits] of text.matchAll(/\$(\d+)/g)) highest = Math.max(highest, Number(digits))
+  return highest
 }
 
 /** The protocol counts to 65,535, but postgres.js 3.4.9 stops here. */
@@ -69,13 +71,15 @@ export function toArguments (values: readonly unknown[], statement: Parametrised
   return wrapped
 }
 
-function checkCount (values: readonly unknown[], { text, parameters }: Parametrised, row: number | undefined): void {
-  if (values.length > MOST_ARGUMENTS) throw new ParameterCountError(rowName(row), values.length, `at most ${MOST_ARGUMENTS}`)
+/** Refuses as many arguments as the text tells for sure to be too many or too few. */
+export function checkCount (values: readonly unknown[], { text, parameters }: Parametrised, row: number | undefined): void {
+  const { length } = values
+  if (length > MOST_ARGUMENTS) throw new ParameterCountError(rowName(row), length, `at most ${MOST_ARGUMENTS}`)
   if (parameters !== undefined) {
-    if (values.length !== parameters) throw new ParameterCountError(rowName(row), values.length, parameters)
+    if (length !== parameters) throw new ParameterCountError(rowName(row), length, parameters)
   // A text without `$3` has no third parameter, wherever else it has dollars.
-  } else if (values.length > 0 && !text.includes(`$${values.length}`)) {
-    throw new ParameterCountError(rowName(row), values.length, highestPlaceholder(text))
+  } else if (length > 0 && !text.includes(`$${length}`)) {
+    throw new ParameterCountError(rowName(row), length, highestPlaceholder(text))
   }
 }
 

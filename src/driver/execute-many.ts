@@ -1,5 +1,5 @@
 import type { TypeRegistry } from '../codecs/type-registry.js'
-import type { ServerErrorFields } from '../errors/server-error.js'
+import type { ServerErrorFields } from '../errors/error-response.js'
 import { readColumns, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import { MessageWriter } from '../protocol/message-writer.js'
 import { RowReader } from './row-reader.js'

@@ -1,7 +1,7 @@
 import { type Argument, BindAborted } from './argument.js'
 import { NOTEWORTHY } from './command-tags.js'
 import { Refusal } from '../codecs/encode.js'
-import type { ServerErrorFields } from '../errors/server-error.js'
+import type { ServerErrorFields } from '../errors/error-response.js'
 import { ERROR, NO_DATA, READY } from './driver-messages.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import type { RequestedStatement } from './requested-statement.js'
@@ -74,6 +74,8 @@ export class Request implements Turn {
   retried: unknown = null
   /** Holds the types that the server named for the parameters; zeros until it did. Null until it was sent. */
   statement: DriverStatement | null = null
+  /** The types that the server named, if it was asked: all of them, also of more parameters than the driver can count. */
+  named: readonly number[] | undefined
   /** Which columns of the rows are text, because their types are unknown. */
   unknown: readonly number[] | undefined
   /** Reads the rows of the last statement that has any. */
@@ -118,10 +120,7 @@ export class Request implements Turn {
   /** The driver is about to write its first message. */
   begun (lane: RequestLane): void {
     this.#lane = lane
-    if (this.before === undefined) return
-    this.#expect(PARSE)
-    this.#expect(BIND)
-    this.#expect(EXECUTE_BEFORE)
+    if (this.before !== undefined) for (const step of [PARSE, BIND, EXECUTE_BEFORE]) this.#expect(step)
   }
 
   /** Whether the columns of its statement are known. */
@@ -189,7 +188,7 @@ export class Request implements Turn {
         return this.forgets ? this.#lane?.feed(ERROR) : undefined
       case 0x74: // ParameterDescription
         this.#step(PARAMETERS, type)
-        readParameterTypes(message)
+        this.named = readParameterTypes(message)
         return this.#lane?.feed(message)
       case 0x54: // RowDescription
         if (step === QUERY) this.#newResult(readColumns(message))

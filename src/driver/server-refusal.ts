@@ -1,4 +1,4 @@
-import type { ServerErrorFields } from '../errors/server-error.js'
+import type { ServerErrorFields } from '../errors/error-response.js'
 
 /** An ErrorResponse, as it arrived. What a caller gets is a `ServerError`. */
 export class ServerRefusal extends Error {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { ProtocolError } from '../errors/errors.js'
-import type { ServerErrorFields } from '../errors/server-error.js'
+import { isFatal, type ServerErrorFields } from '../errors/error-response.js'
 import {
   MessageReader, type MessageReceiver, readError, readParameter, SESSION_LIMITS, STARTUP_LIMITS
 } from '../protocol/message-reader.js'
@@ -143,7 +143,7 @@ export class SocketOwner implements MessageReceiver {
     try {
       this.#reader.read(piece)
     } catch (error) {
-      const cause = error instanceof ProtocolError ? error : new ProtocolError('a message that cannot be read', { cause: error })
+      const cause = error instanceof ProtocolError ? error : new ProtocolError('a message that cannot be read', quoteless(error))
       this.#ended((events) => events.lost(cause))
     }
   }
@@ -182,10 +182,7 @@ export class SocketOwner implements MessageReceiver {
   }
 
   #refused (fields: ServerErrorFields): void {
-    const { severity = fields.severity_local } = fields
-    if (severity === 'FATAL' || severity === 'PANIC') {
-      return this.#ended((events) => events.ending(fields))
-    }
+    if (isFatal(fields)) return this.#ended((events) => events.ending(fields))
     const turn = this.#turns[0]
     if (turn === undefined) throw unexpected(0x45)
     turn.refused(fields)
@@ -193,6 +190,9 @@ export class SocketOwner implements MessageReceiver {
 }
 
 const REPORTED = new Set(['standard_conforming_strings', 'search_path'])
+
+/** As a cause: JSON that cannot be read is quoted by its SyntaxError. */
+function quoteless (error: unknown): { cause: unknown } | undefined { return error instanceof SyntaxError ? undefined : { cause: error } }
 
 const NOBODY: SocketOwnerEvents = { parameter () {}, running () {}, ending () {}, lost () {}, closed () {} }
 

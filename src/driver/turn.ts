@@ -1,5 +1,5 @@
 import { ProtocolError } from '../errors/errors.js'
-import type { ServerErrorFields } from '../errors/server-error.js'
+import type { ServerErrorFields } from '../errors/error-response.js'
 import { nameOf } from '../protocol/message-reader.js'
 
 /** The status of ReadyForQuery: outside of a transaction, in one, or in one that has failed. */

@@ -1,5 +1,6 @@
 import { LinkedList, type Node } from '../collections/linked-list.js'
 import { AbortedError } from '../errors/errors.js'
+import { type Abortable, listen, stopListening } from '../timing/abort-listeners.js'
 import type { Deadlines, Expiring } from '../timing/deadlines.js'
 import type { Holder, PoolEntry } from './pool-entry.js'
 
@@ -12,7 +13,7 @@ export interface Acquisition {
 }
 
 /** A place in the queue. It is left once: served, timed out, aborted or rejected. */
-export class Waiter implements Node<Waiter> {
+export class Waiter implements Abortable, Node<Waiter> {
   readonly acquisition: Acquisition
   readonly since: number
   /** The connection that the caller's own transaction holds in the meantime. */
@@ -28,7 +29,7 @@ export class Waiter implements Node<Waiter> {
     this.acquisition = acquisition
     this.blocks = blocks
     this.since = since
-    acquisition.signal?.addEventListener('abort', this, { once: true })
+    if (acquisition.signal !== undefined) listen(acquisition.signal, this)
     if (blocks !== undefined) blocks.blocked++
   }
 
@@ -41,12 +42,12 @@ export class Waiter implements Node<Waiter> {
   }
 
   /** The caller's signal was aborted. */
-  handleEvent (): void { this.reject(new AbortedError({ cause: this.acquisition.signal?.reason })) }
+  aborted (): void { this.reject(new AbortedError({ cause: this.acquisition.signal?.reason })) }
 
   #leave (): boolean {
     if (!this.linked) return false
     this.#queue.remove(this)
-    this.acquisition.signal?.removeEventListener('abort', this)
+    if (this.acquisition.signal !== undefined) stopListening(this.acquisition.signal, this)
     if (this.blocks !== undefined) this.blocks.blocked--
     return true
   }

@@ -1,5 +1,5 @@
 import { ProtocolError } from '../errors/errors.js'
-import type { ServerErrorFields } from '../errors/server-error.js'
+import type { ServerErrorFields } from '../errors/error-response.js'
 
 /** Is told of messages by their types, and by where they are: most are not worth a Buffer of their own. */
 export interface MessageReceiver { received (type: number, bytes: Buffer, start: number, end: number): void }
@@ -93,8 +93,11 @@ export function readColumns (message: Buffer): WireColumn[] {
 
 /** Raises `ProtocolError` for a message that does not hold what it announces. */
 export function readParameterTypes (message: Buffer): number[] {
-  const count = message.length < 7 ? NaN : message.readUInt16BE(5)
-  if (message.length !== 7 + count * 4) throw new ProtocolError('a ParameterDescription with more or fewer types than it announces')
+  const count = (message.length - 7) / 4
+  // Of more than 65,535 the server still gives all types: only their number has no place.
+  if (count < 0 || !Number.isInteger(count) || (count & 0xffff) !== message.readUInt16BE(5)) {
+    throw new ProtocolError('a ParameterDescription with more or fewer types than it announces')
+  }
   return Array.from({ length: count }, (_, index) => message.readUInt32BE(7 + index * 4))
 }
 

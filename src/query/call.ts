@@ -46,6 +46,7 @@ export function internalCall (text: string, mode: Mode = 'script', options: Call
     parameters: undefined,
     uses: 0,
     latency: new Latency(),
+    isLong: false,
     isPlanned: false,
     mayBePipelined: false,
     isScript: false,

@@ -76,7 +76,7 @@ class Reader {
     if (this.#at < this.#tokens.length) return undefined
     const parameters = this.#parameters.size
     // Without a gap, so that each of them has a type.
-    if (parameters === 0 || Math.max(...this.#parameters) !== parameters) return undefined
+    if (parameters === 0 || [...this.#parameters].some((number) => number < 1 || number > parameters)) return undefined
     // What is cast has the type that it is cast to, but only where it comes first.
     if (this.#hasCasts && this.#uses > parameters) return undefined
     return { table, parameters, constants: [...this.#constants], head, values: values.join(', '), tail }

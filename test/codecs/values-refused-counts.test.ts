@@ -74,6 +74,34 @@ t.test('more arguments than the protocol can count are one coded error, and as m
   await finish()
 })
 
+/** Texts with more placeholders than the protocol can count, and what their statement is called. */
+const TOO_MANY: Readonly<Record<string, string>> = {
+  'an INSERT': `INSERT INTO held SELECT 1, 2 WHERE 1 IN (${placeholders(150_000)})`,
+  'an INSERT that could go over arrays': `INSERT INTO held VALUES (${placeholders(150_000)})`,
+  'one far out alone': 'SELECT $65536::int',
+  'a text in which only the server can count': `SELECT E'\\\\' WHERE 1 IN (${placeholders(65_600)})`,
+  'one more of those': `SELECT E'\\\\' WHERE 1 IN (${placeholders(65_539)})`,
+  'no statement of the planner': `EXPLAIN SELECT 1 WHERE 1 IN (${placeholders(65_536)})`,
+}
+
+function placeholders (length: number): string { return Array.from({ length }, (_, index) => `$${index + 1}`).join(',') }
+
+t.test('a statement with more placeholders than the protocol can count is one coded error, wherever it is run', async (t) => {
+  const { db, finish } = await open(t)
+  for (const [what, text] of Object.entries(TOO_MANY)) {
+    for (const use of ['first', 'second']) await t.rejects(db.fetchAll(text, 1, 2, 3), COUNT, `${what}: ${use} use`)
+    await t.rejects(db.execute({ text, prepare: true }, 1), COUNT, `${what}: prepared`)
+    for (const batch of ['auto', 'pipeline'] as const) {
+      await t.rejects(db.executeMany({ text, batch }, Array.from({ length: 60 }, () => [1])), { ...COUNT, message: /^row 0, / }, `${what}: ${batch}`)
+    }
+    await t.rejects(db.fetchAll(text), COUNT, `${what}: without arguments`)
+    const list = Array.from({ length: 150_000 }, () => 1)
+    await t.rejects(db.executeMany(text, [list, list]), { ...COUNT, message: /given 150000/ }, `${what}: as many arguments`)
+    await db.transaction((tx) => t.rejects(tx.executeMany(text, [list]), COUNT)).catch((error) => t.match(error, { code: 'FST_PG_TRANSACTION_ABORTED' }))
+  }
+  await finish()
+})
+
 async function open (t: Test): Promise<{ db: Database, observer: Observer, finish: () => Promise<void> }> {
   const observer = await freshDatabase(t)
   await observer.rows('CREATE TABLE held (n int, v int)')
