@@ -87,7 +87,7 @@ export function runInSavepoint<T> (checkout: Checkout, statements: StatementCach
 /** Runs the work, ends its helpers, and waits for calls that it did not await itself: they belong to the transaction. */
 async function perform<T> (checkout: Checkout, tx: Transaction, work: Work<T>): Promise<T> {
   try {
-    return await work(tx)
+    return await checkout.within(() => work(tx))
   } finally {
     const nested = tx.end()
     if (nested !== undefined) await nested

@@ -21,7 +21,6 @@ export class Session {
   #server: ServerInfo | undefined
   #isPooled = false
   #hasState = false
-  #inTransaction = false
 
   /** `commandTimeout`: the seconds that its statement_timeout was set to when connecting. */
   constructor (owner: SocketOwner, commandTimeout: number) {
@@ -35,8 +34,6 @@ export class Session {
   get isPooled (): boolean { return this.#isPooled }
   /** Whether a transaction is open, as the last ReadyForQuery told it. */
   get transaction (): TransactionStatus { return this.#owner.transaction }
-  /** Whether `transaction(…)` has the session, which ends only when its function does. */
-  get inTransaction (): boolean { return this.#inTransaction }
   /** Whether it may hold something that its next user must not meet. */
   get isDirty (): boolean { return this.#hasState || this.#owner.transaction !== 'none' }
 
@@ -56,10 +53,6 @@ export class Session {
 
   /** Something has run that may leave something behind. */
   ran (): void { this.#hasState = true }
-
-  transactionBegins (): void { this.#inTransaction = true }
-
-  transactionEnded (): void { this.#inTransaction = false }
 
   refusedToWrite (): void { this.isDoubtful = this.#server?.readOnly === false }
 

@@ -64,7 +64,7 @@ export class ConnectionSet {
 
   /** Whether every connection is held by a transaction that waits for a further one. */
   get isDeadlocked (): boolean {
-    for (const { blocked } of this.#open) if (blocked === 0) return false
+    for (const { transaction } of this.#open) if (transaction === undefined || transaction.waiting === 0) return false
     return true
   }
 

@@ -106,7 +106,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   #joinOrTake (execution: StatementExecution, now: number): PoolEntry | undefined {
     // A caller that holds a transaction open must not wait behind a statement that may wait for one of its locks.
-    const joined = this.#pipelining.isOpen && this.#nested.held === undefined ? this.#join(execution) : undefined
+    const joined = this.#pipelining.isOpen && this.#nested.current === undefined ? this.#join(execution) : undefined
     if (joined !== undefined) return joined
     const idle = this.connections.take(now, now - this.#checkIdle)
     if (idle === undefined) return undefined
@@ -145,9 +145,9 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
       return acquisition.fail(new QueueFullError(maxWaiting))
     }
     this.#counters.waited++
-    const waiter = this.#waiters.enter(acquisition, this.#nested.held, now)
+    const waiter = this.#waiters.enter(acquisition, this.#nested.current, now)
     this.dispatch()
-    if (waiter.blocks !== undefined && this.connections.size >= max && this.connections.isDeadlocked) {
+    if (waiter.isNested && this.connections.size >= max && this.connections.isDeadlocked) {
       waiter.reject(new NestedAcquireError(max))
     }
   }
@@ -165,7 +165,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   }
 
   /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
-  within<T> (entry: PoolEntry, work: () => T): T { return this.#nested.within(entry, work) }
+  within<T> (entry: PoolEntry, work: () => Promise<T> | T): Promise<T> { return this.#nested.within(entry, work) }
 
   /** Takes a connection back: reset where it needs it, replaced where its time is over. Ignores one that has ended. */
   release (entry: PoolEntry, now?: number): void { this.#recycler.release(entry, now) }
@@ -208,7 +208,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
       const { acquisition } = waiter
       const statement = acquisition instanceof StatementExecution ? acquisition : undefined
-      const joined = statement !== undefined && waiter.blocks === undefined && this.#pipelining.isOpen ? this.#join(statement) : undefined
+      const joined = statement !== undefined && !waiter.isNested && this.#pipelining.isOpen ? this.#join(statement) : undefined
       const entry = joined ?? this.connections.take(now, now - this.#checkIdle)
       if (entry === undefined) break
       this.#counters.waitTime += (now - waiter.since) / 1000

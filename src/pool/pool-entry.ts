@@ -1,3 +1,4 @@
+import type { RunningTransaction } from './nested-acquire.js'
 import type { CloseReason, Connection, ConnectionEvents } from '../connection/connection.js'
 
 /** Who has a connection: a single statement, a transaction, a lease, or the pool itself (a check, a reset). */
@@ -21,10 +22,8 @@ export class PoolEntry implements ConnectionEvents {
   /** When it was acquired or released last. */
   since = performance.now()
   isBusy = true
-  /** How often it was acquired: what belongs to an earlier acquisition is over. */
-  acquisitions = 0
-  /** Calls that wait for another connection although a transaction on this one has to end first. */
-  blocked = 0
+  /** The transaction on it, while its function runs. */
+  transaction: RunningTransaction | undefined
   /** Whether it was reported as held for too long. */
   isReported = false
   /** The calls that led to its acquisition, where they were noted. */
@@ -45,10 +44,13 @@ export class PoolEntry implements ConnectionEvents {
     this.isBusy = true
     this.holder = holder
     this.since = now
-    this.acquisitions++
   }
 
   release (now: number): void {
+    if (this.transaction !== undefined) { // a lease may be released while the function of its transaction goes on
+      this.transaction.end()
+      this.transaction = undefined
+    }
     this.isBusy = false
     this.since = now
   }

@@ -123,7 +123,7 @@ export class Pool implements DispatcherEvents {
   release (entry: PoolEntry): void { this.dispatcher.release(entry) }
 
   /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
-  within<T> (entry: PoolEntry, work: () => T): T { return this.dispatcher.within(entry, work) }
+  within<T> (entry: PoolEntry, work: () => Promise<T> | T): Promise<T> { return this.dispatcher.within(entry, work) }
 
   /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.dispatcher.expire() }

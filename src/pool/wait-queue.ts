@@ -1,6 +1,7 @@
 import { LinkedList, type Node } from '../collections/linked-list.js'
 import { AbortedError } from '../errors/errors.js'
 import type { Deadlines, Expiring } from '../timing/deadlines.js'
+import type { RunningTransaction } from './nested-acquire.js'
 import type { Holder, PoolEntry } from './pool-entry.js'
 
 /** What wants a connection, and hears once that it has one, or of an error. */
@@ -15,22 +16,25 @@ export interface Acquisition {
 export class Waiter implements Node<Waiter> {
   readonly acquisition: Acquisition
   readonly since: number
-  /** The connection that the caller's own transaction holds in the meantime. */
-  readonly blocks: PoolEntry | undefined
+  /** The transaction that the caller was in when it began to wait. */
+  readonly #transaction: RunningTransaction | undefined
   readonly value = this
   previous: Node<Waiter> | null = null
   next: Node<Waiter> | null = null
   linked = false
   readonly #queue: WaitQueue
 
-  constructor (queue: WaitQueue, acquisition: Acquisition, blocks: PoolEntry | undefined, since: number) {
+  constructor (queue: WaitQueue, acquisition: Acquisition, transaction: RunningTransaction | undefined, since: number) {
     this.#queue = queue
     this.acquisition = acquisition
-    this.blocks = blocks
+    this.#transaction = transaction
     this.since = since
     acquisition.signal?.addEventListener('abort', this, { once: true })
-    if (blocks !== undefined) blocks.blocked++
+    transaction?.count(1)
   }
+
+  /** Whether a transaction cannot end before this caller is served. */
+  get isNested (): boolean { return this.#transaction?.running !== undefined }
 
   serve (entry: PoolEntry): void {
     if (this.#leave()) this.acquisition.served(entry)
@@ -47,7 +51,7 @@ export class Waiter implements Node<Waiter> {
     if (!this.linked) return false
     this.#queue.remove(this)
     this.acquisition.signal?.removeEventListener('abort', this)
-    if (this.blocks !== undefined) this.blocks.blocked--
+    this.#transaction?.count(-1)
     return true
   }
 }
@@ -71,9 +75,9 @@ export class WaitQueue extends LinkedList<Waiter> implements Expiring {
     this.#timeoutError = timeoutError
   }
 
-  /** `blocks`: the connection that is not released before this caller is served. */
-  enter (acquisition: Acquisition, blocks: PoolEntry | undefined, now: number): Waiter {
-    const waiter = new Waiter(this, acquisition, blocks, now)
+  /** `transaction`: the one that does not end before this caller is served. */
+  enter (acquisition: Acquisition, transaction: RunningTransaction | undefined, now: number): Waiter {
+    const waiter = new Waiter(this, acquisition, transaction, now)
     this.append(waiter)
     if (!this.#watching) this.#watch(this.#seconds, now)
     return waiter
