@@ -5,11 +5,11 @@ import type { CloseReason, Connection } from '../connection/connection.js'
 import { type SessionOutcome, type SettleListener, StatementExecution } from '../connection/execution.js'
 import { Connector, type ConnectorEvents } from '../connector/connector.js'
 import { StartupParameters } from '../connector/startup-parameters.js'
-import { codeOf } from '../errors/error-code.js'
-import { AbortedError, AcquireTimeoutError, NestedAcquireError, QueryError, QueryTimeoutError, QueueFullError } from '../errors/errors.js'
+import { AbortedError, NestedAcquireError, QueryError, QueryTimeoutError, QueueFullError } from '../errors/errors.js'
 import { SaltedPasswords } from '../protocol/scram.js'
 import { Lag } from '../query/latency.js'
 import type { Deadlines } from '../timing/deadlines.js'
+import { acquireTimeout } from './acquire-timeout.js'
 import { ConnectionSet } from './connection-set.js'
 import { Housekeeper } from './housekeeper.js'
 import { IdleChecks, type IdleCheckEvents } from './idle-checks.js'
@@ -18,6 +18,7 @@ import { NestedAcquire } from './nested-acquire.js'
 import { MOST_TOGETHER, Pipelining } from './pipelining.js'
 import { type Holder, PoolEntry, type PoolEntryEvents } from './pool-entry.js'
 import { Recycler } from './recycler.js'
+import { Retirement } from './retirement.js'
 import type { Counters } from './stats.js'
 import { type Acquisition, WaitQueue } from './wait-queue.js'
 
@@ -56,7 +57,7 @@ export interface DispatcherEvents {
 export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEvents, SettleListener {
   /** Each call has whichever connection is idle. */
   readonly isSession = false
-  readonly connections = new ConnectionSet()
+  readonly connections: ConnectionSet
   readonly connector: Connector
   readonly housekeeper: Housekeeper
   /** When the server last answered anyone, in the clock of `performance.now()`. */
@@ -72,6 +73,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   /** Milliseconds without use after which a connection is checked before use. */
   readonly #checkIdle: number
   readonly #recycler: Recycler
+  readonly #retirement = new Retirement(() => this.connector.isFailing, () => this.dispatch())
   #dispatching = false
 
   constructor ({ config, log, deadlines, counters, onConnect, pool }: DispatcherParts) {
@@ -79,12 +81,13 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.#log = log
     this.#pool = pool
     this.#counters = counters
+    this.connections = new ConnectionSet(this.#retirement)
     this.#waiters = new WaitQueue(config.acquireTimeout, deadlines, () => this.#acquireTimeout())
     this.#pipelining = new Pipelining(config.pipeline, this.connections, config.max)
     this.#checks = new IdleChecks(this.connections, this)
     this.#checkIdle = config.checkIdle === 0 ? Infinity : config.checkIdle * 1000
     const leaks = new LeakDetector(config.leakWarning, log)
-    this.#recycler = new Recycler(config, this.connections, leaks, (now) => this.#released(now))
+    this.#recycler = new Recycler(this.connections, this.#retirement, leaks, (now) => this.#released(now))
     this.housekeeper = new Housekeeper(config, this.connections, leaks)
     const startupParameters = new StartupParameters(config)
     const shared = { types: new DriverTypes(), salted: new SaltedPasswords(), lag: new Lag(), startupParameters }
@@ -205,6 +208,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     if (this.#dispatching) return
     this.#dispatching = true
     const now = performance.now()
+    this.#retirement.takeBack((entry) => this.#recycler.replace(entry, now))
     for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
       const { acquisition } = waiter
       const statement = acquisition instanceof StatementExecution ? acquisition : undefined
@@ -221,13 +225,16 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.#checks.checkStale(this.#waiters.size, now)
     this.#dispatching = false
     if (this.connections.size >= this.#pool.least) this.#pool.filled()
-    this.connector.start(this.#wanted(), this.#room)
+    // Only max is in the way of a new connection: one makes place for it, and the others wait for what comes of that.
+    if (this.#room === 0 && this.connections.closing === 0) this.#retirement.close(1)
+    this.connector.start(this.#wanted(), this.#room, this.#waiters.size > 0)
   }
 
   /** How many connects should be under way: one for each waiter that no check may help, and what is missing to the least. */
   #wanted (): number {
     if (!this.#pool.isOpen) return 0
-    return Math.min(Math.max(this.#waiters.size - this.#checks.underWay, this.#pool.least - this.connections.size), this.#room)
+    const missing = Math.max(this.#waiters.size - this.#checks.underWay, this.#pool.least - this.connections.size, this.#retirement.wanted)
+    return Math.min(missing, this.#room)
   }
 
   /** How many connections there may be beyond those that are. */
@@ -238,11 +245,14 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     if (this.#counters.created === 1) this.#pool.connected(connection)
     // It may have ended in the moment between its greeting and now.
     if (!connection.isUsable) return this.dispatch()
-    const entry = new PoolEntry(connection, this.#config.maxLifetime, this.#recycler, this)
+    const entry = new PoolEntry(connection, this.#config, this.#recycler, this)
     this.connections.add(entry)
     if (this.#recycler.replace(entry, entry.since)) return
     this.answeredAt = entry.since
     this.#log.debug({ size: this.connections.size, pid: connection.pid }, 'database connection opened')
+    if (this.#retirement.connected()) this.connections.sweep(0, 0)
+    // It takes the place of one, and nobody misses what is more than the least.
+    this.#retirement.close(this.#waiters.size > 0 ? 1 : Math.max(1, this.connections.size - this.#pool.least))
     this.dispatch()
   }
 
@@ -251,6 +261,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     if (failures === 1) this.#log.warn({ err: error }, 'cannot connect to the database: trying again')
     else this.#log.debug({ err: error, failures }, 'cannot connect to the database')
     this.#pool.connectFailed(error)
+    this.dispatch()
   }
 
   mayConnect (): void { this.dispatch() }
@@ -285,12 +296,6 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   #acquireTimeout (): Error {
     this.#counters.acquireTimeouts++
-    const { acquireTimeout, max } = this.#config
-    const cause = this.connector.lastFailure
-    const numbers = `${this.connections.describe()}, at most ${max}; callers waiting: ${this.#waiters.size}`
-    const advice = cause === undefined
-      ? 'release connections sooner, shorten statements, or raise max'
-      : `connecting fails (${codeOf(cause)}), see the cause`
-    return new AcquireTimeoutError(acquireTimeout, `${numbers}: ${advice}`, ...(cause === undefined ? [] : [{ cause }]))
+    return acquireTimeout(this.#config, this.connections, this.#waiters.size, this.connector.lastFailure)
   }
 }

@@ -1,8 +1,12 @@
-import type { RunningTransaction } from './nested-acquire.js'
+import type { Config } from '../config/config.js'
 import type { CloseReason, Connection, ConnectionEvents } from '../connection/connection.js'
+import type { RunningTransaction } from './nested-acquire.js'
 
 /** Who has a connection: a single statement, a transaction, a lease, or the pool itself (a check, a reset). */
 export type Holder = 'statement' | 'transaction' | 'lease' | 'pool'
+
+/** Why a connection has to make place for a new one. */
+export type RetireReason = Extract<CloseReason, 'age' | 'uses'>
 
 /** What an entry is released to when the single statements are done that it was acquired for. */
 interface Releaser { release (entry: PoolEntry, now: number): void }
@@ -28,16 +32,23 @@ export class PoolEntry implements ConnectionEvents {
   isReported = false
   /** The calls that led to its acquisition, where they were noted. */
   takenBy: { stack?: string } | undefined
+  readonly #maxQueries: number
   readonly #releaser: Releaser
   readonly #events: PoolEntryEvents
 
-  /** `maxLifetime`: in seconds; 0 for ever. */
-  constructor (connection: Connection, maxLifetime: number, releaser: Releaser, events: PoolEntryEvents) {
+  constructor (connection: Connection, { maxLifetime, maxQueries }: Config, releaser: Releaser, events: PoolEntryEvents) {
     this.connection = connection
+    this.#maxQueries = maxQueries
     this.expiresAt = maxLifetime === 0 ? Infinity : connection.createdAt + maxLifetime * 1000 * (0.75 + Math.random() * 0.15)
     this.#releaser = releaser
     this.#events = events
     connection.open(this)
+  }
+
+  /** Why its time is over, if it is. */
+  dueFor (now: number): RetireReason | undefined {
+    if (this.#maxQueries > 0 && this.connection.uses >= this.#maxQueries) return 'uses'
+    return now >= this.expiresAt ? 'age' : undefined
   }
 
   acquire (holder: Holder, now: number): void {

@@ -180,6 +180,8 @@ export class Pool implements DispatcherEvents {
   get answeredAt (): number { return this.dispatcher.answeredAt }
   /** Why the last connect failed; undefined once one succeeded. */
   get lastFailure (): unknown { return this.dispatcher.connector.lastFailure }
+  /** Whether only a caller makes it try to connect soon. */
+  get isResting (): boolean { return this.dispatcher.connector.isResting }
 
   /** Asks the server of an open connection whether it is there, without taking a session. */
   async ping (signal: AbortSignal): Promise<void> {

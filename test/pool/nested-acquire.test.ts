@@ -72,7 +72,7 @@ t.test('which call is nested in a transaction', async (t) => {
         late = outside.comes.then(() => db.fetchVal('SELECT 2'))
       })
       inside.now()
-      await t.rejects(early, REFUSED)
+      await t.rejects(async () => await early, REFUSED)
       await t.rejects(db.fetchVal('SELECT 3'), REFUSED, 'and so is what comes after it')
     })
     const lease = await db.acquire()
