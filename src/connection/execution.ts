@@ -4,6 +4,7 @@ import type { DriverResult } from '../driver/result.js'
 import type { TransactionStatus } from '../driver/turn.js'
 import { AbortedError, QueryTimeoutError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
+import { reasonOf } from '../timing/abort-signal.js'
 import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
 
 /** What a helper makes of the result. */
@@ -102,7 +103,7 @@ export abstract class Execution implements Expiring {
   }
 
   /** Its signal was aborted. */
-  handleEvent (): void { this.#abandon(new AbortedError({ cause: this.signal?.reason })) }
+  handleEvent (): void { this.#abandon(new AbortedError({ cause: reasonOf(this.signal) })) }
 
   #abandon (error: Error): void {
     if (this.#settled) return

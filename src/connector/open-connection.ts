@@ -3,6 +3,7 @@ import type { TargetSessionAttrs } from '../config/options.js'
 import { Connection, type ConnectionParts } from '../connection/connection.js'
 import { Driver } from '../driver/postgres-js.js'
 import { SocketOwner } from '../driver/socket-owner.js'
+import { thrownBy } from '../errors/error-code.js'
 import { OptionError } from '../errors/errors.js'
 import { FairTimer } from '../timing/fair-timer.js'
 import type { HostOrder } from './host-order.js'
@@ -80,7 +81,9 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
   const { config, types, salted } = parts
   const { user, database, prepare, requireAuth } = config
   // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.
-  const password = await orAborted(limit, async () => config.password())
+  // And not in the middle of what made us connect, since it is the user's function.
+  const password = await orAborted(limit, () => Promise.resolve().then(config.password))
+    .catch((error) => { throw thrownBy('password', error) })
   if (typeof password !== 'string') throw new OptionError('option password: the function must return a string')
   watch.start()
   const socket = await connectSocket(host, config.ssl, limit)
@@ -96,7 +99,9 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
     const server = await orAborted(limit, () => connection.greet())
     watch.answered()
     checkServer(server, wanted)
-    if (parts.onConnect !== undefined) await orAborted(limit, () => prepareSession(connection, parts.onConnect, limit))
+    if (parts.onConnect !== undefined) {
+      await orAborted(limit, () => prepareSession(connection, parts.onConnect, limit)).catch((error) => { throw thrownBy('onConnect', error) })
+    }
     return connection
   } catch (error) {
     connection.destroy('lost', error)

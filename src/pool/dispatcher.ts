@@ -8,6 +8,7 @@ import { StartupParameters } from '../connector/startup-parameters.js'
 import { AbortedError, NestedAcquireError, QueryError, QueryTimeoutError, QueueFullError } from '../errors/errors.js'
 import { SaltedPasswords } from '../protocol/scram.js'
 import { Lag } from '../query/latency.js'
+import { isAborted, reasonOf } from '../timing/abort-signal.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { acquireTimeout } from './acquire-timeout.js'
 import { ConnectionSet } from './connection-set.js'
@@ -82,7 +83,10 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.#pool = pool
     this.#counters = counters
     this.connections = new ConnectionSet(this.#retirement)
-    this.#waiters = new WaitQueue(config.acquireTimeout, deadlines, () => this.#acquireTimeout())
+    this.#waiters = new WaitQueue(config.acquireTimeout, deadlines, () => {
+      counters.acquireTimeouts++
+      return acquireTimeout(config, this.connections, this.#waiters.size, this.connector.lastFailure)
+    })
     this.#pipelining = new Pipelining(config.pipeline, this.connections, config.max)
     this.#checks = new IdleChecks(this.connections, this)
     this.#checkIdle = config.checkIdle === 0 ? Infinity : config.checkIdle * 1000
@@ -101,8 +105,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   /** Runs one call, on whichever connection is idle, or released next. */
   run (execution: StatementExecution): void {
     const now = performance.now()
-    const mayStart = this.#waiters.size === 0 && execution.call.options.signal?.aborted !== true
-    const entry = mayStart ? this.#joinOrTake(execution, now) : undefined
+    const entry = this.#waiters.size === 0 && !isAborted(execution.signal) ? this.#joinOrTake(execution, now) : undefined
     if (entry === undefined) this.enqueue(execution, now)
     else entry.connection.start(execution, now)
   }
@@ -126,7 +129,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   /** An idle connection, or none. */
   tryAcquire (holder: Holder, signal?: AbortSignal): PoolEntry | undefined {
-    if (signal?.aborted === true) return undefined
+    if (isAborted(signal)) return undefined
     const now = performance.now()
     // The pool itself takes one to see whether it is alive.
     const idle = this.connections.take(now, holder === 'pool' ? -Infinity : now - this.#checkIdle)
@@ -137,7 +140,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   /** The caller is served when it is its turn. */
   enqueue (acquisition: Acquisition, now = performance.now()): void {
     const { signal } = acquisition
-    if (signal?.aborted === true) return acquisition.fail(new AbortedError({ cause: signal.reason }))
+    if (isAborted(signal)) return acquisition.fail(new AbortedError({ cause: reasonOf(signal) }))
     const refusal = this.#pool.admit()
     if (refusal !== undefined) return acquisition.fail(refusal)
     const { max, maxWaiting } = this.#config
@@ -293,9 +296,4 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.#recycler.expire() }
-
-  #acquireTimeout (): Error {
-    this.#counters.acquireTimeouts++
-    return acquireTimeout(this.#config, this.connections, this.#waiters.size, this.connector.lastFailure)
-  }
 }

@@ -1,5 +1,6 @@
 import { LinkedList, type Node } from '../collections/linked-list.js'
 import { AbortedError } from '../errors/errors.js'
+import { reasonOf } from '../timing/abort-signal.js'
 import type { Deadlines, Expiring } from '../timing/deadlines.js'
 import type { RunningTransaction } from './nested-acquire.js'
 import type { Holder, PoolEntry } from './pool-entry.js'
@@ -45,7 +46,7 @@ export class Waiter implements Node<Waiter> {
   }
 
   /** The caller's signal was aborted. */
-  handleEvent (): void { this.reject(new AbortedError({ cause: this.acquisition.signal?.reason })) }
+  handleEvent (): void { this.reject(new AbortedError({ cause: reasonOf(this.acquisition.signal) })) }
 
   #leave (): boolean {
     if (!this.linked) return false
