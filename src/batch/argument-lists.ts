@@ -51,7 +51,8 @@ export async function * inChunks (argsList: ArgumentLists, interruption: Interru
   const isFull = (args: readonly unknown[]): boolean => {
     if (!isReadable(args)) {
       // The source is told that it is not read any further, and is not waited for.
-      throw interruption.raise(new QueryError(`row ${row} of the argument lists is not an array: pass one array of arguments for each execution`))
+      throw interruption.raise(
+        new QueryError(`row ${row} of the argument lists is not an array: pass one array of arguments for each execution`))
     }
     row++
     chunk.push(args)

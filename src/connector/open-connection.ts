@@ -100,7 +100,8 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
     watch.answered()
     checkServer(server, wanted)
     if (parts.onConnect !== undefined) {
-      await orAborted(limit, () => prepareSession(connection, parts.onConnect, limit)).catch((error) => { throw thrownBy('onConnect', error) })
+      await orAborted(limit, () => prepareSession(connection, parts.onConnect, limit))
+        .catch((error) => { throw thrownBy('onConnect', error) })
     }
     return connection
   } catch (error) {
