@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { readConfig } from '../config/config.js'
-import type { Log, PoolOptions } from '../config/options.js'
+import { detachedLog } from '../config/detached-log.js'
+import type { PoolOptions } from '../config/options.js'
 import type { Connection } from '../connection/connection.js'
 import { QueryError } from '../errors/errors.js'
 import { Health, type HealthOptions, readHealthOptions } from '../monitoring/health.js'
@@ -29,7 +30,7 @@ export interface DatabaseOptions extends PoolOptions {
 export function createDatabase ({ health, ...options }: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
   const config = readConfig(options, env)
   const healthOptions = readHealthOptions(health)
-  const log: Log = options.log ?? pino({ name: 'fastify-postgres-js' })
+  const log = detachedLog(options.log ?? pino({ name: 'fastify-postgres-js' }))
   const statements = new StatementCache()
   const { onConnect } = options
   const pool: Pool = new Pool({

@@ -1,5 +1,7 @@
 import { type Batch, runBatch } from '../batch/batch.js'
 import { OptionError, QueryError } from '../errors/errors.js'
+import { readGiven } from '../config/read-given.js'
+import { isSignal } from '../timing/abort-signal.js'
 import type { Health, HealthReport } from '../monitoring/health.js'
 import type { Holder } from '../pool/pool-entry.js'
 import type { Pool } from '../pool/pool.js'
@@ -34,8 +36,8 @@ export class Database extends Queryable {
 
   /** A connection for the caller alone, until `release()` of the lease. */
   async acquire (options: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
-    const { signal } = options
-    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new OptionError('acquire.signal takes an AbortSignal')
+    const signal = readGiven('acquire.signal', () => options.signal)
+    if (signal !== undefined && !isSignal(signal)) throw new OptionError('acquire.signal takes an AbortSignal')
     return new Lease(await this.#checkOut('lease', signal, callsTo(this.acquire)), this.statements)
   }
 

@@ -1,4 +1,5 @@
 import { type Batch, runBatch } from '../batch/batch.js'
+import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
 import { NestedTransactionError, QueryError } from '../errors/errors.js'
 import { type Call, internalCall } from '../query/call.js'
@@ -36,7 +37,7 @@ export class Lease extends Queryable {
 
   override async transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
     this.#check()
-    if (this.begun && Object.values(options).some((value) => value !== undefined)) {
+    if (this.begun && readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
       throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
     }
     return await this.#exclusively(() => this.begun

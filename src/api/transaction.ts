@@ -1,4 +1,5 @@
 import { type Batch, runBatch } from '../batch/batch.js'
+import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
 import { NestedTransactionError, QueryError, ReleasedError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
@@ -26,7 +27,7 @@ export class Transaction extends Queryable {
 
   override async transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
     this.#check()
-    if (Object.values(options).some((value) => value !== undefined)) {
+    if (readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
       throw new QueryError('a nested transaction is a savepoint: it has no options of its own')
     }
     return await this.#nest(work)
@@ -87,7 +88,7 @@ export function runInSavepoint<T> (checkout: Checkout, statements: StatementCach
 /** Runs the work, ends its helpers, and waits for calls that it did not await itself: they belong to the transaction. */
 async function perform<T> (checkout: Checkout, tx: Transaction, work: Work<T>): Promise<T> {
   try {
-    return await work(tx)
+    return await checkout.within(() => work(tx))
   } finally {
     const nested = tx.end()
     if (nested !== undefined) await nested

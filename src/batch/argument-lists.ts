@@ -21,17 +21,18 @@ export class Interruption {
 
   get raised (): boolean { return this.#error !== undefined }
 
-  /** From now on a caller that waits gets this error. */
-  raise (cause: unknown): void {
+  /** From now on a caller that waits gets this error, which is returned. */
+  raise (cause: unknown): unknown {
     this.#error ??= { cause }
     this.#reject?.(cause)
+    return cause
   }
 
-  /** The outcome of `promise`, unless the interruption comes first. Only one can be waited for at a time. */
-  wait<T> (promise: PromiseLike<T>): Promise<T> {
+  /** The outcome of `work`, unless the interruption comes first. Only one can be waited for at a time. */
+  wait<T> (work: PromiseLike<T> | T): Promise<T> {
     // Not Promise.race, which would add a handler to one and the same promise for each of a million lists.
     return new Promise((resolve, reject) => {
-      promise.then(resolve, reject)
+      Promise.resolve(work).then(resolve, reject)
       this.#reject = reject
       if (this.#error !== undefined) reject(this.#error.cause)
     })
@@ -48,8 +49,10 @@ export async function * inChunks (argsList: ArgumentLists, interruption: Interru
   let chunk: Array<readonly unknown[]> = []
   let characters = 0
   const isFull = (args: readonly unknown[]): boolean => {
-    if (!Array.isArray(args)) {
-      throw new QueryError(`row ${row} of the argument lists is not an array: pass one array of arguments for each execution`)
+    if (!isReadable(args)) {
+      // The source is told that it is not read any further, and is not waited for.
+      throw interruption.raise(
+        new QueryError(`row ${row} of the argument lists is not an array: pass one array of arguments for each execution`))
     }
     row++
     chunk.push(args)
@@ -83,6 +86,7 @@ async function * interruptible (
   try {
     for (;;) {
       const step = await interruption.wait(iterator.next())
+      if (typeof step !== 'object' || step === null) throw new QueryError('the source of the argument lists gave no iterator result')
       if (step.done === true) {
         running = false
         return
@@ -95,7 +99,16 @@ async function * interruptible (
     if (interruption.raised) Promise.resolve().then(() => iterator.return?.()).catch(() => {})
     throw error
   } finally {
-    if (running) await interruption.wait(Promise.resolve(iterator.return?.()))
+    if (running) await interruption.wait(iterator.return?.())
+  }
+}
+
+/** Whether it is an array, and no Proxy that throws. */
+function isReadable (args: unknown): boolean {
+  try {
+    return Array.isArray(args) && args.length >= 0
+  } catch {
+    return false
   }
 }
 
@@ -103,11 +116,11 @@ async function * interruptible (
 function sizeOf (value: unknown, depth = 0): number {
   if (typeof value === 'string') return value.length
   if (typeof value !== 'object' || value === null) return 8
-  if (value instanceof Uint8Array) return 2 * value.byteLength
   // Deeper than values usually are, so that a circular one comes to an end.
   if (depth > 4) return 64
   let size = 2
   try {
+    if (value instanceof Uint8Array) return 2 * value.byteLength
     if (Array.isArray(value)) {
       for (const item of value) size += 4 + sizeOf(item, depth + 1)
       return size

@@ -5,6 +5,7 @@ import type { Checkout } from '../transaction/checkout.js'
 import { AbortedError } from '../errors/errors.js'
 import { listen, stopListening } from '../timing/abort-listeners.js'
 import { readInsertValues, type InsertValues } from '../sql/insert-statement.js'
+import { isAborted, reasonOf } from '../timing/abort-signal.js'
 import type { BatchCall } from '../query/query.js'
 import type { Statement, StatementCache } from '../query/statement.js'
 
@@ -31,10 +32,16 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   const { signal, batch, onProgress } = call.batchOptions
   const insert = batch === 'pipeline' ? undefined : insertOf(call.statement)
   const interruption = new Interruption()
-  const abortable = { aborted: (): void => interruption.raise(new AbortedError({ cause: signal?.reason })) }
-  const forget = checkout.connection.onDown(() => interruption.raise(checkout.connection.lostError))
+  /** The same for `onProgress`, which may hang too. */
+  const endOfProgress = new Interruption()
+  const stop = (error: unknown): void => {
+    interruption.raise(error)
+    endOfProgress.raise(error)
+  }
+  const abortable = { aborted: (): void => stop(new AbortedError({ cause: reasonOf(signal) })) }
+  const forget = checkout.connection.onDown(() => stop(checkout.connection.lostError))
   if (signal !== undefined) listen(signal, abortable)
-  if (signal?.aborted === true) abortable.aborted()
+  if (isAborted(signal)) abortable.aborted()
   let row = 0
   let types: readonly number[] = []
   let arrays: ArrayInsert | undefined
@@ -48,13 +55,13 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
       const { rows, count } = await checkout.executeMany({ call, types, lists, firstRow })
       onResult(rows, count)
     }
-    await onProgress?.(firstRow + lists.length)
+    if (onProgress !== undefined) await endOfProgress.wait(onProgress(firstRow + lists.length))
   }
   try {
     for await (const lists of inChunks(argsList, interruption)) {
       if (row === 0) {
         checkCount(lists[0] ?? [], call.statement, row)
-        types = await checkout.describe({ ...call, row })
+        types = await checkout.describe({ ...call, row }).catch((error) => { throw interruption.raise(error) })
         if (insert !== undefined) arrays = new ArrayInsert(checkout, statements, { call, insert, types })
       }
       const texts = arrays?.write(lists, row)

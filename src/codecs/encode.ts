@@ -75,24 +75,20 @@ const MOST_DIMENSIONS = 6
 
 /** Writes arrays of an element type; `nests` says whether a list inside the list is a further dimension. */
 export function arrayEncoder (element: Encode, delimiter: string, nests: boolean): Encode {
-  let depth = 0
-  const encodeItem = (item: unknown, index: number): string => {
+  const encodeItem = (item: unknown, index: number, depth: number): string => {
     if (item === null) return 'NULL'
     if (item === undefined) throw new Refusal(`element ${index} of the array is undefined (use null for NULL)`)
-    if (nests && Array.isArray(item)) return encodeItems(item)
+    if (nests && Array.isArray(item)) return encodeItems(item, depth + 1)
     return '"' + element(item).replace(/[\\"]/g, '\\$&') + '"'
   }
   // Array.from, because map would skip the holes of a sparse array.
-  const encodeItems = (items: unknown[]): string => {
-    if (++depth > MOST_DIMENSIONS) throw new Refusal(`the array has more than ${MOST_DIMENSIONS} dimensions (is it circular?)`)
-    const text = '{' + Array.from(items, encodeItem).join(delimiter) + '}'
-    depth--
-    return text
+  const encodeItems = (items: unknown[], depth: number): string => {
+    if (depth > MOST_DIMENSIONS) throw new Refusal(`the array has more than ${MOST_DIMENSIONS} dimensions (is it circular?)`)
+    return '{' + Array.from(items, (item, index) => encodeItem(item, index, depth)).join(delimiter) + '}'
   }
   return (value) => {
-    depth = 0
     if (typeof value === 'string') return value
-    if (Array.isArray(value)) return encodeItems(value)
+    if (Array.isArray(value)) return encodeItems(value, 1)
     throw refusal(value, 'an array')
   }
 }

@@ -4,6 +4,7 @@ import { isSettingName, parseConnectionUrl, parseHost } from './connection-url.j
 import type { PoolOptions, ResetMode, TargetSessionAttrs } from './options.js'
 import { type AuthMethod, readRequireAuth } from './require-auth.js'
 import { isClean, isText, POOL_OPTION_NAMES, type Rule, RULES } from './rules.js'
+import { readGiven } from './read-given.js'
 import type { Host, Ssl } from './target.js'
 import { rejectUnknown } from './unknown-option.js'
 
@@ -109,7 +110,7 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
 
 function readOption (name: string, rule: Rule, given: unknown, env: NodeJS.ProcessEnv): object {
   if (given !== undefined) {
-    if (!rule.valid(given)) throw new OptionError(`option ${name} takes ${rule.takes}`)
+    if (!readGiven(`option ${name}`, () => rule.valid(given))) throw new OptionError(`option ${name} takes ${rule.takes}`)
     return { [name]: given }
   }
   const variable = rule.env === undefined ? undefined : env[rule.env]

@@ -5,6 +5,7 @@ import type { TransactionStatus } from '../driver/turn.js'
 import { AbortedError, QueryTimeoutError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
 import { type Abortable, listen, stopListening } from '../timing/abort-listeners.js'
+import { reasonOf } from '../timing/abort-signal.js'
 import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
 
 /** What a helper makes of the result. */
@@ -108,7 +109,7 @@ export abstract class Execution implements Abortable, Expiring {
   }
 
   /** Its signal was aborted. */
-  aborted (): void { this.#abandon(new AbortedError({ cause: this.signal?.reason })) }
+  aborted (): void { this.#abandon(new AbortedError({ cause: reasonOf(this.signal) })) }
 
   #abandon (error: Error): void {
     if (this.#settled) return

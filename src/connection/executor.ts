@@ -8,6 +8,7 @@ import { ServerRefusal } from '../driver/server-refusal.js'
 import { AbortedError, QueryError, ValueError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
 import { type Call, isSimple } from '../query/call.js'
+import { isAborted, reasonOf } from '../timing/abort-signal.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { translate } from './error-translation.js'
 import { type Execution, type SettleListener, StatementExecution, type StatementOwner, wholeResult } from './execution.js'
@@ -95,7 +96,7 @@ export class Executor implements StatementOwner {
     const { call } = execution
     const types = this.#prepared.typesOf(call.statement.text)
     if (types === undefined || isSimple(call) || !this.#events.isUsable) return false
-    if (execution.signal?.aborted === true || !this.canSendAtOnce(call)) return false
+    if (isAborted(execution.signal) || !this.canSendAtOnce(call)) return false
     try {
       execution.args = toArguments(call.args, call.statement)
       if (writeArguments(execution.args, types, this.#driver.types.registry).length > 0) return false
@@ -118,7 +119,7 @@ export class Executor implements StatementOwner {
     execution.startedAt = now
     this.#inFlight.add(execution)
     if (!this.#events.isUsable) this.end(execution, this.#events.lostError)
-    else if (signal?.aborted === true) this.end(execution, new AbortedError({ cause: signal.reason }))
+    else if (isAborted(signal)) this.end(execution, new AbortedError({ cause: reasonOf(signal) }))
     else {
       const { usualLimit } = this.#session.timeout
       execution.watch(timeout === undefined ? usualLimit : this.#session.timeout.limitFor(timeout), this, this.#deadlines)

@@ -20,7 +20,6 @@ export class Session {
   readonly #mode: ResetMode
   #server: ServerInfo | undefined
   #isPooled = false
-  #inTransaction = false
   /** How many calls may have left something behind, and how many of those a reset has undone. */
   #changes = 0
   #undone = 0
@@ -45,8 +44,6 @@ export class Session {
   get transaction (): TransactionStatus { return this.#owner.transaction }
   /** Its `standard_conforming_strings`. */
   get standardStrings (): boolean { return this.#owner.reported.get('standard_conforming_strings') !== 'off' }
-  /** Whether `transaction(…)` has the session, which ends only when its function does. */
-  get inTransaction (): boolean { return this.#inTransaction }
   /** Whether it may hold something that its next user must not meet, or lacks what it has to have. */
   get isDirty (): boolean { return this.hasState || this.#isBare || this.#owner.transaction !== 'none' }
   /** Whether calls may have left something behind. */
@@ -98,10 +95,6 @@ export class Session {
 
   /** From PostgreSQL 18 on. */
   get #reportedPath (): string | undefined { return this.#owner.reported.get('search_path') }
-
-  transactionBegins (): void { this.#inTransaction = true }
-
-  transactionEnded (): void { this.#inTransaction = false }
 
   refusedToWrite (): void { this.isDoubtful = this.#server?.readOnly === false }
 

@@ -1,3 +1,4 @@
+import { backoff } from './backoff.js'
 import { type ConnectParts, ConnectTimeoutError, openConnection } from './open-connection.js'
 import type { Connection } from '../connection/connection.js'
 import { HostOrder } from './host-order.js'
@@ -11,9 +12,6 @@ import { TlsRefusedError } from '../protocol/socket.js'
 /** Connects at once, so that a server that comes back is not met by a stampede; fewer while connecting fails. */
 const MOST_AT_ONCE = 4
 const MOST_WHILE_FAILING = 2
-/** Seconds until the first repeated attempt, and at most. postgres.js's own backoff grows to 20 s (docs/internals/driver-traps.md). */
-const FIRST_BACKOFF = 0.05
-const LONGEST_BACKOFF = 0.5
 
 /** A connect that is under way. */
 interface Attempt {
@@ -54,7 +52,11 @@ export class Connector {
   #stopped = false
   #failures = 0
   #lastFailure: unknown
+  /** Set while nobody may try again. */
   #retry: NodeJS.Timeout | undefined
+  /** Until when the pool itself does not, in the clock of `performance.now()`; a caller that waits may. */
+  #restsUntil = 0
+  #rest: NodeJS.Timeout | undefined
 
   constructor (parts: ConnectParts, events: ConnectorEvents) {
     this.#parts = parts
@@ -67,10 +69,22 @@ export class Connector {
   get underWay (): number { return this.#attempts.size }
   /** Why the last connect failed; undefined once one succeeded. */
   get lastFailure (): unknown { return this.#lastFailure }
+  /** Whether a connection cannot be had now: the last connect failed, or a server keeps one waiting. */
+  get isFailing (): boolean {
+    return this.#lastFailure !== undefined || [...this.#attempts].some(({ isUnresponsive }) => isUnresponsive)
+  }
 
-  /** Starts connects until `wanted` are under way, or as many as are allowed now; never more than there is `room` for. */
-  start (wanted: number, room: number): void {
+  /** Whether only a caller makes it try again soon. */
+  get isResting (): boolean { return this.#rest !== undefined }
+
+  /**
+   * Starts connects until `wanted` are under way, or as many as are allowed now; never more than there is `room` for.
+   * `hasCallers`: whether somebody waits for them.
+   */
+  start (wanted: number, room: number, hasCallers: boolean): void {
     if (this.#retry !== undefined || this.#stopped || wanted === 0) return
+    if (!hasCallers && performance.now() < this.#restsUntil) return this.#takeRest()
+    this.#endRest()
     const places = Math.min(room, MOST_AT_ONCE)
     const patient = [...this.#attempts].filter(({ isBrief }) => !isBrief)
     if (!this.#isSlow && this.#allHang) this.#startBrief(patient, places)
@@ -93,6 +107,7 @@ export class Connector {
   stop (reason: Error): void {
     this.#stopped = true
     clearTimeout(this.#retry)
+    this.#endRest()
     for (const { abort } of this.#attempts) abort.abort(reason)
   }
 
@@ -115,6 +130,7 @@ export class Connector {
     this.#isSlow = attempt.isUnresponsive
     this.#failures = 0
     this.#lastFailure = undefined
+    this.#restsUntil = 0
     this.#events.connected(connection)
   }
 
@@ -126,7 +142,7 @@ export class Connector {
     this.#isSlow = false
     this.#failures++
     this.#lastFailure = error
-    this.#backOff()
+    this.#backOff(isPermanent(error))
     this.#events.connectFailed(error, this.#failures)
   }
 
@@ -138,14 +154,28 @@ export class Connector {
     }
   }
 
-  #backOff (): void {
-    const seconds = Math.min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (this.#failures - 1)) * (0.75 + Math.random() / 4)
+  #backOff (isPermanent: boolean): void {
+    const jitter = 0.75 + Math.random() / 4
+    const seconds = backoff(this.#failures, isPermanent, true) * jitter
+    this.#restsUntil = isPermanent ? performance.now() + backoff(this.#failures, isPermanent, false) * jitter * 1000 : 0
     clearTimeout(this.#retry)
     // It holds the process: a caller that waits for a connection may have nothing else that does.
     this.#retry = setTimeout(() => {
       this.#retry = undefined
       this.#events.mayConnect()
     }, seconds * 1000)
+  }
+
+  #takeRest (): void {
+    this.#rest ??= setTimeout(() => {
+      this.#rest = undefined
+      this.#events.mayConnect()
+    }, this.#restsUntil - performance.now())
+  }
+
+  #endRest (): void {
+    clearTimeout(this.#rest)
+    this.#rest = undefined
   }
 }
 

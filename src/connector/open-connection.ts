@@ -3,6 +3,7 @@ import type { TargetSessionAttrs } from '../config/options.js'
 import { Connection, type ConnectionParts } from '../connection/connection.js'
 import { Driver } from '../driver/postgres-js.js'
 import { SocketOwner } from '../driver/socket-owner.js'
+import { thrownBy } from '../errors/error-code.js'
 import { OptionError } from '../errors/errors.js'
 import { listen, stopListening } from '../timing/abort-listeners.js'
 import { FairTimer } from '../timing/fair-timer.js'
@@ -83,7 +84,9 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
   const { config, types, salted } = parts
   const { user, database, prepare, requireAuth } = config
   // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.
-  const password = await orAborted(limit, async () => config.password())
+  // And not in the middle of what made us connect, since it is the user's function.
+  const password = await orAborted(limit, () => Promise.resolve().then(config.password))
+    .catch((error) => { throw thrownBy('password', error) })
   if (typeof password !== 'string') throw new OptionError('option password: the function must return a string')
   watch.start()
   const socket = await connectSocket(host, config.ssl, limit)
@@ -127,7 +130,7 @@ const NEVER = new AbortController().signal
 
 /** Runs `onConnect`, whose effects then belong to the session. */
 async function prepareSession (connection: Connection, onConnect: ConnectParts['onConnect'], limit: AbortSignal): Promise<void> {
-  await orAborted(limit, async () => onConnect?.(connection))
+  await orAborted(limit, async () => onConnect?.(connection)).catch((error) => { throw thrownBy('onConnect', error) })
   // A statement that it gave up may still be running: nobody gets the connection before it has ended.
   while (connection.cancelling !== undefined) await orAborted(limit, async () => connection.cancelling)
   await orAborted(limit, () => connection.look()) // it may have made the session read-only

@@ -37,7 +37,8 @@ export class Argument {
 /** The text form of a value. Raises nothing but a `Refusal`, whatever the value does when it is read. */
 function textAs (type: PgType, value: unknown): string {
   try {
-    const text = type.encode(value)
+    const text: unknown = type.encode(value) // by methods of the value, which may be the caller's
+    if (typeof text !== 'string') throw new Refusal('its text form is no string')
     // Written as UTF-8, it would silently be another character.
     if (!text.isWellFormed()) throw new Refusal('it holds one half of a surrogate pair without the other')
     return text
@@ -87,9 +88,10 @@ function undefinedValue (index: number, row: number | undefined): Error {
   return new ValueError(`${rowName(row)}parameter $${index + 1}`, 'it is undefined (use null for NULL)')
 }
 
-/** A `Refusal` → the error that names the parameter; anything else stays what it is. */
-function refused (error: unknown, index: number, row: number | undefined): unknown {
-  return error instanceof Refusal ? new ValueError(`${rowName(row)}parameter $${index + 1}`, error.message) : error
+/** Why an argument cannot be sent → the error that names the parameter. What is not ours was thrown by the caller's list. */
+function refused (error: unknown, index: number, row: number | undefined): Error {
+  if (error instanceof ValueError) return error
+  return new ValueError(`${rowName(row)}parameter $${index + 1}`, error instanceof Refusal ? error.message : 'reading it fails')
 }
 
 /**
@@ -135,16 +137,12 @@ export function writeTexts (values: readonly unknown[], { statement, types, regi
   }
   const texts: Array<string | null> = []
   for (let index = 0; index < types.length; index++) {
-    const value = values[index]
-    if (value === null) {
-      texts.push(null)
-      continue
-    }
-    if (value === undefined) throw undefinedValue(index, row)
     const type = registry.get(types[index] ?? 0)
     if (type === undefined) throw new Error(`type ${types[index]} should have been learned`)
     try {
-      texts.push(textAs(type, value))
+      const value = values[index]
+      if (value === undefined) throw undefinedValue(index, row)
+      texts.push(value === null ? null : textAs(type, value))
     } catch (error) {
       throw refused(error, index, row)
     }

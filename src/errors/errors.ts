@@ -9,7 +9,7 @@ interface Cause { cause: unknown }
  */
 
 /** A bad option or environment variable. */
-export const OptionError = createError<[string]>('FST_PG_OPTION', '%s', 500)
+export const OptionError = createError<[string, Cause?]>('FST_PG_OPTION', '%s', 500)
 
 /** The plugin was registered twice under one name. */
 export const AlreadyRegisteredError = createError<[string]>(

@@ -131,8 +131,8 @@ export class Health {
     }
     const { size, waiting, config: { min } } = pool
     if (size === 0) {
-      // For `min`, or for a caller who waits, the pool goes on connecting; otherwise only a further caller makes it try.
-      if (pool.lastFailure !== undefined && min + waiting > 0) throw pool.lastFailure
+      // For `min`, or for a caller that waits, the pool goes on connecting; otherwise, or at rest, only a further caller makes it try.
+      if (pool.lastFailure !== undefined && min + waiting > 0 && !pool.isResting) throw pool.lastFailure
       try {
         pool.release(await orAborted(limit, () => pool.acquire('pool', limit)))
       } catch (error) {

@@ -1,5 +1,6 @@
 import type { CloseReason } from '../connection/connection.js'
-import type { PoolEntry } from './pool-entry.js'
+import type { PoolEntry, RetireReason } from './pool-entry.js'
+import type { Retirement } from './retirement.js'
 
 /** The connections of a pool: which are open, which of those idle, which are closing. */
 export class ConnectionSet {
@@ -8,6 +9,9 @@ export class ConnectionSet {
   /** A stack: the warmest on top. */
   readonly #idle: PoolEntry[] = []
   readonly #closing = new Set<PoolEntry>()
+  readonly #retirement: Retirement
+
+  constructor (retirement: Retirement) { this.#retirement = retirement }
 
   get size (): number { return this.#open.size }
   get free (): number { return this.#idle.length }
@@ -27,8 +31,9 @@ export class ConnectionSet {
   /** The warmest idle connection that is not too old, if it has been idle for no longer than since then. */
   take (now: number, idleSince = -Infinity): PoolEntry | undefined {
     for (let entry = this.#idle.at(-1); entry !== undefined; entry = this.#idle.at(-1)) {
-      if (now < entry.expiresAt) return entry.since < idleSince ? undefined : this.#idle.pop()
-      entry.connection.close('age') // it leaves the stack
+      const isDue = now >= entry.expiresAt && !this.#retirement.postpones('age')
+      if (!isDue) return entry.since < idleSince ? undefined : this.#idle.pop()
+      this.#retire(entry, 'age', now)
     }
     return undefined
   }
@@ -36,25 +41,38 @@ export class ConnectionSet {
   /** A connection is no longer open. */
   down (entry: PoolEntry): void {
     this.#open.delete(entry)
+    this.#leaveIdle(entry)
+    this.#retirement.remove(entry)
+    this.#closing.add(entry)
+  }
+
+  #leaveIdle (entry: PoolEntry): void {
     const index = this.#idle.indexOf(entry)
     if (index !== -1) this.#idle.splice(index, 1)
-    this.#closing.add(entry)
   }
 
   /** The socket of a connection is gone, and its place is free. */
   gone (entry: PoolEntry): void { this.#closing.delete(entry) }
 
+  /** Closes every connection that nobody has. */
   closeIdle (reason: CloseReason): void {
     for (const { connection } of [...this.#idle]) connection.close(reason)
+    this.#retirement.close(Infinity, reason)
   }
 
-  /** Closes what is too old, and what has been idle for `seconds` (0: never), but not below `min` for idleness. */
+  /** Retires what is due, and closes what has been idle for `seconds` (0: never), but not below `min`. */
   sweep (seconds: number, min: number): void {
     const now = performance.now()
-    for (const { connection, expiresAt, since } of [...this.#idle]) {
-      if (now >= expiresAt) connection.close('age')
-      else if (seconds > 0 && now - since >= seconds * 1000 && this.size > min) connection.close('idle')
+    for (const entry of [...this.#idle]) {
+      const reason = entry.dueFor(now)
+      if (reason !== undefined && !this.#retirement.postpones(reason)) this.#retire(entry, reason, now)
+      else if (seconds > 0 && now - entry.since >= seconds * 1000 && this.size > min) entry.connection.close('idle')
     }
+  }
+
+  #retire (entry: PoolEntry, reason: RetireReason, now: number): void {
+    this.#leaveIdle(entry)
+    this.#retirement.add(entry, reason, now)
   }
 
   /** Ends every open connection, whatever it is doing. */
@@ -64,7 +82,7 @@ export class ConnectionSet {
 
   /** Whether every connection is held by a transaction that waits for a further one. */
   get isDeadlocked (): boolean {
-    for (const { blocked } of this.#open) if (blocked === 0) return false
+    for (const { transaction } of this.#open) if (transaction === undefined || transaction.waiting === 0) return false
     return true
   }
 

@@ -5,11 +5,12 @@ import { type SessionOutcome, type SettleListener, StatementExecution } from '..
 import { Connector, type ConnectorEvents } from '../connector/connector.js'
 import { ServerTypes } from '../connector/server-types.js'
 import { StartupParameters } from '../connector/startup-parameters.js'
-import { codeOf } from '../errors/error-code.js'
-import { AbortedError, AcquireTimeoutError, NestedAcquireError, QueryError, QueryTimeoutError, QueueFullError } from '../errors/errors.js'
+import { AbortedError, NestedAcquireError, QueryError, QueryTimeoutError, QueueFullError } from '../errors/errors.js'
 import { SaltedPasswords } from '../protocol/scram.js'
 import { Lag } from '../query/latency.js'
+import { isAborted, reasonOf } from '../timing/abort-signal.js'
 import type { Deadlines } from '../timing/deadlines.js'
+import { acquireTimeout } from './acquire-timeout.js'
 import { ConnectionSet } from './connection-set.js'
 import { Housekeeper } from './housekeeper.js'
 import { IdleChecks, type IdleCheckEvents } from './idle-checks.js'
@@ -18,6 +19,7 @@ import { NestedAcquire } from './nested-acquire.js'
 import { MOST_TOGETHER, Pipelining } from './pipelining.js'
 import { type Holder, PoolEntry, type PoolEntryEvents } from './pool-entry.js'
 import { Recycler } from './recycler.js'
+import { Retirement } from './retirement.js'
 import type { Counters } from './stats.js'
 import { type Acquisition, WaitQueue } from './wait-queue.js'
 
@@ -56,7 +58,7 @@ export interface DispatcherEvents {
 export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEvents, SettleListener {
   /** Each call has whichever connection is idle. */
   readonly isSession = false
-  readonly connections = new ConnectionSet()
+  readonly connections: ConnectionSet
   readonly connector: Connector
   readonly housekeeper: Housekeeper
   /** When the server last answered anyone, in the clock of `performance.now()`. */
@@ -74,6 +76,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   readonly #recycler: Recycler
   /** Whether a backslash is a character like any other in '…', as the last session that was opened has it. */
   standardStrings = true
+  readonly #retirement = new Retirement(() => this.connector.isFailing, () => this.dispatch())
   #dispatching = false
 
   constructor ({ config, log, deadlines, counters, onConnect, pool }: DispatcherParts) {
@@ -81,12 +84,16 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.#log = log
     this.#pool = pool
     this.#counters = counters
-    this.#waiters = new WaitQueue(config.acquireTimeout, deadlines, () => this.#acquireTimeout())
+    this.connections = new ConnectionSet(this.#retirement)
+    this.#waiters = new WaitQueue(config.acquireTimeout, deadlines, () => {
+      counters.acquireTimeouts++
+      return acquireTimeout(config, this.connections, this.#waiters.size, this.connector.lastFailure)
+    })
     this.#pipelining = new Pipelining(config.pipeline, this.connections, config.max)
     this.#checks = new IdleChecks(this.connections, this)
     this.#checkIdle = config.checkIdle === 0 ? Infinity : config.checkIdle * 1000
     const leaks = new LeakDetector(config.leakWarning, log)
-    this.#recycler = new Recycler(config, this.connections, leaks, (now) => this.#released(now))
+    this.#recycler = new Recycler(this.connections, this.#retirement, leaks, (now) => this.#released(now))
     this.housekeeper = new Housekeeper(config, this.connections, leaks)
     const startupParameters = new StartupParameters(config)
     const shared = { types: new ServerTypes(), salted: new SaltedPasswords(), lag: new Lag(), startupParameters }
@@ -100,15 +107,14 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   /** Runs one call, on whichever connection is idle, or released next. */
   run (execution: StatementExecution): void {
     const now = performance.now()
-    const mayStart = this.#waiters.size === 0 && execution.call.options.signal?.aborted !== true
-    const entry = mayStart ? this.#joinOrTake(execution, now) : undefined
+    const entry = this.#waiters.size === 0 && !isAborted(execution.signal) ? this.#joinOrTake(execution, now) : undefined
     if (entry === undefined) this.enqueue(execution, now)
     else entry.connection.start(execution, now)
   }
 
   #joinOrTake (execution: StatementExecution, now: number): PoolEntry | undefined {
     // A caller that holds a transaction open must not wait behind a statement that may wait for one of its locks.
-    const joined = this.#pipelining.isOpen && this.#nested.held === undefined ? this.#join(execution) : undefined
+    const joined = this.#pipelining.isOpen && this.#nested.current === undefined ? this.#join(execution) : undefined
     if (joined !== undefined) return joined
     const idle = this.connections.take(now, now - this.#checkIdle)
     if (idle === undefined) return undefined
@@ -125,7 +131,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   /** An idle connection, or none. */
   tryAcquire (holder: Holder, signal?: AbortSignal): PoolEntry | undefined {
-    if (signal?.aborted === true) return undefined
+    if (isAborted(signal)) return undefined
     const now = performance.now()
     // The pool itself takes one to see whether it is alive.
     const idle = this.connections.take(now, holder === 'pool' ? -Infinity : now - this.#checkIdle)
@@ -136,7 +142,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   /** The caller is served when it is its turn. */
   enqueue (acquisition: Acquisition, now = performance.now()): void {
     const { signal } = acquisition
-    if (signal?.aborted === true) return acquisition.fail(new AbortedError({ cause: signal.reason }))
+    if (isAborted(signal)) return acquisition.fail(new AbortedError({ cause: reasonOf(signal) }))
     const refusal = this.#pool.admit()
     if (refusal !== undefined) return acquisition.fail(refusal)
     const { max, maxWaiting } = this.#config
@@ -147,9 +153,9 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
       return acquisition.fail(new QueueFullError(maxWaiting))
     }
     this.#counters.waited++
-    const waiter = this.#waiters.enter(acquisition, this.#nested.held, now)
+    const waiter = this.#waiters.enter(acquisition, this.#nested.current, now)
     this.dispatch()
-    if (waiter.blocks !== undefined && this.connections.size >= max && this.connections.isDeadlocked) {
+    if (waiter.isNested && this.connections.size >= max && this.connections.isDeadlocked) {
       waiter.reject(new NestedAcquireError(max))
     }
   }
@@ -166,18 +172,15 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.connections.closeIdle('close')
   }
 
-  /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
-  within<T> (entry: PoolEntry, work: () => T): T { return this.#nested.within(entry, work) }
+  within<T> (entry: PoolEntry, work: () => Promise<T> | T): Promise<T> { return this.#nested.within(entry, work) }
 
-  /** Takes a connection back: reset where it needs it, replaced where its time is over. Ignores one that has ended. */
   release (entry: PoolEntry, now?: number): void { this.#recycler.release(entry, now) }
 
   alive (entry: PoolEntry): void { this.#recycler.release(entry) }
 
   dead (): void { this.dispatch() }
 
-  /** A single statement is followed by another caller's. */
-  isLast (): boolean { return true }
+  isLast (): boolean { return true } // the next call is another caller's
 
   /** The next call would run elsewhere, and the transaction stay open in the pool. */
   objection ({ status }: SessionOutcome): Error | undefined {
@@ -202,18 +205,17 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.#counters.acquired++
   }
 
-  /**
-   * The most important function here: decides who gets what. Called after every change of connections or waiters.
-   */
+  /** The most important function here: decides who gets what. Called after every change of connections or waiters. */
   dispatch (): void {
     // A call that is refused before it is sent releases its connection at once: one round serves all, without recursion.
     if (this.#dispatching) return
     this.#dispatching = true
     const now = performance.now()
+    this.#retirement.takeBack((entry) => this.#recycler.replace(entry, now))
     for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
       const { acquisition } = waiter
       const statement = acquisition instanceof StatementExecution ? acquisition : undefined
-      const joined = statement !== undefined && waiter.blocks === undefined && this.#pipelining.isOpen ? this.#join(statement) : undefined
+      const joined = statement !== undefined && !waiter.isNested && this.#pipelining.isOpen ? this.#join(statement) : undefined
       const entry = joined ?? this.connections.take(now, now - this.#checkIdle)
       if (entry === undefined) break
       this.#counters.waitTime += (now - waiter.since) / 1000
@@ -226,13 +228,16 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.#checks.checkStale(this.#waiters.size, now)
     this.#dispatching = false
     if (this.connections.size >= this.#pool.least) this.#pool.filled()
-    this.connector.start(this.#wanted(), this.#room)
+    // Only max is in the way of a new connection: one makes place for it, and the others wait for what comes of that.
+    if (this.#room === 0 && this.connections.closing === 0) this.#retirement.close(1)
+    this.connector.start(this.#wanted(), this.#room, this.#waiters.size > 0)
   }
 
   /** How many connects should be under way: one for each waiter that no check may help, and what is missing to the least. */
   #wanted (): number {
     if (!this.#pool.isOpen) return 0
-    return Math.min(Math.max(this.#waiters.size - this.#checks.underWay, this.#pool.least - this.connections.size), this.#room)
+    const missing = Math.max(this.#waiters.size - this.#checks.underWay, this.#pool.least - this.connections.size, this.#retirement.wanted)
+    return Math.min(missing, this.#room)
   }
 
   /** How many connections there may be beyond those that are. */
@@ -244,11 +249,14 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     if (this.#counters.created === 1) this.#pool.connected(connection)
     // It may have ended in the moment between its greeting and now.
     if (!connection.isUsable) return this.dispatch()
-    const entry = new PoolEntry(connection, this.#config.maxLifetime, this.#recycler, this)
+    const entry = new PoolEntry(connection, this.#config, this.#recycler, this)
     this.connections.add(entry)
     if (this.#recycler.replace(entry, entry.since)) return
     this.answeredAt = entry.since
     this.#log.debug({ size: this.connections.size, pid: connection.pid }, 'database connection opened')
+    if (this.#retirement.connected()) this.connections.sweep(0, 0)
+    // It takes the place of one, and nobody misses what is more than the least.
+    this.#retirement.close(this.#waiters.size > 0 ? 1 : Math.max(1, this.connections.size - this.#pool.least))
     this.dispatch()
   }
 
@@ -257,6 +265,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     if (failures === 1) this.#log.warn({ err: error }, 'cannot connect to the database: trying again')
     else this.#log.debug({ err: error, failures }, 'cannot connect to the database')
     this.#pool.connectFailed(error)
+    this.dispatch()
   }
 
   mayConnect (): void { this.dispatch() }
@@ -288,15 +297,4 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.#recycler.expire() }
-
-  #acquireTimeout (): Error {
-    this.#counters.acquireTimeouts++
-    const { acquireTimeout, max } = this.#config
-    const cause = this.connector.lastFailure
-    const numbers = `${this.connections.describe()}, at most ${max}; callers waiting: ${this.#waiters.size}`
-    const advice = cause === undefined
-      ? 'release connections sooner, shorten statements, or raise max'
-      : `connecting fails (${codeOf(cause)}), see the cause`
-    return new AcquireTimeoutError(acquireTimeout, `${numbers}: ${advice}`, ...(cause === undefined ? [] : [{ cause }]))
-  }
 }

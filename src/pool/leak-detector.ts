@@ -44,7 +44,11 @@ function secondsSince ({ since }: PoolEntry, now: number): number {
 }
 
 /** The calls that led to it, one in a line. */
-function framesOf ({ stack }: { stack?: unknown }): string[] {
-  if (typeof stack !== 'string') return [] // an app may have an Error.prepareStackTrace of its own
-  return stack.split('\n').slice(1).map((line) => line.trim())
+function framesOf (calls: { stack?: unknown }): string[] {
+  try {
+    const { stack } = calls // an app may have an Error.prepareStackTrace of its own
+    return typeof stack === 'string' ? stack.split('\n').slice(1).map((line) => line.trim()) : []
+  } catch {
+    return []
+  }
 }

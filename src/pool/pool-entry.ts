@@ -1,7 +1,12 @@
+import type { Config } from '../config/config.js'
 import type { CloseReason, Connection, ConnectionEvents } from '../connection/connection.js'
+import type { RunningTransaction } from './nested-acquire.js'
 
 /** Who has a connection: a single statement, a transaction, a lease, or the pool itself (a check, a reset). */
 export type Holder = 'statement' | 'transaction' | 'lease' | 'pool'
+
+/** Why a connection has to make place for a new one. */
+export type RetireReason = Extract<CloseReason, 'age' | 'uses'>
 
 /** What an entry is released to when the single statements are done that it was acquired for. */
 interface Releaser { release (entry: PoolEntry, now: number): void }
@@ -21,34 +26,42 @@ export class PoolEntry implements ConnectionEvents {
   /** When it was acquired or released last. */
   since = performance.now()
   isBusy = true
-  /** How often it was acquired: what belongs to an earlier acquisition is over. */
-  acquisitions = 0
-  /** Calls that wait for another connection although a transaction on this one has to end first. */
-  blocked = 0
+  /** The transaction on it, while its function runs. */
+  transaction: RunningTransaction | undefined
   /** Whether it was reported as held for too long. */
   isReported = false
   /** The calls that led to its acquisition, where they were noted. */
   takenBy: { stack?: string } | undefined
+  readonly #maxQueries: number
   readonly #releaser: Releaser
   readonly #events: PoolEntryEvents
 
-  /** `maxLifetime`: in seconds; 0 for ever. */
-  constructor (connection: Connection, maxLifetime: number, releaser: Releaser, events: PoolEntryEvents) {
+  constructor (connection: Connection, { maxLifetime, maxQueries }: Config, releaser: Releaser, events: PoolEntryEvents) {
     this.connection = connection
+    this.#maxQueries = maxQueries
     this.expiresAt = maxLifetime === 0 ? Infinity : connection.createdAt + maxLifetime * 1000 * (0.75 + Math.random() * 0.15)
     this.#releaser = releaser
     this.#events = events
     connection.open(this)
   }
 
+  /** Why its time is over, if it is. */
+  dueFor (now: number): RetireReason | undefined {
+    if (this.#maxQueries > 0 && this.connection.uses >= this.#maxQueries) return 'uses'
+    return now >= this.expiresAt ? 'age' : undefined
+  }
+
   acquire (holder: Holder, now: number): void {
     this.isBusy = true
     this.holder = holder
     this.since = now
-    this.acquisitions++
   }
 
   release (now: number): void {
+    if (this.transaction !== undefined) { // a lease may be released while the function of its transaction goes on
+      this.transaction.end()
+      this.transaction = undefined
+    }
     this.isBusy = false
     this.since = now
   }

@@ -123,7 +123,7 @@ export class Pool implements DispatcherEvents {
   release (entry: PoolEntry): void { this.dispatcher.release(entry) }
 
   /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
-  within<T> (entry: PoolEntry, work: () => T): T { return this.dispatcher.within(entry, work) }
+  within<T> (entry: PoolEntry, work: () => Promise<T> | T): Promise<T> { return this.dispatcher.within(entry, work) }
 
   /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.dispatcher.expire() }
@@ -180,6 +180,8 @@ export class Pool implements DispatcherEvents {
   get answeredAt (): number { return this.dispatcher.answeredAt }
   /** Why the last connect failed; undefined once one succeeded. */
   get lastFailure (): unknown { return this.dispatcher.connector.lastFailure }
+  /** Whether only a caller makes it try to connect soon. */
+  get isResting (): boolean { return this.dispatcher.connector.isResting }
 
   /** Asks the server of an open connection whether it is there, without taking a session. */
   async ping (signal: AbortSignal): Promise<void> {

@@ -1,13 +1,12 @@
-import type { Config } from '../config/config.js'
-import type { CloseReason } from '../connection/connection.js'
 import type { ConnectionSet } from './connection-set.js'
 import type { LeakDetector } from './leak-detector.js'
 import type { PoolEntry } from './pool-entry.js'
+import type { Retirement } from './retirement.js'
 
 /** Takes connections back: reset, checked or replaced where they need it. */
 export class Recycler {
-  readonly #maxQueries: number
   readonly #connections: ConnectionSet
+  readonly #retirement: Retirement
   readonly #leaks: LeakDetector
   /** Is told that a connection is idle again. */
   readonly #onReleased: (now: number) => void
@@ -15,9 +14,9 @@ export class Recycler {
   /** When all connections were last told to be replaced, in the clock of `performance.now()`. */
   #expiredAt = -Infinity
 
-  constructor ({ maxQueries }: Config, connections: ConnectionSet, leaks: LeakDetector, onReleased: (now: number) => void) {
-    this.#maxQueries = maxQueries
+  constructor (connections: ConnectionSet, retirement: Retirement, leaks: LeakDetector, onReleased: (now: number) => void) {
     this.#connections = connections
+    this.#retirement = retirement
     this.#leaks = leaks
     this.#onReleased = onReleased
   }
@@ -44,19 +43,18 @@ export class Recycler {
     work.then(() => this.release(entry))
   }
 
-  /** Closes a connection whose time is over, and makes any other idle. */
+  /** Closes or retires a connection whose time is over, and makes any other idle. */
   replace (entry: PoolEntry, now: number): boolean {
-    const reason = this.#reasonToReplace(entry, now)
-    if (reason === undefined) this.#connections.release(entry, now)
-    else entry.connection.close(reason)
-    return reason !== undefined
-  }
-
-  #reasonToReplace ({ connection, expiresAt }: PoolEntry, now: number): CloseReason | undefined {
-    if (this.#isStopped) return 'close'
-    if (connection.createdAt <= this.#expiredAt) return 'expired'
-    if (this.#maxQueries > 0 && connection.uses >= this.#maxQueries) return 'uses'
-    return now >= expiresAt ? 'age' : undefined
+    const { connection } = entry
+    const isExpired = connection.createdAt <= this.#expiredAt
+    const due = isExpired || this.#isStopped ? undefined : entry.dueFor(now)
+    if (this.#isStopped || isExpired) connection.close(this.#isStopped ? 'close' : 'expired')
+    else if (due !== undefined && !this.#retirement.postpones(due)) this.#retirement.add(entry, due, now)
+    else {
+      this.#connections.release(entry, now)
+      return false
+    }
+    return true
   }
 
   /** Replaces every connection: idle ones now, busy ones when they are released. */

@@ -1,7 +1,9 @@
 import { LinkedList, type Node } from '../collections/linked-list.js'
 import { AbortedError } from '../errors/errors.js'
 import { type Abortable, listen, stopListening } from '../timing/abort-listeners.js'
+import { reasonOf } from '../timing/abort-signal.js'
 import type { Deadlines, Expiring } from '../timing/deadlines.js'
+import type { RunningTransaction } from './nested-acquire.js'
 import type { Holder, PoolEntry } from './pool-entry.js'
 
 /** What wants a connection, and hears once that it has one, or of an error. */
@@ -16,22 +18,25 @@ export interface Acquisition {
 export class Waiter implements Abortable, Node<Waiter> {
   readonly acquisition: Acquisition
   readonly since: number
-  /** The connection that the caller's own transaction holds in the meantime. */
-  readonly blocks: PoolEntry | undefined
+  /** The transaction that the caller was in when it began to wait. */
+  readonly #transaction: RunningTransaction | undefined
   readonly value = this
   previous: Node<Waiter> | null = null
   next: Node<Waiter> | null = null
   linked = false
   readonly #queue: WaitQueue
 
-  constructor (queue: WaitQueue, acquisition: Acquisition, blocks: PoolEntry | undefined, since: number) {
+  constructor (queue: WaitQueue, acquisition: Acquisition, transaction: RunningTransaction | undefined, since: number) {
     this.#queue = queue
     this.acquisition = acquisition
-    this.blocks = blocks
+    this.#transaction = transaction
     this.since = since
     if (acquisition.signal !== undefined) listen(acquisition.signal, this)
-    if (blocks !== undefined) blocks.blocked++
+    transaction?.count(1)
   }
+
+  /** Whether a transaction cannot end before this caller is served. */
+  get isNested (): boolean { return this.#transaction?.running !== undefined }
 
   serve (entry: PoolEntry): void {
     if (this.#leave()) this.acquisition.served(entry)
@@ -42,13 +47,13 @@ export class Waiter implements Abortable, Node<Waiter> {
   }
 
   /** The caller's signal was aborted. */
-  aborted (): void { this.reject(new AbortedError({ cause: this.acquisition.signal?.reason })) }
+  aborted (): void { this.reject(new AbortedError({ cause: reasonOf(this.acquisition.signal) })) }
 
   #leave (): boolean {
     if (!this.linked) return false
     this.#queue.remove(this)
     if (this.acquisition.signal !== undefined) stopListening(this.acquisition.signal, this)
-    if (this.blocks !== undefined) this.blocks.blocked--
+    this.#transaction?.count(-1)
     return true
   }
 }
@@ -72,9 +77,9 @@ export class WaitQueue extends LinkedList<Waiter> implements Expiring {
     this.#timeoutError = timeoutError
   }
 
-  /** `blocks`: the connection that is not released before this caller is served. */
-  enter (acquisition: Acquisition, blocks: PoolEntry | undefined, now: number): Waiter {
-    const waiter = new Waiter(this, acquisition, blocks, now)
+  /** `transaction`: the one that does not end before this caller is served. */
+  enter (acquisition: Acquisition, transaction: RunningTransaction | undefined, now: number): Waiter {
+    const waiter = new Waiter(this, acquisition, transaction, now)
     this.append(waiter)
     if (!this.#watching) this.#watch(this.#seconds, now)
     return waiter

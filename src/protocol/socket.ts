@@ -52,8 +52,22 @@ async function serverSpeaksTls (socket: net.Socket, signal: AbortSignal): Promis
 
 function tlsOptions (host: string, ssl: Exclude<Ssl, false>): tls.ConnectionOptions {
   const servername = net.isIP(host) === 0 ? { servername: host } : {}
-  if (typeof ssl === 'object') return { host, ...servername, ...ssl }
+  if (typeof ssl === 'object') return { host, ...servername, ...ssl, ...checking(ssl) }
   return { host, ...servername, rejectUnauthorized: ssl !== 'require' && ssl !== 'prefer' }
+}
+
+/** A check of the user's that throws, as one that refuses: out of a listener of the socket's it would end the process. */
+function checking ({ checkServerIdentity: check }: tls.ConnectionOptions): tls.ConnectionOptions {
+  if (check === undefined) return {}
+  return {
+    checkServerIdentity: (host, certificate) => {
+      try {
+        return check(host, certificate)
+      } catch (error) {
+        return error instanceof Error ? error : new Error('checkServerIdentity failed')
+      }
+    }
+  }
 }
 
 /** Whether a server answers there at all. Takes no session: the server does not authenticate anyone for this. */

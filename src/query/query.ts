@@ -3,6 +3,8 @@ import { OptionError, QueryError } from '../errors/errors.js'
 import { type Call, type CallOptions, type Mode, NO_OPTIONS } from './call.js'
 import type { StatementSource } from './statement.js'
 import { rejectUnknown } from '../config/unknown-option.js'
+import { readGiven } from '../config/read-given.js'
+import { isSignal } from '../timing/abort-signal.js'
 
 /** The options of one batch. */
 export interface BatchOptions extends CallOptions {
@@ -38,15 +40,22 @@ export function toCall (query: Query, args: readonly unknown[], mode: Mode, sour
 export function toBatchCall (query: BatchQuery, source: StatementSource): BatchCall {
   const call = readCall(query, [], 'rows', source, [...CALL_OPTIONS, ...BATCH_OPTIONS])
   if (typeof query === 'string') return { ...call, batchOptions: NO_OPTIONS }
-  const { batch, onProgress } = query
+  const { batch, onProgress } = readGiven('query', () => ({ batch: query.batch, onProgress: query.onProgress }))
   if (batch !== undefined && batch !== 'auto' && batch !== 'pipeline') throw new OptionError("query.batch takes 'auto' or 'pipeline'")
   if (onProgress !== undefined && typeof onProgress !== 'function') throw new OptionError('query.onProgress takes a function')
-  return { ...call, batchOptions: query }
+  return { ...call, batchOptions: { ...call.options, batch, onProgress } }
 }
 
 function readCall (query: Query, args: readonly unknown[], mode: Mode, source: StatementSource, known: readonly string[]): Call {
   if (typeof query === 'string') return { statement: source.get(query), args, mode, options: NO_OPTIONS }
-  if (typeof query !== 'object' || query === null || typeof query.text !== 'string') {
+  const { text, options } = readGiven('query', () => readOptions(query, known))
+  return { statement: source.get(text), args, mode, options }
+}
+
+/** Each is read once: a getter may say something else the next time. */
+function readOptions (query: Exclude<Query, string>, known: readonly string[]): { text: string, options: CallOptions } {
+  const text = typeof query === 'object' && query !== null ? query.text : undefined
+  if (typeof text !== 'string') {
     throw new QueryError(Array.isArray(query)
       ? 'a query is called as fetchOne(text, ...args), not as a tagged template: write $1, $2 for the values'
       : 'a query is a string with $1, $2 for its arguments, or { text, timeout, signal, prepare }')
@@ -56,7 +65,7 @@ function readCall (query: Query, args: readonly unknown[], mode: Mode, source: S
   rejectUnknown(query, known, 'query.')
   const { timeout, signal, prepare } = query
   if (timeout !== undefined && !isSeconds(timeout)) throw new OptionError(`query.timeout takes ${SECONDS}`)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new OptionError('query.signal takes an AbortSignal')
+  if (signal !== undefined && !isSignal(signal)) throw new OptionError('query.signal takes an AbortSignal')
   if (prepare !== undefined && typeof prepare !== 'boolean') throw new OptionError('query.prepare takes true or false')
-  return { statement: source.get(query.text), args, mode, options: query }
+  return { text, options: { timeout, signal, prepare } }
 }

@@ -1,6 +1,9 @@
 /** What ends when a signal is aborted. */
 export interface Abortable { aborted (): void }
 
+/** The platform's own: a caller may have given its signal others. */
+const { addEventListener, removeEventListener } = EventTarget.prototype
+
 /** What waits for one signal. To Node, more than ten listeners on a signal are a leak that it warns of: this is the only one of ours. */
 class AbortListener {
   readonly #signal: AbortSignal
@@ -10,11 +13,11 @@ class AbortListener {
 
   add (abortable: Abortable): void {
     this.#waiting.add(abortable)
-    if (this.#waiting.size === 1) this.#signal.addEventListener('abort', this)
+    if (this.#waiting.size === 1) addEventListener.call(this.#signal, 'abort', this)
   }
 
   delete (abortable: Abortable): void {
-    if (this.#waiting.delete(abortable) && this.#waiting.size === 0) this.#signal.removeEventListener('abort', this)
+    if (this.#waiting.delete(abortable) && this.#waiting.size === 0) removeEventListener.call(this.#signal, 'abort', this)
   }
 
   handleEvent (): void {

@@ -181,7 +181,7 @@ export class Checkout implements StatementTarget {
   }
 
   /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
-  within<T> (work: () => T): T {
+  within<T> (work: () => Promise<T> | T): Promise<T> | T {
     return this.#entry === undefined ? work() : this.#pool.within(this.#entry, work)
   }
 

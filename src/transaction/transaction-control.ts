@@ -9,10 +9,9 @@ export async function inTransaction<T> (checkout: Checkout, options: Transaction
   const { connection, begin } = checkout
   begin.defer(beginCall(options))
   checkout.firstError = undefined
-  connection.session.transactionBegins()
   try {
     return await checkout.inTransaction(async () => {
-      const result = await checkout.within(work)
+      const result = await work()
       checkout.throwIfOver()
       if (connection.isOpen && begin.takeBack()) return result
       const { command } = await checkout.perform(COMMIT)
@@ -23,8 +22,6 @@ export async function inTransaction<T> (checkout: Checkout, options: Transaction
     begin.takeBack()
     if (begin.mayBeOpen) await checkout.perform(ROLLBACK).catch(() => checkout.destroy())
     throw error
-  } finally {
-    connection.session.transactionEnded()
   }
 }
 

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { createDatabase } from '../../src/index.js'
+import { backoff } from '../../src/connector/backoff.js'
 import { FaultProxy } from '../../tools/fault-proxy.js'
 import { freshDatabase, type MemoryLog, memoryLog, type Observer, openDatabase, until } from '../support/database.js'
 
@@ -28,6 +29,16 @@ async function refused (t: Test, observer: Observer): Promise<{ log: MemoryLog, 
   }
   return { log, outage }
 }
+
+t.test('the seconds to wait grow to half of one, or to a minute where it is of no use and nobody waits', async (t) => {
+  const table = (isPermanent: boolean, hasCallers: boolean): number[] =>
+    [1, 2, 3, 4, 5, 10, 11, 12, 100, 10_000].map((failures) => backoff(failures, isPermanent, hasCallers))
+  const quick = [0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
+  t.same(table(false, false), quick)
+  t.same(table(false, true), quick)
+  t.same(table(true, true), quick)
+  t.same(table(true, false), [0.05, 0.1, 0.2, 0.4, 0.8, 25.6, 51.2, 60, 60, 60])
+})
 
 t.test('connects that fail again and again', async (t) => {
   const observer = await freshDatabase(t)

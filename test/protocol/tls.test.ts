@@ -113,6 +113,8 @@ t.test('a server with a certificate for another host', async (t) => {
   t.equal(await isEncrypted(database(t, { ssl: { ca: ca.cert, servername: 'db.elsewhere.test' } })), true, 'for an address too')
   t.equal(await isEncrypted(database(t, { url, ssl: { ca: ca.cert, checkServerIdentity: () => undefined } })), true, 'what verify-ca of libpq does')
   await refused(t, { url, ssl: { ca: stranger.cert, checkServerIdentity: () => undefined } }, { code: 'SELF_SIGNED_CERT_IN_CHAIN' }, 'the authority counts all the same')
+  const cause = Object.assign(new Error('a check of the user'), { code: 'ERR_TLS_CHECK' })
+  await refused(t, { url, ssl: { ca: ca.cert, checkServerIdentity: () => { throw cause } } }, cause, 'a check that throws refuses')
 })
 
 /** The log of a database that could not be opened. */

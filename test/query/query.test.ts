@@ -15,7 +15,8 @@ t.test('a query is a text, or a text with options', async (t) => {
   t.equal(plain.args, args, 'the arguments are passed on as they are')
   const options = { text: 'SELECT 1', timeout: 0.5, signal: new AbortController().signal, prepare: true }
   const withOptions = toCall(options, [], 'script', cache)
-  t.equal(withOptions.options, options)
+  const { text: _, ...copied } = options
+  t.match(withOptions.options, copied)
   t.equal(withOptions.statement, cache.get('SELECT 1'))
   t.equal(withOptions.mode, 'script')
   for (const timeout of [0, 2_147_483, undefined]) t.match(call({ text: 'SELECT 1', timeout }), { options: { timeout } })
@@ -48,8 +49,9 @@ t.test('a batch has options of its own', async (t) => {
   for (const option of [{}, { batch: 'auto' }, { batch: 'pipeline' }, { batch: undefined }, { onProgress: () => {} }, { onProgress: undefined }, { timeout: 1 }] as const) {
     const query = { text: 'SELECT $1', ...option }
     const read = toBatchCall(query, cache)
-    t.equal(read.batchOptions, query)
-    t.equal(read.options, query)
+    const { text, ...copied } = query
+    t.match(read.batchOptions, copied)
+    t.equal(read.statement.text, text)
     t.strictSame(read.args, [])
   }
   for (const wrong of ['unnest', true, null, 0]) t.throws(() => batch({ text: 'SELECT 1', batch: wrong }), { code: 'FST_PG_OPTION', message: /^query\.batch takes 'auto' or 'pipeline'$/ })
