@@ -8,7 +8,7 @@ import type { DriverResult } from './result.js'
 import { RowReader } from './row-reader.js'
 import type { SocketOwner } from './socket-owner.js'
 import { TypeRegistry } from '../codecs/type-registry.js'
-import type { WireColumn } from '../protocol/message-reader.js'
+import { readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import { closeStatement, unsyncedStatement } from '../protocol/message-writer.js'
 
 /**
@@ -109,6 +109,16 @@ export class Driver implements RequestLane, DriverPortEvents {
   }
 
   feed (message: Buffer): void { this.#port.feed(message) }
+
+  feedTypes (message: Buffer, args: ReadonlyArray<Argument | null>): void {
+    // Now, and not when the driver asks for them: it is in the middle of a message then, in the one buffer that all of its
+    // connections write to, and the value of a user may run another statement when it is read.
+    readParameterTypes(message).forEach((oid, index) => {
+      const type = this.#types.registry.get(oid)
+      if (type !== undefined) args[index]?.write(type)
+    })
+    this.feed(message)
+  }
 
   readerOf (statement: DriverStatement): RowReader | undefined { return this.#readers.get(statement) }
 

@@ -2,7 +2,7 @@ import { type Argument, BindAborted } from './argument.js'
 import { Refusal } from '../codecs/encode.js'
 import type { ServerErrorFields } from '../errors/server-error.js'
 import { ERROR, NO_DATA, READY } from './driver-messages.js'
-import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
+import { readColumns, readCommand, readCount, type WireColumn } from '../protocol/message-reader.js'
 import type { DriverResult } from './result.js'
 import type { RowReader } from './row-reader.js'
 import { ServerRefusal } from './server-refusal.js'
@@ -46,8 +46,9 @@ export interface DriverStatement { readonly name: string, readonly types: number
 
 /** The lane that requests take, as far as a request needs it. */
 export interface RequestLane {
-  /** Gives the driver a message that it waits for. */
+  /** Gives the driver a message that it waits for: `feedTypes` the types of the parameters, on which it writes the arguments. */
   feed (message: Buffer): void
+  feedTypes (message: Buffer, args: ReadonlyArray<Argument | null>): void
   readerOf (statement: DriverStatement): RowReader | undefined
   /** What the server says of a statement's columns. */
   describe (statement: DriverStatement, columns: readonly WireColumn[]): RowReader
@@ -206,8 +207,7 @@ export class Request implements Turn {
         return this.#step(CLOSE, type)
       case 0x74: // ParameterDescription
         this.#step(PARAMETERS, type)
-        readParameterTypes(message)
-        return this.#lane?.feed(message)
+        return this.#lane?.feedTypes(message, this.args)
       case 0x54: // RowDescription
         if (step === QUERY) this.#newResult(readColumns(message))
         else {
