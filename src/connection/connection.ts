@@ -129,9 +129,9 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   get writes (): number { return this.#parts.owner.writes }
 
   /** What is asked of every new session. */
-  async greet (): Promise<ServerInfo> {
+  async greet (furtherColumns = ''): Promise<ServerInfo> {
     // Of a connection that has ended the driver only says that it has.
-    const server = await greet(this.#parts.driver).catch((error) => { throw this.#end?.cause ?? error })
+    const server = await greet(this.#parts.driver, furtherColumns).catch((error) => { throw this.#end?.cause ?? error })
     this.session.opened(server, this.#parts.backend?.pid)
     return server
   }

@@ -96,13 +96,14 @@ export class Executor implements StatementOwner {
     const { call } = execution
     const types = this.#prepared.typesOf(call.statement.text)
     if (types === undefined || isSimple(call) || !this.#events.isUsable) return false
-    if (isAborted(execution.signal) || !this.canSendAtOnce(call)) return false
+    if (!this.canSendAtOnce(call)) return false
     try {
       execution.args = toArguments(call.args, call.statement)
       if (writeArguments(execution.args, types, this.#driver.types.registry).length > 0) return false
     } catch {
       return false // it will be refused when it is run by itself
     }
+    if (isAborted(execution.signal)) return false // maybe by an argument that was just read
     execution.before = text
     this.run(execution)
     return true
@@ -119,7 +120,7 @@ export class Executor implements StatementOwner {
     execution.startedAt = now
     this.#inFlight.add(execution)
     if (!this.#events.isUsable) this.end(execution, this.#events.lostError)
-    else if (isAborted(signal)) this.end(execution, new AbortedError({ cause: reasonOf(signal) }))
+    else if (signal !== undefined && isAborted(signal)) this.end(execution, new AbortedError({ cause: reasonOf(signal) }))
     else {
       const { usualLimit } = this.#session.timeout
       execution.watch(timeout === undefined ? usualLimit : this.#session.timeout.limitFor(timeout), this, this.#deadlines)
@@ -182,6 +183,7 @@ export class Executor implements StatementOwner {
     } catch (error) {
       return error instanceof ValueError ? this.#sendAgainIfStale(execution, types, error) : this.end(execution, error)
     }
+    if (execution.settled) return this.end(execution) // given up by an argument that was just read
     this.uses++
     statement.uses++
     const simple = mode === 'script' && isSimple(call)

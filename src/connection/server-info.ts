@@ -25,6 +25,8 @@ export interface ServerInfo {
   readonly places: number
   /** How many of those it keeps for others. */
   readonly reserved: number
+  /** Which server and database it is, where that was asked and is known. */
+  readonly identity: string | undefined
 }
 
 /** The server that answered is not of the kind that is asked for, or not any more. */
@@ -44,9 +46,10 @@ export class ArrayNullsError extends Error {
 
 /** The answer to `SERVER_QUERY`. */
 export function readServerInfo ({ rows: [row] }: DriverResult): ServerInfo {
-  const { standby, read_only: readOnly, array_nulls: arrayNulls, pid, places, reserved } = row as Record<string, unknown>
+  const { standby, read_only: readOnly, array_nulls: arrayNulls, pid, places, reserved, cluster, database } = row as Record<string, unknown>
   return {
     standby: standby === true,
+    identity: typeof cluster === 'string' ? `${cluster} ${String(database)}` : undefined,
     readOnly: readOnly === true,
     arrayNulls: arrayNulls !== false, // a server that does not say has no such setting
     pid: Number(pid),
@@ -55,10 +58,10 @@ export function readServerInfo ({ rows: [row] }: DriverResult): ServerInfo {
   }
 }
 
-/** What is asked of a server that has let us in. Rejects with `ServerError` or the driver's error. */
-export async function greet (driver: Driver): Promise<ServerInfo> {
+/** What is asked of a server that has let us in; `furtherColumns` may say which one it is. Rejects with `ServerError` or the driver's error. */
+export async function greet (driver: Driver, furtherColumns: string): Promise<ServerInfo> {
   try {
-    return readServerInfo(await driver.ask(SERVER_QUERY, { simple: true }))
+    return readServerInfo(await driver.ask(SERVER_QUERY + furtherColumns, { simple: true }))
   } catch (error) {
     throw error instanceof ServerRefusal ? new ServerError(error.fields) : error
   }

@@ -9,7 +9,8 @@ import { listen, stopListening } from '../timing/abort-listeners.js'
 import { FairTimer } from '../timing/fair-timer.js'
 import type { HostOrder } from './host-order.js'
 import { orAborted } from '../timing/abortable.js'
-import { ArrayNullsError, checkServer } from '../connection/server-info.js'
+import { ArrayNullsError, checkServer, type ServerInfo } from '../connection/server-info.js'
+import { ServerError } from '../errors/server-error.js'
 import { ResponseWatch } from './response-watch.js'
 import type { ServerTypes } from './server-types.js'
 import type { StartupParameters } from './startup-parameters.js'
@@ -101,9 +102,8 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
     within(config.connectTimeout, NEVER, (limit) => prepareSession(connection, parts.onConnect, limit))
   const connection = new Connection({ ...parts, owner, driver, backend, setUp, host: { ...host, ...address, isEncrypted } })
   try {
-    const identity = types.identify(driver) // in the same write
-    const server = await orAborted(limit, () => connection.greet())
-    driver.adopt(types.of(connection.session.isPooled ? undefined : await orAborted(limit, () => identity)))
+    const server = await orAborted(limit, () => greet(connection, types))
+    driver.adopt(types.of(connection.session.isPooled ? undefined : server.identity))
     watch.answered()
     checkServer(server, wanted)
     if (parts.onConnect !== undefined) await prepareSession(connection, parts.onConnect, limit)
@@ -123,6 +123,17 @@ async function letIn (owner: SocketOwner, limit: AbortSignal, credentials: Crede
   } catch (error) {
     owner.destroy()
     throw error
+  }
+}
+
+/** Asks a server what it is, and which one, if it tells that. */
+async function greet (connection: Connection, types: ServerTypes): Promise<ServerInfo> {
+  try {
+    return await connection.greet(types.question)
+  } catch (error) {
+    if (types.question === '' || !(error instanceof ServerError) || !error.code.startsWith('42')) throw error
+    types.refused()
+    return await connection.greet()
   }
 }
 

@@ -17,16 +17,21 @@ export class BindAborted extends Error {}
 export class Argument {
   readonly value: unknown
   #oid = 0
-  #text = ''
+  #text: string | Refusal = ''
 
   constructor (value: unknown) { this.value = value }
 
-  /** The text form, written once for each type that asks. */
+  /** Writes the text form, once for each type: reading a value may run code of the user's. */
+  write (type: PgType): void {
+    if (this.#oid === type.oid) return
+    this.#oid = type.oid
+    this.#text = textOrRefusal(type, this.value)
+  }
+
+  /** The text form. Raises the `Refusal` of a value that has none. */
   textAs (type: PgType): string {
-    if (this.#oid !== type.oid) {
-      this.#text = textAs(type, this.value)
-      this.#oid = type.oid
-    }
+    if (this.#oid !== type.oid) this.write(type)
+    if (typeof this.#text !== 'string') throw this.#text
     return this.#text
   }
 
@@ -34,8 +39,8 @@ export class Argument {
   toString (): never { throw new BindAborted() }
 }
 
-/** The text form of a value. Raises nothing but a `Refusal`, whatever the value does when it is read. */
-function textAs (type: PgType, value: unknown): string {
+/** The text form of a value, or why it has none, whatever the value does when it is read. */
+function textOrRefusal (type: PgType, value: unknown): string | Refusal {
   try {
     const text: unknown = type.encode(value) // by methods of the value, which may be the caller's
     if (typeof text !== 'string') throw new Refusal('its text form is no string')
@@ -43,7 +48,7 @@ function textAs (type: PgType, value: unknown): string {
     if (!text.isWellFormed()) throw new Refusal('it holds one half of a surrogate pair without the other')
     return text
   } catch (error) {
-    throw error instanceof Refusal ? error : new Refusal('reading it fails, or it is too long for a string')
+    return error instanceof Refusal ? error : new Refusal('reading it fails, or it is too long for a string')
   }
 }
 
@@ -142,7 +147,9 @@ export function writeTexts (values: readonly unknown[], { statement, types, regi
     try {
       const value = values[index]
       if (value === undefined) throw undefinedValue(index, row)
-      texts.push(value === null ? null : textAs(type, value))
+      const text = value === null ? null : textOrRefusal(type, value)
+      if (text instanceof Refusal) throw text
+      texts.push(text)
     } catch (error) {
       throw refused(error, index, row)
     }

@@ -121,6 +121,16 @@ export class Driver implements RequestLane, DriverPortEvents {
 
   feed (message: Buffer): void { this.#port.feed(message) }
 
+  feedTypes (message: Buffer, types: readonly number[], args: ReadonlyArray<Argument | null>): void {
+    // Now, and not when the driver asks for them: it is in the middle of a message then, in the one buffer that all of its
+    // connections write to, and the value of a user may run another statement when it is read.
+    types.forEach((oid, index) => {
+      const type = this.#types.registry.get(oid)
+      if (type !== undefined) args[index]?.write(type)
+    })
+    this.feed(message)
+  }
+
   readerOf (statement: DriverStatement): RowReader | undefined { return this.#readers.get(statement) }
 
   describe (statement: DriverStatement, columns: readonly WireColumn[]): RowReader {

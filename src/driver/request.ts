@@ -28,8 +28,9 @@ export interface DriverStatement { readonly name: string, readonly types: number
 
 /** The lane that requests take, as far as a request needs it. */
 export interface RequestLane {
-  /** Gives the driver a message that it waits for. */
+  /** Gives the driver a message that it waits for: `feedTypes` the types of the parameters, on which it writes the arguments. */
   feed (message: Buffer): void
+  feedTypes (message: Buffer, types: readonly number[], args: ReadonlyArray<Argument | null>): void
   readerOf (statement: DriverStatement): RowReader | undefined
   /** What the server says of a statement's columns. */
   describe (statement: DriverStatement, columns: readonly WireColumn[]): RowReader
@@ -189,7 +190,7 @@ export class Request implements Turn {
       case 0x74: // ParameterDescription
         this.#step(PARAMETERS, type)
         this.named = readParameterTypes(message)
-        return this.#lane?.feed(message)
+        return this.#lane?.feedTypes(message, this.named, this.args)
       case 0x54: // RowDescription
         if (step === QUERY) this.#newResult(readColumns(message))
         else {

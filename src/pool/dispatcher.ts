@@ -42,8 +42,7 @@ export interface DispatcherEvents {
   admit (): Error | undefined
   /** There are `least` connections. */
   filled (): void
-  /** The first connection is open. */
-  connected (connection: Connection): void
+  connected (first: Connection): void
   connectFailed (error: unknown): void
   /** The last connection is gone, and no connect is under way. */
   emptied (): void
@@ -107,7 +106,9 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   /** Runs one call, on whichever connection is idle, or released next. */
   run (execution: StatementExecution): void {
     const now = performance.now()
-    const entry = this.#waiters.size === 0 && !isAborted(execution.signal) ? this.#joinOrTake(execution, now) : undefined
+    const { signal } = execution.call.options
+    const mustWait = this.#waiters.size > 0 || (signal !== undefined && isAborted(signal))
+    const entry = mustWait ? undefined : this.#joinOrTake(execution, now)
     if (entry === undefined) this.enqueue(execution, now)
     else entry.connection.start(execution, now)
   }
@@ -295,6 +296,5 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.dispatch()
   }
 
-  /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.#recycler.expire() }
 }

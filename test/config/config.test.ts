@@ -47,6 +47,7 @@ const defaults: Array<[name: keyof Config, value: unknown]> = [
   ['closeTimeout', 10],
   ['prepare', true],
   ['pipeline', true],
+  ['reset', 'auto'],
   ['hasOnConnect', false],
   ['requireAuth', undefined],
 ]

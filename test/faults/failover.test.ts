@@ -168,6 +168,7 @@ t.test('unresponsive hosts, and sessions that refuse to write', async (t) => {
   t.test('a pool whose sessions are read-only from the start keeps its connections', async (t) => {
     const db = await opened(t, { url: observer.url, min: 1, max: 1, parameters: { default_transaction_read_only: 'on' } })
     await t.rejects(db.execute('CREATE TABLE others (id int)'), { code: '25006' })
+    await until(() => db.stats().free === 1) // CREATE may leave something: it is cleaned
     t.match(db.stats(), { size: 1, free: 1, created: 1 })
     t.strictSame({ ...db.stats().closed }, {}, 'none was closed')
   })

@@ -19,6 +19,7 @@ function create (observer: Observer, options: DatabaseOptions = {}): Database {
 
 /** Whatever user code did: the next caller is served, the numbers are true, and closing comes to an end. */
 async function worksOn (t: Test, observer: Observer, db: Database, what: string): Promise<void> {
+  t.teardown(() => db.close())
   t.equal(await db.fetchVal('SELECT $1::int', 7), 7, `${what}: the next caller is served`)
   await until(() => db.stats().free === db.stats().size && db.stats().opening + db.stats().closing === 0)
   t.match(db.stats(), { busy: 0, waiting: 0 }, what)
@@ -142,6 +143,7 @@ t.test('a log', async (t) => {
         await observer.kill()
       }
       await Promise.all(workers)
+      await until(() => db.fetchVal('SELECT 1').then(() => true, () => false)) // the last to be killed may not be known yet
       t.ok(thrown > 3, `${thrown} lines`)
       await worksOn(t, observer, db, `every ${n}.`)
     }
@@ -274,6 +276,24 @@ t.test('what a call is given', async (t) => {
       const controller = new AbortController()
       const aborts = { toJSON () { controller.abort(); return 1 } }
       await t.rejects(db.fetchVal({ text: 'SELECT $1::jsonb', signal: controller.signal }, aborts), { code: 'FST_PG_ABORTED' })
+    }
+    // The first call of a transaction carries its BEGIN: given up while it is written, it has none, and nothing may run behind it.
+    const text = 'INSERT INTO items (data) VALUES ($1)'
+    for (let round = 0; round < 4; round++) await db.execute(text, 1)
+    const controller = new AbortController()
+    const aborts = { toJSON () { controller.abort(); return 2 } }
+    await t.rejects(db.transaction(async (tx) => {
+      await t.rejects(tx.execute({ text, signal: controller.signal }, aborts), { code: 'FST_PG_ABORTED' })
+      await tx.execute(text, 3).catch(() => {})
+      throw new Error('undone')
+    }), { message: 'undone' })
+    t.same(await observer.rows('SELECT DISTINCT data FROM items'), [{ data: 1 }], 'nothing was left by it')
+    // Each with other connections idle, on which the inner call is sent while the outer one is being written for the first time.
+    await Promise.all([db.execute('SELECT pg_sleep(0.05)'), db.execute('SELECT pg_sleep(0.05)')])
+    for (let round = 0; round < 20; round++) {
+      const outer = { toJSON () { inner.push(db.fetchVal(`SELECT $1::int + ${round}`, 3)); return round } }
+      t.equal(await db.fetchVal(`SELECT $1::jsonb -- ${round}`, outer), round)
+      t.equal(await inner.at(-1), 3 + round)
     }
     // An array inside of an array that is just being written.
     const nested: unknown[] = []
