@@ -58,7 +58,9 @@ export function readServerInfo ({ rows: [row] }: DriverResult): ServerInfo {
   }
 }
 
-/** What is asked of a server that has let us in; `furtherColumns` may say which one it is. Rejects with `ServerError` or the driver's error. */
+/**
+ * What is asked of a server that has let us in; `furtherColumns` may say which one it is. Rejects with `ServerError` or the driver's error.
+ */
 export async function greet (driver: Driver, furtherColumns: string): Promise<ServerInfo> {
   try {
     return readServerInfo(await driver.ask(SERVER_QUERY + furtherColumns, { simple: true }))

@@ -412,7 +412,7 @@ t.test('user code in a batch', async (t) => {
         }
       }
       for (const end of [fail, () => 7, hang]) {
-        await t.rejects(db.executeMany('SELECT nonsense', of({ next: () => one, return: end })), { code: '42703' })
+        await t.rejects(db.executeMany('SELECT nonsense + $1', of({ next: () => one, return: end })), { code: '42703' })
       }
     }
     t.same(await db.executeMany(text, asyncSource({ next: () => ({ done: true }) })), { count: 0 }, 'without promises')
