@@ -128,10 +128,11 @@ async function letIn (owner: SocketOwner, limit: AbortSignal, credentials: Crede
 
 /** Asks a server what it is, and which one, if it tells that. */
 async function greet (connection: Connection, types: ServerTypes): Promise<ServerInfo> {
+  const { question } = types
   try {
-    return await connection.greet(types.question)
+    return await connection.greet(question)
   } catch (error) {
-    if (types.question === '' || !(error instanceof ServerError) || !error.code.startsWith('42')) throw error
+    if (question === '' || !(error instanceof ServerError) || !error.code.startsWith('42')) throw error
     types.refused()
     return await connection.greet()
   }
