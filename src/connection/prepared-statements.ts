@@ -34,7 +34,7 @@ export class PreparedStatements {
   has (text: string): boolean { return this.#session.hasUsualPath && this.#held.has(text) }
   isRenewing (text: string): boolean { return this.#renewals.has(text) }
   /** Whether it has to be prepared again before it is run. */
-  isGone (text: string): boolean { return this.#gone.has(text) && this.#session.hasUsualPath }
+  isGone (text: string): boolean { return this.#gone.size > 0 && this.#gone.has(text) && this.#session.hasUsualPath }
 
   /** The types of the parameters of one that can be run now. */
   typesOf (text: string): readonly number[] | undefined {
