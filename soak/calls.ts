@@ -29,12 +29,16 @@ export class Calls {
   slowest = 0
   /** How often each error came. */
   readonly errors = new Map<string, number>()
-  readonly #db: Database
+  readonly #pools: readonly Database[]
   readonly #findings: Findings
   readonly #pending = new Set<Pending>()
 
-  constructor (db: Database, findings: Findings) {
-    this.#db = db
+  /** How often nonsense comes in place of a server's answers now, and when it did last. */
+  #nonsense = 0
+  #lastNonsense = -Infinity
+
+  constructor (pools: readonly Database[], findings: Findings) {
+    this.#pools = pools
     this.#findings = findings
   }
 
@@ -57,12 +61,15 @@ export class Calls {
 
   #judge (error: unknown, elapsed: number, { name, codes = [], own, timeout = POOL.commandTimeout, signal }: Manner): Fate {
     if (own !== undefined && error === own) return this.#counted('own', 'refused')
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    const code = codeOf(error)
     if (codes.includes(code)) return this.#counted(error instanceof ServerError && code.startsWith('U') ? 'U…' : code, 'refused')
     this.#counted(code, 'refused')
     const wrong = (why: string): void => this.#findings.add('others', `${name}: ${code} ${why}: ${error instanceof Error ? error.message : ''}`)
     switch (code) {
       case 'FST_PG_CONNECTION_LOST':
+        return 'doubtful'
+      case 'FST_PG_PROTOCOL':
+        if (this.#nonsense === 0 && performance.now() - this.#lastNonsense > SLACK * 1000) wrong('where nothing was nonsense')
         return 'doubtful'
       case 'FST_PG_ACQUIRE_TIMEOUT':
         if (elapsed < POOL.acquireTimeout * 900) wrong(`after only ${seconds(elapsed)}`)
@@ -86,10 +93,20 @@ export class Calls {
 
   /** What must hold of the pool's numbers at any moment. */
   checkNumbers (): void {
-    const { size, free, busy, opening, closing, max } = this.#db.stats()
-    if (size !== free + busy || size + opening + closing > max) {
-      this.#findings.add('numbers', `during the run: size ${size}, free ${free}, busy ${busy}, opening ${opening}, closing ${closing}, max ${max}`)
+    for (const db of this.#pools) {
+      const { size, free, busy, opening, closing, max } = db.stats()
+      if (size !== free + busy || size + opening + closing > max) {
+        this.#findings.add('numbers', `during the run: size ${size}, free ${free}, busy ${busy}, opening ${opening}, closing ${closing}, max ${max}`)
+      }
     }
+  }
+
+  /** While and shortly after `work`, a server may answer with nonsense. */
+  async amongNonsense (work: () => Promise<void>): Promise<void> {
+    this.#nonsense++
+    await work()
+    this.#nonsense--
+    this.#lastNonsense = performance.now()
   }
 
   /** Milliseconds until the last one of those under way must have settled. */
@@ -102,6 +119,10 @@ export class Calls {
   reportStragglers (): void {
     for (const { name, since } of this.#pending) this.#findings.add('settled', `${name} has not settled after ${seconds(performance.now() - since)}`)
   }
+}
+
+export function codeOf (error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }
 
 /** A wait for a connection, the limit of each statement, and one more for BEGIN and COMMIT each. */

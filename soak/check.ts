@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Database } from '../src/index.js'
 import type { Findings } from './findings.js'
 import type { Fate, Ledger } from './ledger.js'
 import { TOKEN_OF_ROW, tokenOf } from './schema.js'
 import { ask, countBackends } from './server.js'
+import type { SoakedPool } from './pools.js'
+import { STORED_OTHERWISE } from './type-schema.js'
 import { ACCOUNTS, BALANCE, POOL } from './settings.js'
 
 /** Writes and their rows. */
@@ -14,14 +15,22 @@ export interface Written {
   doubtfulThere: number
 }
 
-/** Compares what the server has with what the callers were told. */
-export async function checkWrites (url: string, ledgers: readonly Ledger[], findings: Findings): Promise<Written> {
+export function nothingWritten (): Written {
   const none = { acknowledged: 0, doubtful: 0, refused: 0, unsettled: 0 }
-  const written: Written = { writes: { ...none }, rows: { ...none }, doubtfulThere: 0 }
+  return { writes: { ...none }, rows: { ...none }, doubtfulThere: 0 }
+}
+
+/** Where callers wrote: in a table of a server, or of one of several. */
+export interface Place { readonly urls: readonly string[], readonly table: string }
+
+/** Compares what the servers have with what the callers were told, and adds to `written`. */
+export async function checkWrites ({ urls, table }: Place, ledgers: readonly Ledger[], written: Written, findings: Findings): Promise<void> {
+  const onEach = async (text: string, args: unknown[]) => (await Promise.all(urls.map((url) => ask(url, text, args)))).flat()
   for (const [caller, ledger] of ledgers.entries()) {
-    const found = await ask(url, `SELECT write, count(*)::int AS rows, count(DISTINCT item)::int AS items, min(item) AS first, max(item) AS last,
-      count(*) FILTER (WHERE token <> ${TOKEN_OF_ROW})::int AS wrong FROM writes WHERE caller = $1 GROUP BY write`, [caller])
+    const found = await onEach(`SELECT write, count(*)::int AS rows, count(DISTINCT item)::int AS items, min(item) AS first, max(item) AS last,
+      count(*) FILTER (WHERE token <> ${TOKEN_OF_ROW})::int AS wrong FROM ${table} WHERE caller = $1 GROUP BY write`, [caller])
     const there = new Map(found.map((row) => [Number(row['write']), row]))
+    if (there.size < found.length) findings.add('twice', `writes of caller ${caller} are on both servers`, found.length - there.size)
     for (let write = 0; write < ledger.length; write++) {
       const size = ledger.sizeOf(write)
       const fate = ledger.fateOf(write) ?? 'unsettled'
@@ -39,9 +48,14 @@ export async function checkWrites (url: string, ledgers: readonly Ledger[], find
     }
     for (const write of there.keys()) findings.add('others', `${tokenOf(caller, write, 0)} is there, and nobody wrote it`)
   }
-  const [strangers] = await ask(url, 'SELECT count(*)::int AS count FROM writes WHERE caller NOT BETWEEN 0 AND $1', [ledgers.length - 1])
-  if (strangers?.['count'] !== 0) findings.add('others', `${strangers?.['count']} rows of no caller`)
-  return written
+  const strangers = await onEach(`SELECT caller, count(*) FROM ${table} WHERE caller NOT BETWEEN 0 AND $1 GROUP BY caller`, [ledgers.length - 1])
+  if (strangers.length > 0) findings.add('others', `rows of ${strangers.length} that are no callers`)
+}
+
+/** What the servers have stored is what was meant. */
+export async function checkTypes (urls: readonly string[], findings: Findings): Promise<void> {
+  const off = (await Promise.all(urls.map((url) => ask(url, STORED_OTHERWISE)))).flat()
+  for (const { token, stored } of off) findings.add('others', `values ${token} are stored as ${stored}`)
 }
 
 /** The sum, and each balance by the transfers that were written down. */
@@ -59,14 +73,14 @@ export async function checkMoney (url: string, findings: Findings): Promise<stri
 const RECOVERY = POOL.idleTimeout + POOL.acquireTimeout + 6
 
 /** The pool gets back to `min`, and says what the server says. Then everything works, and after its end nothing is left. */
-export async function checkPool (db: Database, url: string, callers: number, findings: Findings): Promise<string> {
+export async function checkPool ({ name, db, min, urls }: SoakedPool, callers: number, findings: Findings): Promise<string> {
   const since = performance.now()
   let text = ''
   for (;;) {
     const { size, free, busy, waiting, opening, closing } = db.stats()
-    const backends = await countBackends(url)
-    text = `size ${size}, free ${free}, busy ${busy}, waiting ${waiting}, in pg_stat_activity ${backends}; min is ${POOL.min}`
-    if (size === POOL.min && free === size && backends === size && busy + waiting + opening + closing === 0) break
+    const backends = await countBackends(urls, `soak ${name}`)
+    text = `${name}: size ${size}, free ${free}, busy ${busy}, waiting ${waiting}, in pg_stat_activity ${backends}; min is ${min}`
+    if (size === min && free === size && backends === size && busy + waiting + opening + closing === 0) break
     if (performance.now() - since > RECOVERY * 1000) {
       findings.add('numbers', text)
       break
@@ -75,15 +89,15 @@ export async function checkPool (db: Database, url: string, callers: number, fin
   }
   const answers = await Promise.allSettled(Array.from({ length: callers }, (_, index) => db.fetchVal('SELECT $1::int', index)))
   const good = answers.filter((answer, index) => answer.status === 'fulfilled' && answer.value === index).length
-  if (good !== callers) findings.add('numbers', `afterwards only ${good} of ${callers} calls worked`)
+  if (good !== callers) findings.add('numbers', `${name}: afterwards only ${good} of ${callers} calls worked`)
   return text
 }
 
-export async function checkClosed (db: Database, url: string, findings: Findings): Promise<void> {
+export async function checkClosed ({ name, db, urls }: SoakedPool, findings: Findings): Promise<void> {
   await db.close()
   const since = performance.now()
-  while (await countBackends(url) > 0) {
-    if (performance.now() - since > 5000) return findings.add('numbers', `${await countBackends(url)} connections are open after the end`)
+  for (let left; (left = await countBackends(urls, `soak ${name}`)) > 0;) {
+    if (performance.now() - since > 5000) return findings.add('numbers', `${name}: ${left} connections are open after the end`)
     await sleep(50)
   }
 }

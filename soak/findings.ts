@@ -8,10 +8,16 @@ export const INVARIANTS = {
   money: 'money conserved',
   others: "nobody saw another's row, error or session",
   numbers: 'the pool is back at min, its numbers are true',
+  blocked: 'a blocked event loop fails no call',
+  each: 'each fault and each kind of work came',
   uncaught: 'no uncaught exception, no unhandled rejection',
   heap: 'heap flat between the first and the last third',
 }
 export type Invariant = keyof typeof INVARIANTS
+
+export function errorText (error: unknown): string {
+  return error instanceof Error ? `${'code' in error ? `${String(error.code)}: ` : ''}${error.message}` : String(error)
+}
 
 /** Descriptions that are kept of each invariant's violations. */
 const MOST_DETAILS = 10

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Calls } from './calls.js'
 import type { Written } from './check.js'
+import type { Counts } from './counts.js'
 import { type Findings, INVARIANTS, type Invariant } from './findings.js'
 import type { Options } from './options.js'
 import type { Tally } from './work/actor.js'
@@ -13,10 +14,11 @@ export interface Outcome {
   calls: Calls
   findings: Findings
   tally: Tally
-  faults: ReadonlyMap<string, number>
+  counts: Counts
   written: Written
   money: string
   pool: string
+  each: string
   heap: string
 }
 
@@ -24,7 +26,7 @@ const number = (value: number): string => value.toLocaleString('en')
 const counted = (counts: ReadonlyMap<string, number>): string => [...counts].sort(([a], [b]) => a < b ? -1 : 1).map(([name, count]) => `${name} ${number(count)}`).join(', ')
 
 /** Each invariant's figure, in words. */
-function figuresOf ({ calls, findings, written: { writes, rows, doubtfulThere }, money, pool, heap }: Outcome): Record<Invariant, string> {
+function figuresOf ({ calls, findings, written: { writes, rows, doubtfulThere }, money, pool, each, heap }: Outcome): Record<Invariant, string> {
   const bad = (invariant: Invariant): string => number(findings.count(invariant))
   return {
     settled: `${number(calls.made)} calls, ${bad('settled')} not in time; the slowest took ${(calls.slowest / 1000).toFixed(1)} s`,
@@ -35,6 +37,8 @@ function figuresOf ({ calls, findings, written: { writes, rows, doubtfulThere },
     money,
     others: `${bad('others')} seen`,
     numbers: pool,
+    blocked: `${bad('blocked')} failed`,
+    each,
     uncaught: `${bad('uncaught')}`,
     heap,
   }
@@ -42,13 +46,14 @@ function figuresOf ({ calls, findings, written: { writes, rows, doubtfulThere },
 
 /** The table of the invariants, and what was done. */
 export function describe (outcome: Outcome): string {
-  const { calls, findings, tally, faults, seconds } = outcome
+  const { calls, counts, findings, tally, seconds } = outcome
   const figures = figuresOf(outcome)
   const width = Math.max(...Object.values(INVARIANTS).map((title) => title.length))
   const lines = invariantsOf(findings).flatMap(({ name, title, violations, details }) =>
     [`${violations === 0 ? 'ok      ' : 'VIOLATED'}  ${title.padEnd(width)}  ${figures[name]}`, ...details.map((detail) => `          - ${detail}`)])
   return [
-    `${seconds.toFixed(0)} s; faults: ${counted(faults)}`,
+    `${seconds.toFixed(0)} s; faults: ${counted(counts.of('faults'))}`,
+    ...[...counts.groups].filter(([group]) => group !== 'faults').map(([group, names]) => `${group}: ${number(counts.total(group))}: ${counted(names)}`),
     `rows acknowledged: ${number(tally.single)} by single writes, ${number(tally.batch)} in batches, ${number(tally.transaction)} in transactions`,
     `errors: ${counted(calls.errors)}`,
     '',
@@ -63,7 +68,7 @@ function invariantsOf (findings: Findings) {
 }
 
 export async function writeJson (file: string, outcome: Outcome): Promise<void> {
-  const { options, seconds, calls, findings, tally, faults, written } = outcome
+  const { options, seconds, calls, counts, findings, tally, written } = outcome
   const { json: _, ...given } = options
   const figures = figuresOf(outcome)
   await mkdir(dirname(file), { recursive: true })
@@ -72,7 +77,8 @@ export async function writeJson (file: string, outcome: Outcome): Promise<void> 
     took: Math.round(seconds),
     calls: calls.made,
     slowestCall: Math.round(calls.slowest),
-    faults: Object.fromEntries(faults),
+    faults: Object.fromEntries(counts.of('faults')),
+    done: Object.fromEntries([...counts.groups].map(([group, names]) => [group, Object.fromEntries(names)])),
     errors: Object.fromEntries(calls.errors),
     acknowledgedRows: tally,
     written,

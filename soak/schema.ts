@@ -18,6 +18,11 @@ export const INSERT_BY_EXPRESSION = 'INSERT INTO writes (caller, write, item, to
 export const INSERT_SLOWLY = 'INSERT INTO writes (caller, write, item, token) SELECT $1::int, $2::int, $3::int, $4::text FROM pg_sleep($5)'
 export const INSERT_TRANSFER = 'INSERT INTO writes (caller, write, item, token, source, target, amount) VALUES ($1, $2, $3, $4, $5, $6, $7)'
 
+/** The same in a script, which has no parameters. */
+export function insertText (caller: number, write: number): string {
+  return `INSERT INTO writes (caller, write, item, token) VALUES (${caller}, ${write}, 0, '${tokenOf(caller, write, 0)}')`
+}
+
 /** What stands in a row, so that it can be told whose it is. */
 export function tokenOf (caller: number, write: number, item: number): string { return `${caller}/${write}/${item}` }
 export const TOKEN_OF_ROW = "caller || '/' || write || '/' || item"

@@ -1,5 +1,4 @@
 import pg from 'pg'
-import { POOL } from './settings.js'
 
 export type ServerRow = Record<string, any>
 
@@ -15,15 +14,15 @@ export async function ask (url: string, text: string, args: unknown[] = []): Pro
   }
 }
 
-/** Kills a share of the pool's backends: which ones is a matter of the seed. */
+/** Kills a share of the pools' backends: which ones is a matter of the seed. */
 export async function kill (url: string, share: number, seed: string): Promise<void> {
   await ask(url, `SELECT pg_terminate_backend(pid) FROM (
-    SELECT pid, row_number() OVER (ORDER BY md5(pid || $3)) AS place, count(*) OVER () AS pool FROM pg_stat_activity WHERE application_name = $1) AS backends
-    WHERE place <= ceil(pool * $2::float)`, [POOL.applicationName, share, seed])
+    SELECT pid, row_number() OVER (ORDER BY md5(pid || $2)) AS place, count(*) OVER () AS pool FROM pg_stat_activity WHERE application_name LIKE 'soak%') AS backends
+    WHERE place <= ceil(pool * $1::float)`, [share, seed])
 }
 
-/** How many connections of the pool the server has. */
-export async function countBackends (url: string): Promise<number> {
-  const [row] = await ask(url, 'SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = $1', [POOL.applicationName])
-  return Number(row?.['count'])
+/** How many connections of a pool its servers have. */
+export async function countBackends (urls: readonly string[], applicationName: string): Promise<number> {
+  const counts = await Promise.all(urls.map((url) => ask(url, 'SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = $1', [applicationName])))
+  return counts.flat().reduce((sum, row) => sum + Number(row['count']), 0)
 }

@@ -10,7 +10,7 @@ export const SERVER_SETTINGS = {
   deadlock_timeout: '200ms',
 }
 
-/** Seconds. Short ones, so that every limit is met often. */
+/** Options of the pools: seconds. Short ones, so that every limit is met often. */
 export const POOL = {
   min: 8,
   max: 16,
@@ -22,8 +22,13 @@ export const POOL = {
   maxLifetime: 20,
   maxQueries: 2000,
   closeTimeout: 3,
-  applicationName: 'soak',
 }
+
+/**
+ * Limits that are shorter than the longest time for which the event loop is blocked, and a connection for each probe of that. They
+ * stay, so that a probe is sent at once: what could not be sent would need the machine to be quick afterwards.
+ */
+export const QUIET = { min: 6, max: 6, acquireTimeout: 0.4, commandTimeout: 0.4, connectTimeout: 0.4, checkIdle: 0, maxLifetime: 0, maxQueries: 0 }
 
 /** Seconds beyond its own limits after which a call counts as one that never settles: the machine may be busy. */
 export const SLACK = 5

@@ -1,6 +1,7 @@
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
 import type { Test } from 'tap'
+import type { Nonsense } from './nonsense.js'
 
 /**
  * What the network does to a connection:
@@ -14,6 +15,10 @@ export type Fault = 'forward' | 'black-hole' | 'refuse' | 'hang-up'
 
 /** ReadyForQuery, which ends the server's greeting. */
 const READY = Buffer.from('Z\0\0\0\x05I', 'latin1')
+/** The end of each answer, before its status. */
+const ANSWERED = READY.subarray(0, -1)
+/** Milliseconds after which an impostor ends a connection. */
+const IMPOSTURE = 200
 
 /** A TCP proxy in front of a server, to break the network between it and the code under test. */
 export class FaultProxy {
@@ -23,12 +28,15 @@ export class FaultProxy {
   accepted = 0
   /** The most connects at a time that the server had not greeted yet. */
   mostConnecting = 0
-  readonly #target: { host: string, port: number }
+  #target: { host: string, port: number }
   readonly #port: number
   readonly #links = new Set<Link>()
   readonly #timers = new Set<NodeJS.Timeout>()
+  /** Connections that meet no server. */
+  readonly #impostors = new Set<Socket>()
   #server: net.Server
   #fault: Fault = 'forward'
+  #imposture: Nonsense | undefined
   #delay = 0
 
   /** A proxy in front of the server of `url`, closed when the test ends. */
@@ -44,8 +52,7 @@ export class FaultProxy {
   }
 
   private constructor (url: string, server: net.Server) {
-    const { hostname, port } = new URL(url)
-    this.#target = { host: hostname, port: Number(port) }
+    this.#target = targetOf(url)
     this.#server = server
     this.#port = (server.address() as AddressInfo).port
     const own = new URL(url)
@@ -75,6 +82,17 @@ export class FaultProxy {
   /** New connections get through to the server only after so many milliseconds. */
   delay (milliseconds: number): void { this.#delay = milliseconds }
 
+  /** New connections get to another server. */
+  lead (url: string): void { this.#target = targetOf(url) }
+
+  /** New connections get nonsense in place of a server; those that exist go on. */
+  impersonate (imposture: Nonsense | undefined): void { this.#imposture = imposture }
+
+  /** Nonsense comes into the next answer on each connection that exists, behind so many of its messages. Not any more: undefined. */
+  slip (nonsense: Nonsense | undefined, behind = 0): void {
+    for (const link of this.#links) link.slip(nonsense?.bytes, behind)
+  }
+
   /** Holds up what is sent on the connections that exist, or one direction of it; new ones are treated as before. */
   hold (held: boolean | 'requests' | 'answers'): void {
     for (const link of this.#links) link.flow(held === false, held === true || held === false ? undefined : held)
@@ -83,6 +101,7 @@ export class FaultProxy {
   /** Resets every connection; new ones are treated as before. */
   cut (): void {
     for (const link of this.#links) link.cut()
+    for (const socket of this.#impostors) reset(socket)
   }
 
   async close (): Promise<void> {
@@ -100,17 +119,36 @@ export class FaultProxy {
         socket.on('error', () => {}).resume().end()
         return
       }
+      if (this.#imposture !== undefined) return this.#impersonate(socket, this.#imposture)
       const link = new Link(socket, this.#target, () => this.#links.delete(link))
       this.#links.add(link)
       this.mostConnecting = Math.max(this.mostConnecting, this.connecting)
       if (this.#delay === 0) return link.flow(this.#fault !== 'black-hole')
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer)
-        link.flow(this.#fault !== 'black-hole')
-      }, this.#delay)
-      this.#timers.add(timer)
+      this.#later(this.#delay, () => link.flow(this.#fault !== 'black-hole'))
     })
   }
+
+  #impersonate (socket: Socket, { bytes, ends }: Nonsense): void {
+    this.#impostors.add(socket)
+    socket.on('error', () => {}).on('close', () => this.#impostors.delete(socket)).on('end', () => socket.end())
+    socket.resume().once('data', () => {
+      socket.write(bytes)
+      if (ends) this.#later(IMPOSTURE, () => socket.end())
+    })
+  }
+
+  #later (milliseconds: number, work: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      work()
+    }, milliseconds)
+    this.#timers.add(timer)
+  }
+}
+
+function targetOf (url: string): { host: string, port: number } {
+  const { hostname, port } = new URL(url)
+  return { host: hostname, port: Number(port) }
 }
 
 /** One connection through the proxy: two sockets. Nothing flows at first. */
@@ -124,11 +162,16 @@ class Link {
   isGreeted = false
   /** What one side has to be told of the other one, while nothing flows. */
   #news: Array<() => void> = []
+  /** What is to come into the next answer. */
+  #slip: { bytes: Buffer, behind: number } | undefined
+  /** Whether what the server sends next begins an answer. */
+  #isAnswered = false
 
   constructor (near: Socket, target: { host: string, port: number }, onGone: () => void) {
     this.#near = near
     this.#target = target
     this.#onGone = onGone
+    near.on('data', (bytes) => this.#far?.write(bytes))
     this.#forward(near, () => this.#far)
     near.pause()
   }
@@ -140,7 +183,7 @@ class Link {
     this.#flowing = flowing
     if (flowing && this.#far === undefined && !this.#near.destroyed) {
       this.#far = net.connect({ ...this.#target, noDelay: true, allowHalfOpen: true })
-      this.#far.on('data', (bytes) => { this.isGreeted ||= bytes.includes(READY) })
+      this.#far.on('data', (bytes) => this.#answer(bytes))
       this.#forward(this.#far, () => this.#near)
     }
     for (const socket of [this.#near, this.#far]) {
@@ -154,9 +197,27 @@ class Link {
     for (const socket of [this.#near, this.#far]) reset(socket)
   }
 
+  /** Nonsense for the next answer, behind so many of its messages; or none. */
+  slip (bytes: Buffer | undefined, behind: number): void {
+    this.#slip = bytes === undefined ? undefined : { bytes, behind }
+  }
+
+  /** What the server sends, with what comes in between. */
+  #answer (bytes: Buffer): void {
+    this.isGreeted ||= bytes.includes(READY)
+    const slip = this.#isAnswered ? this.#slip : undefined
+    this.#isAnswered = this.isGreeted && bytes.subarray(-READY.length, -1).equals(ANSWERED)
+    if (slip === undefined) {
+      this.#near.write(bytes)
+      return
+    }
+    this.#slip = undefined
+    const at = boundary(bytes, slip.behind)
+    for (const part of [bytes.subarray(0, at), slip.bytes, bytes.subarray(at)]) this.#near.write(part)
+  }
+
   /** Not by pipe(), which resumes a socket that is to stay paused. A paused one still says that the other end is gone. */
   #forward (from: Socket, to: () => Socket | undefined): void {
-    from.on('data', (bytes) => to()?.write(bytes))
     from.on('end', () => this.#pass(() => to()?.end()))
     from.on('error', () => {}) // 'close' follows
     from.on('close', (failed) => {
@@ -169,6 +230,17 @@ class Link {
     if (this.#flowing) tell()
     else this.#news.push(tell)
   }
+}
+
+/** Where the message behind so many others begins, or the last one that does. */
+function boundary (bytes: Buffer, behind: number): number {
+  let at = 0
+  for (; behind > 0 && at + 5 <= bytes.length; behind--) {
+    const next = at + 1 + bytes.readInt32BE(at + 1)
+    if (next > bytes.length) break
+    at = next
+  }
+  return at
 }
 
 function reset (socket: Socket | undefined): void {

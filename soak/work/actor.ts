@@ -1,20 +1,24 @@
 import type { Database } from '../../src/index.js'
 import type { Random } from '../../test/support/random.js'
 import type { Calls } from '../calls.js'
+import type { Counts } from '../counts.js'
 import type { Findings } from '../findings.js'
 import type { Ledger } from '../ledger.js'
 
 /** Rows that were acknowledged, by how they were written. */
 export type Tally = Record<'single' | 'batch' | 'transaction', number>
 
-/** What all callers share. */
+/** What all callers of one pool share. */
 export interface Stage {
   readonly db: Database
   readonly calls: Calls
+  readonly counts: Counts
   readonly findings: Findings
   readonly tally: Tally
   /** Lists of a batch at most. */
   readonly largestBatch: number
+  /** What every session of the pool has in `soak.home`. */
+  readonly home: string
 }
 
 /**

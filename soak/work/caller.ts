@@ -1,24 +1,37 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Actor } from './actor.js'
-import { addUp, failAmongReads, readSeveral, readSlowly } from './reading.js'
+import { enter, enterHidden, look } from './entering.js'
+import { hide } from './hiding.js'
+import { addUp, askHealth, failAmongReads, readSeveral, readSlowly } from './reading.js'
 import { lease, transfer } from './transactions.js'
+import { echoTyped, readTyped, storeTyped } from './typing.js'
 import { write, writeBadly, writeMany, writeSlowly } from './writing.js'
 
-/** What a caller does, and how often. */
-const WORK: ReadonlyArray<[work: (actor: Actor) => Promise<void>, weight: number]> = [
-  [write, 30], [writeMany, 8], [writeSlowly, 5], [writeBadly, 3],
-  [transfer, 16], [lease, 3],
-  [readSeveral, 20], [failAmongReads, 8], [readSlowly, 4], [addUp, 3],
-]
-const BAG = WORK.flatMap(([work, weight]) => Array.from({ length: weight }, () => work))
+type Work = (actor: Actor) => Promise<void>
+
+/** What callers do, by the pool that they call, and how often. */
+const WORK = {
+  auto: bag([
+    [write, 30], [writeMany, 8], [writeSlowly, 5], [writeBadly, 3], [transfer, 16], [lease, 3], [readSeveral, 20], [failAmongReads, 8], [readSlowly, 4], [addUp, 3],
+    [hide, 5], [enter, 3], [look, 3], [askHealth, 1],
+  ]),
+  always: bag([
+    [write, 10], [writeMany, 2], [writeSlowly, 2], [transfer, 4], [lease, 2], [readSeveral, 8], [failAmongReads, 2], [hide, 3], [enter, 5], [enterHidden, 12], [look, 10],
+  ]),
+  forked: bag([[storeTyped, 3], [echoTyped, 2], [readTyped, 2]]),
+}
+
+function bag (work: ReadonlyArray<readonly [work: Work, weight: number]>): readonly Work[] {
+  return work.flatMap(([work, weight]) => Array.from({ length: weight }, () => work))
+}
 
 /** Milliseconds of rest after each thing that it did, at most. */
 const LONGEST_REST = 20
 
 /** Does one thing after the other until `end`. */
-export async function act (actor: Actor, end: AbortSignal): Promise<void> {
+export async function act (pool: keyof typeof WORK, actor: Actor, end: AbortSignal): Promise<void> {
   while (!end.aborted) {
-    const work = actor.random.pick(BAG)
+    const work = actor.random.pick(WORK[pool])
     const rest = actor.random.integer(0, LONGEST_REST)
     await work(actor)
     await sleep(rest)

@@ -67,3 +67,9 @@ export async function addUp ({ db, calls, findings }: Actor): Promise<void> {
   const { value } = await calls.attempt({ name: 'sum' }, () => db.fetchVal('SELECT sum(balance)::bigint FROM accounts'))
   if (value !== undefined && value !== ACCOUNTS * BALANCE) findings.add('money', `during the run: ${String(value)}, not ${ACCOUNTS * BALANCE}`)
 }
+
+/** Never rejects, and tells the truth in time. */
+export async function askHealth ({ db, calls, findings }: Actor): Promise<void> {
+  const { value } = await calls.attempt({ name: 'health' }, () => db.health())
+  if (value === undefined) findings.add('numbers', 'health: it rejected')
+}
