@@ -67,6 +67,7 @@ export class Calls {
     const wrong = (why: string): void => this.#findings.add('others', `${name}: ${code} ${why}: ${error instanceof Error ? error.message : ''}`)
     switch (code) {
       case 'FST_PG_CONNECTION_LOST':
+      case '57P01': // a parallel worker was ended, which is an ERROR of its leader's
         return 'doubtful'
       case 'FST_PG_PROTOCOL':
         if (this.#nonsense === 0 && performance.now() - this.#lastNonsense > SLACK * 1000) wrong('where nothing was nonsense')

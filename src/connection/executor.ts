@@ -232,8 +232,8 @@ export class Executor implements StatementOwner {
   failed (execution: StatementExecution, error: unknown, request: Request): void {
     if (error instanceof CopyStarted) return this.#refuseCopy(execution)
     const types = request.named ?? request.statement?.types
-    // Of one without parameters it cannot be told whether it got as far as that.
-    if (types !== undefined && types.length > 0) this.#prepared.remember(execution.call.statement, request)
+    // Of one without parameters only the server's answer tells whether it got as far as that.
+    if (types !== undefined && (types.length > 0 || request.named !== undefined)) this.#prepared.remember(execution.call.statement, request)
     this.#inFlight.measure(execution)
     const wasBinding = error instanceof BindAborted || error instanceof Refusal
     if (wasBinding && !execution.settled) return this.#sendAgainAfterBind(execution, types ?? [])

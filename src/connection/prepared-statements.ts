@@ -85,7 +85,7 @@ export class PreparedStatements {
   /** A statement has failed in a transaction, where it cannot be described again, perhaps because names mean something else by now. */
   failed (statement: Statement, code: string): void {
     if (!MEANS_OTHERS.test(code) || !this.#held.has(statement.text)) return
-    statement.isVarying = true
+    statement.isVarying ||= code !== '26000'
     this.forget(statement.text)
   }
 

@@ -60,6 +60,21 @@ t.test('only what the planner plans is prepared: others have other columns each 
   }
 })
 
+t.test('one without parameters that failed when it was prepared is known to be prepared, also when all are dropped', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows('CREATE TABLE divisor (n int); INSERT INTO divisor VALUES (0)')
+  const db = await openDatabase(t, observer, { min: 1, max: 1 })
+  const text = 'SELECT 10 / n AS quotient FROM divisor'
+  for (let use = 0; use < 2; use++) await t.rejects(db.fetchVal(text), { code: '22012' })
+  const lease = await db.acquire()
+  await lease.execute('DEALLOCATE ALL')
+  await lease.release()
+  await observer.rows('UPDATE divisor SET n = 2')
+  await db.transaction(async (tx) => t.equal(await tx.fetchVal(text), 5))
+  for (let use = 0; use < 3; use++) t.equal(await db.fetchVal(text), 5)
+  t.match(db.stats(), { created: 1, errors: 2 })
+})
+
 t.test('a statement means the tables and types of the search_path that it is run with', async (t) => {
   const observer = await freshDatabase(t)
   for (const [index, tenant] of ['north', 'south'].entries()) {
