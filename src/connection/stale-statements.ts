@@ -33,7 +33,7 @@ export class StaleStatements {
     execution.renewals++
     execution.args = undefined
     // Another call found out before.
-    if (known !== undefined && known !== types) return Promise.resolve(true)
+    if (known !== undefined && known.some((oid, index) => oid !== types[index])) return Promise.resolve(true)
     return isStale ? this.#renew(execution, types.length) : this.#renewIfChanged(execution, types)
   }
 
