@@ -85,7 +85,7 @@ export class PreparedStatements {
   /** A statement has failed in a transaction, where it cannot be described again, perhaps because names mean something else by now. */
   failed (statement: Statement, code: string): void {
     if (!MEANS_OTHERS.test(code) || !this.#held.has(statement.text)) return
-    statement.isVarying ||= code !== '26000'
+    statement.isVarying ||= !/^2/.test(code)
     this.forget(statement.text)
   }
 

@@ -31,7 +31,7 @@ export interface Traits {
 
 const BEGINS = /^(begin|start\s+transaction)\b/i
 const ENDS = /^(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
-const LOCAL_SETTING = /^set\s+(local|transaction)\b/i
+const LOCAL_SETTING = /^set\s+(local|transaction)\b(?!\s*(\.|=|to\b))/i
 const ROLLBACK_TO = /^rollback\s+(work\s+|transaction\s+)?to\b/i
 /** The driver turns these into streams that nobody would read. */
 const COPY_STREAM = /^copy\b[^]*\b(from\s+stdin|to\s+stdout)\b/i

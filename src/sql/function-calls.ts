@@ -12,8 +12,7 @@ const NO_CALL = words(`
 const NO_CALL_BEHIND: Readonly<Record<string, ReadonlySet<string>>> = {
   bernoulli: words('tablesample'),
   by: words('group order partition'),
-  conflict: words('on'),
-  materialized: words('as not'),
+  materialized: words('as'),
   set: words('update'),
   sets: words('grouping'),
   system: words('tablesample'),
@@ -40,6 +39,7 @@ export function * functionCalls (lexemes: readonly Lexeme[]): Generator<Function
     if (before === 'as' || before === '::' || before === 'with' || before === 'recursive' || before === 'ordinality' ||
       isTarget(lexemes, at)) continue
     if (before === ')' && closed !== 'on') continue // an alias too: only DISTINCT ON (…) has a call behind its bracket
+    if (text === 'conflict' && before === 'on' && lexemes.some(({ text }) => text === 'insert')) continue // and not a JOIN's ON
     if (kind === 'name') yield { at, name: undefined }
     else if (before === '.') yield { at, name: lexemes[at - 2]?.text === 'pg_catalog' ? text : undefined }
     else if (!NO_CALL.has(text) && NO_CALL_BEHIND[text]?.has(before) !== true) yield { at, name: text }

@@ -19,6 +19,7 @@ const PLAIN = words(`
 const SETS = words('set reset discard deallocate prepare execute listen unlisten load')
 /** A setting of the transaction, and not of the session. */
 const OF_TRANSACTION = words('local transaction constraints')
+const ASSIGNS = words('. = to')
 const TEMPORARY = words('temp temporary')
 const CREATES_TEMPORARY = /^create (or replace )?(global |local )?temp(orary)? /
 /** Functions of the server's own, and of well-known extensions, that are made to leave something. */
@@ -26,8 +27,8 @@ const LEAVES_STATE = /^(set_config|setseed|set_limit|lo_open|pg_(try_)?advisory_
 
 /** What a single statement may leave behind, as far as its text tells. */
 export function sessionState (lexemes: readonly Lexeme[]): SessionState {
-  const [first = '', second = ''] = lexemes.filter(({ text }) => text !== '(').map(({ text }) => text)
-  if (first === 'set' && OF_TRANSACTION.has(second)) return 'nothing'
+  const [first = '', second = '', third = ''] = lexemes.filter(({ text }) => text !== '(').map(({ text }) => text)
+  if (first === 'set' && OF_TRANSACTION.has(second) && !ASSIGNS.has(third)) return 'nothing' // and not a setting of that name
   if (first === 'prepare' && second === 'transaction') return 'nothing'
   if (SETS.has(first)) return 'something'
   const has = (...names: string[]): boolean => lexemes.some(({ text }) => names.includes(text))

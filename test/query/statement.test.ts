@@ -20,7 +20,7 @@ const NOTHING = [
 ]
 /** What may leave something, although its text does not show what. */
 const PERHAPS = [
-  'SELECT bump()', 'SELECT bump ($1)', 'SELECT a.bump(1)', 'SELECT public.lower($1)', 'SELECT "lower"($1)', 'SELECT * FROM bump() AS b (c)', 'SELECT DISTINCT ON (a) bump(b) FROM c',
+  'SELECT bump()', 'SELECT 1 FROM a JOIN b ON conflict(c)', 'SELECT NOT materialized($1)', 'SELECT bump ($1)', 'SELECT a.bump(1)', 'SELECT public.lower($1)', 'SELECT "lower"($1)', 'SELECT * FROM bump() AS b (c)', 'SELECT DISTINCT ON (a) bump(b) FROM c',
   'INSERT INTO a (b) VALUES (bump($1))', 'UPDATE a SET b = bump(b)', 'DELETE FROM a WHERE bump(b)', 'CALL a()', 'DO $$ BEGIN END $$', 'EXPLAIN ANALYZE SELECT bump()', 'COPY (SELECT bump()) TO \'/dev/null\'',
   'ALTER TABLE a ADD b int DEFAULT bump()', 'CREATE TABLE a AS SELECT bump()', 'CREATE TABLE a (b int)', 'CREATE EXTENSION a', "SELECT nextval('a')", "SELECT setval('a', 1)", 'SELECT similarity(a, $1) FROM b',
   "SELECT query_to_xml('SELECT 1', true, true, '')", "SELECT ts_stat('SELECT 1')", 'SELECT * INTO a FROM b', 'DECLARE a CURSOR FOR SELECT bump()', 'SELECTED', 'EXPLAIN ANALYZE CREATE TEMP TABLE a AS SELECT 1',
@@ -28,7 +28,7 @@ const PERHAPS = [
 ]
 /** What is made to leave something. */
 const SOMETHING = [
-  "SELECT set_config('a.b', '', false)", "SELECT set_config('a.b', '', $1)", "SELECT set_config('a.b', '', not true)", "SELECT set_config('a.b', '', true and false)",
+  "SELECT set_config('a.b', '', false)", 'SET local.a = 1', 'SET transaction.a TO 1', 'SET constraints.a = 1', 'SET local . a = 1', "SELECT set_config('a.b', '', $1)", "SELECT set_config('a.b', '', not true)", "SELECT set_config('a.b', '', true and false)",
   'SELECT pg_advisory_lock(1)', 'SELECT pg_try_advisory_lock_shared(1)', 'CREATE TEMP TABLE a ()', 'CREATE TEMPORARY TABLE a ()', 'CREATE GLOBAL TEMP TABLE a ()', 'CREATE OR REPLACE TEMP VIEW a AS SELECT 1',
   'SELECT 1 INTO TEMP a', 'SELECT 1 INTO TEMPORARY TABLE a', 'CREATE TABLE pg_temp.a ()', 'CREATE FUNCTION "pg_temp".a () RETURNS int RETURN 1', "SELECT dblink_connect('a', '')", 'SELECT lo_open(1, 262144)',
   'SET work_mem = 1', 'SET SESSION a.b = 1', 'SET ROLE a', 'SET SESSION AUTHORIZATION a', 'SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY', 'RESET ALL', 'DISCARD ALL', 'DISCARD PLANS', 'LISTEN a', 'UNLISTEN a',
