@@ -41,6 +41,8 @@ export class Bouncer {
       pool_mode: 'transaction',
       default_pool_size: 5,
       max_client_conn: 200,
+      // RECONNECT counts a session that is logging in as one that failed; it tries no other for 15 s by default.
+      server_login_retry: 0.1,
       // It does not run as root. Its folder is for it alone.
       ...(process.getuid?.() === 0 && { user: 'nobody' }),
       ...settings,
