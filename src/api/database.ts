@@ -70,6 +70,8 @@ export class Database extends Queryable {
     await this.#inTransaction(checkout, {}, () => runBatch(checkout, batch))
   }
 
+  protected override opened (): Promise<void> { return this.#pool.begin() }
+
   async #checkOut (holder: Holder, signal?: AbortSignal, takenBy?: { stack?: string }): Promise<Checkout> {
     const entry = this.#pool.tryAcquire(holder, signal) ?? await this.#pool.acquire(holder, signal)
     this.#pool.noteTaker(entry, takenBy)

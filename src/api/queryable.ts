@@ -114,12 +114,14 @@ export abstract class Queryable {
 
   protected abstract batch (batch: Batch): Promise<void>
 
+  /** Resolves when the target has its first session. */
+  protected opened (): Promise<void> { return Promise.resolve() }
+
   #batch (query: BatchQuery, argsList: ArgumentLists, onResult: Batch['onResult']): Promise<void> {
     const { statements } = this
     try {
       const call = toBatchCall(query, this.#source)
-      if (call.statement.controlsTransaction) this.checkTransactionControl(call)
-      return this.batch({ call, argsList, statements, onResult })
+      return this.#read(call, (call) => this.batch({ call, argsList, statements, onResult }))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -127,12 +129,23 @@ export abstract class Queryable {
 
   #run<T> (query: Query, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
     try {
-      const call = toCall(query, args, mode, this.#source)
-      if (call.statement.controlsTransaction) this.checkTransactionControl(call)
-      return this.run(call, read)
+      return this.#read(toCall(query, args, mode, this.#source), (call) => this.run(call, read))
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** Goes on with a call once it is known how its text is to be read: what a backslash is, only a session tells. */
+  #read<C extends Call, T> (call: C, run: (call: C) => Promise<T>): Promise<T> {
+    if (this.#target.standardStrings === undefined && call.statement.text.includes('\\')) {
+      return this.opened().then(() => this.#checked({ ...call, statement: this.#source.get(call.statement.text) }, run))
+    }
+    return this.#checked(call, run)
+  }
+
+  #checked<C extends Call, T> (call: C, run: (call: C) => Promise<T>): Promise<T> {
+    if (call.statement.controlsTransaction) this.checkTransactionControl(call)
+    return run(call)
   }
 }
 

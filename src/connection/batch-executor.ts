@@ -1,11 +1,13 @@
 import { writeTexts } from '../driver/argument.js'
+import { NOTEWORTHY } from '../driver/command-tags.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Driver } from '../driver/postgres-js.js'
 import type { Call } from '../query/call.js'
 import { type SettleListener, TaskExecution } from './execution.js'
 import type { Executor } from './executor.js'
+import type { PreparedStatements } from './prepared-statements.js'
 import type { Session } from './session.js'
-import { noteSending } from './session-changes.js'
+import { noteChanges, noteSending } from './session-changes.js'
 
 /** A statement for many lists of arguments, of which the first is number `firstRow` of the batch. */
 export interface Executions {
@@ -28,9 +30,11 @@ export class BatchExecutor {
   readonly #executor: Executor
   readonly #driver: Driver
   readonly #session: Session
+  readonly #prepared: PreparedStatements
 
-  constructor (executor: Executor, driver: Driver, session: Session) {
+  constructor (executor: Executor, driver: Driver, session: Session, prepared: PreparedStatements) {
     this.#executor = executor
+    this.#prepared = prepared
     this.#driver = driver
     this.#session = session
   }
@@ -62,6 +66,7 @@ export class BatchExecutor {
       const execution = new TaskExecution(call, resolve, reject, listener)
       const { statement, options: { timeout } } = call
       let row = firstRow
+      const tags: string[] = []
       noteSending(call, this.#session)
       this.#perform(execution, {
         work: () => this.#driver.execute({
@@ -74,11 +79,16 @@ export class BatchExecutor {
             return writeTexts(lists[index] ?? [], { statement, types, registry: this.#driver.types.registry, row: firstRow + index })
           },
           onProgress: () => execution.progress(),
+          onCommand: (tag: string) => {
+            if (!NOTEWORTHY.has(tag)) return
+            tags.push(tag)
+            noteChanges(execution, tags, this.#session, this.#prepared)
+          },
           oneByOne: this.#session.timeout.isLeftToClock(timeout),
           onRefused: (index: number) => { row += index },
         }),
         succeed: (result) => {
-          const objection = execution.objection({ status: result.status, tags: [] })
+          const objection = execution.objection({ status: result.status, tags })
           if (objection === undefined) this.#succeed(execution, result)
           else this.#executor.end(execution, objection)
         },

@@ -15,7 +15,8 @@ import type { Deadlines } from '../timing/deadlines.js'
 import { BatchExecutor, type Executions } from './batch-executor.js'
 import { type Cancellable, Cancellation } from './cancellation.js'
 import type { SettleListener, StatementExecution } from './execution.js'
-import { Executor, type ExecutorEvents } from './executor.js'
+import { Executor } from './executor.js'
+import type { ExecutorEvents } from './executor-events.js'
 import { InFlight } from './in-flight.js'
 import { PreparedStatements } from './prepared-statements.js'
 import { greet, readServerInfo, SERVER_QUERY, type ServerInfo, WrongServerError } from './server-info.js'
@@ -90,7 +91,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     const { session } = this
     const prepared = new PreparedStatements(driver, session)
     this.#executor = new Executor({ driver, config, deadlines, session, inFlight: this.#inFlight, prepared, events: this })
-    this.#batches = new BatchExecutor(this.#executor, driver, session)
+    this.#batches = new BatchExecutor(this.#executor, driver, session, prepared)
     this.#cancellation = new Cancellation(this.#inFlight, this)
     owner.takeOver(this)
   }

@@ -157,8 +157,8 @@ export interface StatementOwner extends AbandonListener {
 
 /** Where statements are run: each in its turn, or on whichever connection is idle. */
 export interface StatementTarget extends SettleListener {
-  /** The `standard_conforming_strings` of the session, or of the pool's last. */
-  readonly standardStrings: boolean
+  /** The `standard_conforming_strings` of the session, or of the pool's last; undefined as long as there was none. */
+  readonly standardStrings: boolean | undefined
   run (execution: StatementExecution): void
 }
 

@@ -12,6 +12,7 @@ import { isAborted, reasonOf } from '../timing/abort-signal.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { translate } from './error-translation.js'
 import { type Execution, type SettleListener, StatementExecution, type StatementOwner, wholeResult } from './execution.js'
+import type { ExecutorEvents } from './executor-events.js'
 import { type InFlight, MOST_SENDS, wasHitByAccident } from './in-flight.js'
 import { isStale, type PreparedStatements } from './prepared-statements.js'
 import type { Session } from './session.js'
@@ -19,20 +20,6 @@ import { SessionReset } from './session-reset.js'
 import { errorOf, noteChanges, noteSending, objectionTo } from './session-changes.js'
 import { StaleStatements } from './stale-statements.js'
 import { learnTypes } from './type-lookup.js'
-
-/** What happens on a connection while calls run. */
-export interface ExecutorEvents {
-  /** Whether statements may be sent: never on a dead socket (postgres.js #1066). */
-  readonly isUsable: boolean
-  /** What a call learns of a connection that is not usable any more. */
-  readonly lostError: Error
-  /** Nothing is in flight any more. Called before the last caller is answered, so that its next call finds it free. */
-  drained (now: number): void
-  /** Nobody waits for one of the calls that are in flight. */
-  abandoned (): void
-  /** The connection cannot go on. */
-  broken (reason: 'lost' | 'copy', cause?: unknown): void
-}
 
 export interface ExecutorParts {
   driver: Driver
@@ -246,10 +233,20 @@ export class Executor implements StatementOwner {
     if (seen !== translated || (request.status !== 'none' && !execution.isInSession)) return this.#endWith(execution, seen)
     if (!(translated instanceof ServerError)) return this.end(execution, translated)
     const stale = isStale(error)
-    if (request.status === 'failed') this.#prepared.failed(execution.call.statement, translated.code)
-    const mayBeStale = stale || (execution.before === undefined && /^(0A|22|42|XX000)/.test(translated.code))
-    if (mayBeStale) this.#sendAgainIfStale(execution, types, translated, stale)
+    const { before, call: { statement } } = execution
+    const wasPrepared = request.status === 'failed' && this.#prepared.failed(statement, translated.code)
+    if (before !== undefined && wasPrepared && (stale || statement.leaves === 'nothing')) this.#beginAgain(execution, before)
+    else if (stale || /^(0A|22|42|XX000)/.test(translated.code)) this.#sendAgainIfStale(execution, types, translated, stale)
     else this.end(execution, translated)
+  }
+
+  /** The first statement of a transaction may have been stale: both begin again, and it runs as what it means now. */
+  #beginAgain (execution: StatementExecution, begin: string): void {
+    execution.before = undefined
+    execution.args = undefined
+    this.#ask(execution, 'ROLLBACK').then(() => this.#ask(execution, begin)).then(
+      () => execution.settled ? this.end(execution) : this.#send(execution),
+      (error) => this.end(execution, execution.objection({ status: this.#session.transaction, tags: [], error }) ?? error))
   }
 
   #refuseCopy (execution: StatementExecution): void {

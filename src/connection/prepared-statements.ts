@@ -82,11 +82,15 @@ export class PreparedStatements {
     if (this.#held.delete(text)) this.#characters -= text.length
   }
 
-  /** A statement has failed in a transaction, where it cannot be described again, perhaps because names mean something else by now. */
-  failed (statement: Statement, code: string): void {
-    if (!MEANS_OTHERS.test(code) || !this.#held.has(statement.text)) return
-    statement.isVarying ||= !/^2/.test(code)
+  /**
+   * A statement has failed in a transaction, where it cannot be described again, perhaps because its names or types mean something
+   * else by now. Whether it was prepared: it is not any more.
+   */
+  failed (statement: Statement, code: string): boolean {
+    if (!MEANS_OTHERS.test(code) || !this.#held.has(statement.text)) return false
+    statement.isVarying ||= VARIES.test(code)
     this.forget(statement.text)
+    return true
   }
 
   /** Sees to it that a statement is not met again, here or on the server. */
@@ -111,8 +115,10 @@ export class PreparedStatements {
   }
 }
 
-/** 26000: it is gone; 42501 is a matter of privileges. */
-const MEANS_OTHERS = /^(0A|26|42(?!501)|XX000)/
+/** 22: its arguments were written for other types; 26000: it is gone; 42501 is a matter of privileges. */
+const MEANS_OTHERS = /^(0A|22|26|42(?!501)|XX000)/
+/** Those by which it may mean another thing in each transaction, and not just since a change of the schema. */
+const VARIES = /^(42|XX000)/
 
 /** Where the server finds out that a prepared statement is gone, gives other columns than it did, or takes other types. */
 const STALE_ROUTINES = new Set<unknown>(['FetchPreparedStatement', 'RevalidateCachedQuery', 'transformAssignedExpr'])

@@ -23,13 +23,12 @@ export class StaleStatements {
    * nothing does. `isStale`: the server itself has said so; otherwise the statement may just be, and is described to find out.
    */
   remedyFor (execution: StatementExecution, types: readonly number[] | undefined, isStale: boolean): Promise<boolean> | undefined {
-    const { call: { statement }, args, before } = execution
+    const { call: { statement }, args } = execution
     const known = this.#prepared.typesOf(statement.text)
     const wasPrepared = known !== undefined || this.#prepared.isRenewing(statement.text)
     const mayRenew = args !== undefined && types !== undefined && wasPrepared && execution.renewals < MOST_RENEWALS
-    // It failed in the transaction that travelled with it, or may have had effects (CALL), or is ours: it runs only once.
-    if (before !== undefined || (mayRenew && !statement.isPlanned)) return isStale ? this.#drop(execution, types?.length ?? 0) : undefined
-    if (!mayRenew) return undefined
+    // Others may have had effects (CALL), or are ours: they run only once.
+    if (!mayRenew || !statement.isPlanned) return undefined
     execution.renewals++
     execution.args = undefined
     // Another call found out before.
@@ -54,11 +53,5 @@ export class StaleStatements {
     } catch {
       return false
     }
-  }
-
-  /** Sees to it that the statement is not met again: where the server refuses to describe it, the driver drops it. */
-  async #drop (execution: StatementExecution, parameters: number): Promise<boolean> {
-    await this.#renew(execution, parameters)
-    return false
   }
 }

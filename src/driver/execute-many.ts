@@ -1,6 +1,6 @@
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
-import { readColumns, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
+import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import { MessageWriter } from '../protocol/message-writer.js'
 import { RowReader } from './row-reader.js'
 import { ServerRefusal } from './server-refusal.js'
@@ -37,6 +37,8 @@ export interface Executions {
   readonly registry: TypeRegistry
   /** Told that some executions are done. */
   readonly onProgress?: () => void
+  /** Told of the command tag: one statement has the same each time. */
+  readonly onCommand?: (command: string) => void
   /** Whether it has to be told of each. */
   readonly oneByOne?: boolean
 }
@@ -170,6 +172,7 @@ class Run implements Turn {
         this.#rows.push(this.#reader.row(bytes, start, end))
         return
       case 0x43: // CommandComplete
+        if (this.#done === 0) this.#pipeline.onCommand?.(readCommand(bytes, start, end))
         this.#executed(type, readCount(bytes, end))
         return
       case 0x49: // EmptyQueryResponse

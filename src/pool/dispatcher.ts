@@ -74,7 +74,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   readonly #checkIdle: number
   readonly #recycler: Recycler
   /** Whether a backslash is a character like any other in '…', as the last session that was opened has it. */
-  standardStrings = true
+  standardStrings: boolean | undefined = undefined
   readonly #retirement = new Retirement(() => this.connector.isFailing, () => this.dispatch())
   #dispatching = false
 

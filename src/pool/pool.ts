@@ -34,6 +34,8 @@ export class Pool implements DispatcherEvents {
   /** Why the start failed. */
   #failure: Error | undefined
   #start: Promise<void> | undefined
+  /** Whether anyone waits for the start itself, and not only for a call that has begun it. */
+  #isAwaited = false
   #end: Promise<void> | undefined
   #onEmpty: (() => void) | undefined
   /** When everything is ended at the latest, in the clock of `performance.now()`, once closing has begun. */
@@ -44,7 +46,9 @@ export class Pool implements DispatcherEvents {
     this.config = config
     this.#log = log
     const deadlines = new Deadlines()
-    this.#startup = new Startup(config, log, deadlines, () => this.lastFailure)
+    // What serves callers that did not ask for the whole of it goes on with what there is.
+    const mayGoOn = (): boolean => !config.required || (!this.#isAwaited && this.#counters.created > 0)
+    this.#startup = new Startup({ config, log, deadlines, lastFailure: () => this.lastFailure, mayGoOn })
     this.dispatcher = new Dispatcher({ config, log, deadlines, counters: this.#counters, onConnect, pool: this })
   }
 
@@ -54,7 +58,7 @@ export class Pool implements DispatcherEvents {
 
   admit (): Error | undefined {
     // The caller that opens the pool by calling early hears of a failed start through its own call.
-    if (this.#phase === 'new') this.open().catch(() => {})
+    if (this.#phase === 'new') this.begin().catch(() => {})
     return this.isOpen ? undefined : this.#closedError()
   }
 
@@ -66,7 +70,7 @@ export class Pool implements DispatcherEvents {
 
   connectFailed (error: unknown): void {
     const refused = new ConnectError(codeOf(error), { cause: error })
-    const isFinal = isPermanent(error) && this.size === 0
+    const isFinal = isPermanent(error) && this.#counters.created === 0
     if (isFinal) this.dispatcher.rejectAll(refused)
     if (isFinal || !this.config.required) this.#startup.failed(refused)
   }
@@ -79,6 +83,12 @@ export class Pool implements DispatcherEvents {
    * or, at once and without repeating, with `ConnectError` where repeating is of no use; nothing is left open then.
    */
   open (): Promise<void> {
+    this.#isAwaited = true
+    return this.begin()
+  }
+
+  /** The same for a call, which is served by the first connection: once there was one, the pool goes on without the others. */
+  begin (): Promise<void> {
     // While a failed start is being cleaned up, its own error comes first.
     if (['closing', 'closed'].includes(this.#phase) && !this.#startup.isUnderWay) return Promise.reject(this.#closedError())
     this.#start ??= this.#startUp()

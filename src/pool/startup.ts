@@ -4,20 +4,31 @@ import type { Deadlines } from '../timing/deadlines.js'
 import { codeOf } from '../errors/error-code.js'
 import { StartupError } from '../errors/errors.js'
 
+interface StartupParts {
+  config: Config
+  log: Log
+  deadlines: Deadlines
+  /** Why the last connect failed. */
+  lastFailure: () => unknown
+  /** Whether the pool may be without the connections that it should begin with. */
+  mayGoOn: () => boolean
+}
+
 /** The time between a pool's first connect and the moment when it is open, or has given up. */
 export class Startup {
   readonly #config: Config
   readonly #log: Log
   readonly #deadlines: Deadlines
-  /** Why the last connect failed. */
   readonly #lastFailure: () => unknown
+  readonly #mayGoOn: () => boolean
   #pending: { resolve: () => void, reject: (error: Error) => void } | undefined
 
-  constructor (config: Config, log: Log, deadlines: Deadlines, lastFailure: () => unknown) {
+  constructor ({ config, log, deadlines, lastFailure, mayGoOn }: StartupParts) {
     this.#config = config
     this.#log = log
     this.#deadlines = deadlines
     this.#lastFailure = lastFailure
+    this.#mayGoOn = mayGoOn
   }
 
   /** Also while what a failed start has opened is being closed. */
@@ -45,10 +56,10 @@ export class Startup {
   /** All connections that the pool needs are open. */
   ready (): void { this.#pending?.resolve() }
 
-  /** It will not work, or takes too long: the end of it, or where the database is not required, a pool that goes on trying. */
+  /** It will not work, or takes too long: the end of it, or where the pool may go on, one that goes on trying. */
   failed (error: Error): void {
     if (this.#pending === undefined) return
-    if (this.#config.required) return this.#pending.reject(error)
+    if (!this.#mayGoOn()) return this.#pending.reject(error)
     this.#log.warn({ err: error }, 'the database is not there yet: going on without it, and trying in the background')
     this.#pending.resolve()
   }

@@ -39,7 +39,7 @@ export function * functionCalls (lexemes: readonly Lexeme[]): Generator<Function
     if (before === 'as' || before === '::' || before === 'with' || before === 'recursive' || before === 'ordinality' ||
       isTarget(lexemes, at)) continue
     if (before === ')' && closed !== 'on') continue // an alias too: only DISTINCT ON (…) has a call behind its bracket
-    if (text === 'conflict' && before === 'on' && lexemes.some(({ text }) => text === 'insert')) continue // and not a JOIN's ON
+    if (text === 'conflict' && before === 'on' && isUpsert(lexemes, at)) continue
     if (kind === 'name') yield { at, name: undefined }
     else if (before === '.') yield { at, name: lexemes[at - 2]?.text === 'pg_catalog' ? text : undefined }
     else if (!NO_CALL.has(text) && NO_CALL_BEHIND[text]?.has(before) !== true) yield { at, name: text }
@@ -51,6 +51,13 @@ function isTarget (lexemes: readonly Lexeme[], at: number): boolean {
   let first = at
   while (lexemes[first - 1]?.text === '.') first -= 2
   return lexemes[first - 1]?.text === 'into' && lexemes[first - 2]?.text === 'insert'
+}
+
+/** Whether the CONFLICT at `at` is an INSERT's, and not a function in the ON of a JOIN. */
+function isUpsert (lexemes: readonly Lexeme[], at: number): boolean {
+  const after = lexemes.slice(at)
+  const isLast = !after.some(({ text }, index) => text === 'on' && after[index + 1]?.text === 'conflict')
+  return isLast && after.some(({ text }) => text === 'do') && lexemes.some(({ text }) => text === 'insert')
 }
 
 /** The lexemes of each argument of a call whose name is at `at`. */

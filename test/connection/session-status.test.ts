@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Session } from '../../src/connection/session.js'
 import { createDatabase } from '../../src/index.js'
+import { StatementCache } from '../../src/query/statement.js'
 import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { freshDatabase, memoryLog, openDatabase, until } from '../support/database.js'
 
@@ -272,4 +273,23 @@ t.test('a batch may not end a transaction either', async (t) => {
     }), { code: 'FST_PG_QUERY' }, text)
   }
   t.same(await observer.rows('SELECT * FROM written'), [])
+})
+
+t.test('what a batch leaves behind is told by its command tags, whatever its text was taken for', async (t) => {
+  const observer = await freshDatabase(t)
+  const get = StatementCache.prototype.get
+  t.teardown(() => { StatementCache.prototype.get = get })
+  // The reading is undone here: this is about the net beneath it.
+  StatementCache.prototype.get = function (...args) {
+    return { ...get.apply(this, args), leaves: 'nothing', setsPath: false, changesSession: false, isPlanned: true }
+  }
+  const db = await openDatabase(t, observer, { min: 1, max: 1 })
+  const prepared = { text: 'SELECT $1::int', prepare: true }
+  for (const text of ["SET app.tenant = 'B'", 'LISTEN news', "DO $$ BEGIN PERFORM set_config('app.tenant', 'B', false); END $$", 'DEALLOCATE ALL']) {
+    t.equal(await db.fetchVal(prepared, 1), 1)
+    await db.executeMany({ text, batch: 'pipeline' }, [[], []])
+    t.equal(await db.fetchVal("SELECT coalesce(current_setting('app.tenant', true), '') || (SELECT count(*) FROM pg_listening_channels())"), '0', text)
+    await db.transaction(async (tx) => t.equal(await tx.fetchVal(prepared, 2), 2, text))
+  }
+  t.match(db.stats(), { created: 1, errors: 0 })
 })

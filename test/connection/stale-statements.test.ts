@@ -101,7 +101,7 @@ t.test('a prepared SELECT goes on after columns were added, dropped and changed:
   t.equal(db.stats().created, 1)
 })
 
-t.test('in a transaction a stale statement is the server\'s error, the transaction is undone, and the next one works', async (t) => {
+t.test('in the middle of a transaction a stale statement is the server\'s error, the transaction is undone, and the next one works', async (t) => {
   const { db, observer } = await open(t, 'CREATE TABLE held (v int)')
   for (let use = 0; use < 3; use++) {
     await db.execute('INSERT INTO held VALUES ($1)', 1)
@@ -112,7 +112,10 @@ t.test('in a transaction a stale statement is the server\'s error, the transacti
     await tx.execute('DELETE FROM held')
     await tx.fetchAll('SELECT * FROM held')
   }), { code: '0A000' })
-  await t.rejects(db.transaction(async (tx) => { await tx.execute('INSERT INTO held VALUES ($1)', 2) }), { code: '42804' })
+  await t.rejects(db.transaction(async (tx) => {
+    await tx.execute('DELETE FROM held')
+    await tx.execute('INSERT INTO held VALUES ($1)', 2)
+  }), { code: '42804' })
   for (let use = 0; use < 3; use++) {
     await db.transaction(async (tx) => {
       t.equal((await tx.fetchAll('SELECT * FROM held')).length, 3 + use)
@@ -198,4 +201,61 @@ t.test('a function that itself runs something stale is not run again', async (t)
   await t.rejects(lease.fetchVal(query, 2), { code: '0A000', where: /PL\/pgSQL function/ })
   t.same(await observer.rows('SELECT last_value::int AS calls FROM calls'), [{ calls: 2 }])
   await lease.release()
+})
+
+t.test('statements that run only in transactions, where they cannot be described again', async (t) => {
+  const reads: Array<[how: string, make: string, change: string, text: string, arg: unknown, now: unknown]> = [
+    ['int to text', 'CREATE TABLE held (v int)', 'ALTER TABLE held ALTER v TYPE text', 'INSERT INTO held VALUES ($1) RETURNING v', 'abc', 'abc'],
+    ['int to bigint', 'CREATE TABLE held (v int)', 'ALTER TABLE held ALTER v TYPE bigint', 'INSERT INTO held VALUES ($1) RETURNING v', 2 ** 40, 2 ** 40],
+    ['int to numeric', 'CREATE TABLE held (v int)', 'ALTER TABLE held ALTER v TYPE numeric', 'UPDATE held SET v = $1 RETURNING v', '2.5', '2.5'],
+    ['an enum made again', "CREATE TYPE mood AS ENUM ('a'); CREATE TABLE held (v mood)", `ALTER TABLE held ALTER v TYPE text; DROP TYPE mood;
+      CREATE TYPE mood AS ENUM ('a', 'b'); ALTER TABLE held ALTER v TYPE mood USING v::mood`, 'INSERT INTO held VALUES ($1) RETURNING v', 'b', 'b'],
+    ['a cast to an enum made again', "CREATE TYPE mood AS ENUM ('a')", "DROP TYPE mood; CREATE TYPE mood AS ENUM ('b')", 'SELECT $1::mood', 'b', 'b'],
+    ['a domain made again', 'CREATE DOMAIN amount AS int; CREATE TABLE held (v amount)', `ALTER TABLE held ALTER v TYPE text; DROP DOMAIN amount;
+      CREATE DOMAIN amount AS text; ALTER TABLE held ALTER v TYPE amount`, 'INSERT INTO held VALUES ($1) RETURNING v', 'x', 'x'],
+    ['a column more', 'CREATE TABLE held (v int)', 'ALTER TABLE held ADD w int DEFAULT 2', 'INSERT INTO held VALUES ($1) RETURNING *', 1, 1],
+    ['a table made again', 'CREATE TABLE held (v int)', 'DROP TABLE held; CREATE TABLE held (w int, v text)', 'INSERT INTO held (v) VALUES ($1) RETURNING v', 'x', 'x'],
+  ]
+  for (const [how, make, change, text, arg, now] of reads) {
+    for (const position of ['first', 'later'] as const) {
+      await t.test(`${how}, ${position} in its transaction`, async (t) => {
+        const { db, observer } = await open(t, make)
+        if (/^UPDATE/.test(text)) await observer.rows('INSERT INTO held VALUES (1)')
+        const run = (value: unknown): Promise<unknown> => db.transaction(async (tx) => {
+          if (position === 'later') await tx.fetchVal('SELECT 1')
+          return await tx.fetchVal(text, value)
+        })
+        const old = ['an enum made again', 'a cast to an enum made again'].includes(how) ? 'a' : 1
+        for (let use = 0; use < 3; use++) t.equal(await run(old), old)
+        await observer.rows(change)
+        // In the middle of a transaction, what was done before cannot be done again: one of them may fail.
+        if (position === 'later') await run(arg).catch((error) => t.match(error, { code: /^(0A000|22|42|XX000)/ }))
+        for (let use = 0; use < 3; use++) t.equal(await run(arg), now)
+        t.equal(db.stats().created, 1)
+        if (position === 'first') t.equal(db.stats().errors, 0)
+      })
+    }
+  }
+})
+
+t.test('what fails first in its transaction for a reason of its own fails, and has its effects once', async (t) => {
+  const { db, observer } = await open(t, 'CREATE TABLE held (v int CHECK (v > 0)); CREATE SEQUENCE calls; CREATE TABLE parts (n int)')
+  await observer.rows("CREATE FUNCTION part (n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('calls'); RETURN 1 / n; END $$")
+  for (const [text, good, bad, code] of [
+    ['INSERT INTO held VALUES ($1)', '1', '0', '23514'], ['INSERT INTO held VALUES (1 / $1::int)', '1', '0', '22012'],
+    ['SELECT part($1)', 1, 0, '22012'], ['INSERT INTO held VALUES ($1::text::int)', '1', 'x', '22P02'],
+  ] as const) {
+    for (let use = 0; use < 3; use++) await db.transaction((tx) => tx.execute(text, good))
+    const before = Number((await observer.rows('SELECT last_value FROM calls'))[0]?.['last_value'])
+    for (let use = 0; use < 2; use++) {
+      await t.rejects(db.transaction((tx) => tx.execute(text, bad)), { code }, text)
+      await t.rejects(db.transaction(async (tx) => {
+        await tx.execute(text, bad).catch(() => {})
+        await tx.execute('INSERT INTO parts VALUES (1)').catch(() => {})
+      }), { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code } }, text)
+    }
+    if (text.includes('part(')) t.equal(Number((await observer.rows('SELECT last_value FROM calls'))[0]?.['last_value']), before + 4, 'each call of the function once')
+  }
+  t.same(await observer.rows('SELECT * FROM parts'), [])
+  t.equal(db.stats().created, 1)
 })

@@ -36,6 +36,29 @@ t.test('opening and closing', async (t) => {
     t.match(db.stats(), { created: 2, size: 2, free: 2 })
   })
 
+  t.test('a pool that its first call opened goes on with what there is: only who waits for all of it hears that the start failed', async (t) => {
+    const role = `one_${Date.now().toString(36)}`
+    await observer.rows(`CREATE ROLE ${role} LOGIN PASSWORD 'one' CONNECTION LIMIT 1`)
+    const url = Object.assign(new URL(observer.url), { username: role, password: 'one' }).href
+    const options = { url, min: 2, max: 2, startupTimeout: 0.3, closeTimeout: 1 }
+    const log = memoryLog()
+    const db = createDatabase({ ...options, log }, {})
+    t.teardown(() => db.close())
+    t.equal(await db.fetchVal('SELECT 1'), 1)
+    await until(() => log.lines.some(({ level, message }) => level === 'warn' && message.includes('going on without it')))
+    t.equal(await db.fetchVal('SELECT 2'), 2)
+    await db.open()
+    t.equal(await db.fetchVal('SELECT 3'), 3)
+    await observer.rows(`ALTER ROLE ${role} CONNECTION LIMIT 5`)
+    await until(() => db.stats().free === 2)
+    await db.close()
+    await observer.rows(`ALTER ROLE ${role} CONNECTION LIMIT 1`)
+    const awaited = createDatabase({ ...options, log: memoryLog() }, {})
+    await t.rejects(awaited.open(), { code: 'FST_PG_STARTUP', cause: { code: '53300' } })
+    t.equal(awaited.stats().size, 0)
+    await observer.rows(`DROP ROLE ${role}`)
+  })
+
   t.test('min 0 still finds out whether the server is there', async (t) => {
     const db = await openDatabase(t, observer, { min: 0 })
     t.equal(db.stats().size, 1)

@@ -20,7 +20,7 @@ const NOTHING = [
 ]
 /** What may leave something, although its text does not show what. */
 const PERHAPS = [
-  'SELECT bump()', 'SELECT 1 FROM a JOIN b ON conflict(c)', 'SELECT NOT materialized($1)', 'SELECT bump ($1)', 'SELECT a.bump(1)', 'SELECT public.lower($1)', 'SELECT "lower"($1)', 'SELECT * FROM bump() AS b (c)', 'SELECT DISTINCT ON (a) bump(b) FROM c',
+  'SELECT bump()', 'SELECT 1 FROM a JOIN b ON conflict(c)', 'INSERT INTO t SELECT 1 FROM a JOIN b ON conflict(c) WHERE d ON CONFLICT (c) DO NOTHING', 'INSERT INTO t SELECT 1 FROM a JOIN b ON conflict(c)', 'SELECT NOT materialized($1)', 'SELECT bump ($1)', 'SELECT a.bump(1)', 'SELECT public.lower($1)', 'SELECT "lower"($1)', 'SELECT * FROM bump() AS b (c)', 'SELECT DISTINCT ON (a) bump(b) FROM c',
   'INSERT INTO a (b) VALUES (bump($1))', 'UPDATE a SET b = bump(b)', 'DELETE FROM a WHERE bump(b)', 'CALL a()', 'DO $$ BEGIN END $$', 'EXPLAIN ANALYZE SELECT bump()', 'COPY (SELECT bump()) TO \'/dev/null\'',
   'ALTER TABLE a ADD b int DEFAULT bump()', 'CREATE TABLE a AS SELECT bump()', 'CREATE TABLE a (b int)', 'CREATE EXTENSION a', "SELECT nextval('a')", "SELECT setval('a', 1)", 'SELECT similarity(a, $1) FROM b',
   "SELECT query_to_xml('SELECT 1', true, true, '')", "SELECT ts_stat('SELECT 1')", 'SELECT * INTO a FROM b', 'DECLARE a CURSOR FOR SELECT bump()', 'SELECTED', 'EXPLAIN ANALYZE CREATE TEMP TABLE a AS SELECT 1',

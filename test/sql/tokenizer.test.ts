@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
+import { createDatabase, type Database } from '../../src/index.js'
 import { splitScript } from '../../src/sql/split-script.js'
 import { StatementCache } from '../../src/query/statement.js'
-import { freshDatabase, openDatabase } from '../support/database.js'
+import { freshDatabase, memoryLog, openDatabase } from '../support/database.js'
 import { seeded } from '../support/random.js'
 
 const parts = (text: string, standardStrings = true): number => splitScript(text, standardStrings).length
@@ -77,4 +78,24 @@ t.test('texts are read by the standard_conforming_strings of their session', asy
   await t.rejects(on.execute('-- start\rBEGIN'), { code: 'FST_PG_QUERY' })
   await t.rejects(on.execute("SELECT E'a'\n'b\\'c'; BEGIN --'"), { code: 'FST_PG_QUERY' })
   t.match(on.stats(), { created: 1, free: 1 })
+})
+
+t.test('texts are read so from the first call on, which opens the pool', async (t) => {
+  const observer = await freshDatabase(t)
+  const off = (): Database => {
+    const db = createDatabase({ url: observer.url, min: 1, max: 1, parameters: { standard_conforming_strings: 'off' }, log: memoryLog() })
+    t.teardown(() => db.close())
+    return db
+  }
+  t.equal(await off().fetchVal("SELECT 'a\\'; COMMIT; --'"), "a'; COMMIT; --")
+  await t.rejects(off().execute("SELECT 'a\\''; BEGIN; --'"), { code: 'FST_PG_QUERY', message: /needs a connection of its own/ })
+  const db = off()
+  const [one, two] = await Promise.allSettled([db.executeMany("SELECT 'a\\''; COMMIT; --'", [[]]), db.fetchVal("SELECT 'a\\''")])
+  t.match(one, { status: 'rejected', reason: { code: '42601' } }) // two statements
+  t.match(two, { status: 'fulfilled', value: "a'" })
+  const nowhere = createDatabase({ host: '127.0.0.1', port: 1, startupTimeout: 0.3, log: memoryLog() })
+  await t.rejects(nowhere.fetchVal("SELECT 'a\\'"), { code: 'FST_PG_STARTUP' })
+  const later = createDatabase({ host: '127.0.0.1', port: 1, required: false, acquireTimeout: 0.3, log: memoryLog() })
+  t.teardown(() => later.close())
+  await t.rejects(later.fetchVal("SELECT 'a\\''"), { code: 'FST_PG_ACQUIRE_TIMEOUT' })
 })
