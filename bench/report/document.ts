@@ -4,18 +4,17 @@ import type { Result } from '../case.js'
 import { writeCharts } from './charts.js'
 import { sideHeadings, sideRows, VERDICT_HEADINGS, verdictRow, verdicts } from './console.js'
 import { writeJson } from './json.js'
+import { reachedTargets, resultRows } from './result.js'
 
 const PAGE = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url))
 const FOLDER = fileURLToPath(new URL('../../docs/benchmarks/', import.meta.url))
-const BEGIN = '<!-- written by npm run bench: begin -->'
-const END = '<!-- written by npm run bench: end -->'
+const marks = (part: string): readonly [begin: string, end: string] => [`<!-- written by npm run bench: ${part}begin -->`, `<!-- written by npm run bench: ${part}end -->`]
+const RESULT = marks('result ')
+const FIGURES = marks('')
 
 /** Writes the figures, the charts and docs/benchmarks/figures.json; what stands around the marks stays as it is. */
 export async function writeDocument (settings: readonly string[], leftOut: readonly string[], results: readonly Result[]): Promise<void> {
   const page = await readFile(PAGE, 'utf8')
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)]
-  if (begin < 0 || end < begin) throw new Error(`${PAGE} has no marks to write between`)
-
   const charts = await writeCharts(FOLDER, results)
   await writeJson(`${FOLDER}figures.json`, settings, leftOut, results)
   const sections = [
@@ -28,7 +27,14 @@ export async function writeDocument (settings: readonly string[], leftOut: reado
     '## Figures',
     ...results.flatMap((result) => [`### ${capitalised(result.item.title)}`, `${capitalised(result.item.note)}.`, table([sideHeadings(result), ...sideRows(result)])]),
   ]
-  await writeFile(PAGE, `${page.slice(0, begin + BEGIN.length)}\n\n${sections.join('\n\n')}\n\n${page.slice(end)}`)
+  const result = [table(resultRows(results)), reachedTargets(results)]
+  await writeFile(PAGE, between(FIGURES, sections, between(RESULT, result, page)))
+}
+
+function between ([begin, end]: readonly [begin: string, end: string], parts: readonly string[], page: string): string {
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)]
+  if (from < 0 || to < from) throw new Error(`${PAGE} has no marks to write between: ${begin}`)
+  return `${page.slice(0, from + begin.length)}\n\n${parts.join('\n\n')}\n\n${page.slice(to)}`
 }
 
 function table ([headings = [], ...rows]: readonly string[][]): string {
