@@ -101,12 +101,15 @@ export class PreparedStatements {
     this.#driver.forget(prepared.strings, prepared.types.length)
   }
 
-  /** Has a stale statement prepared again: once, however many calls have found out. If it fails, the statement is dropped. */
+  /** Has a stale statement prepared again: once, however many calls have found out. If it fails, it is tried again before the next use. */
   renew ({ text, strings }: Statement, parameters: number, subject: object): Promise<void> {
     const renewal = this.#renewals.get(text) ?? this.#driver.typesOf(strings, parameters, true, subject)
       .then((types) => {
         this.#gone.delete(text)
         this.#hold(text, strings, types)
+      }, (error) => {
+        this.#gone.add(text) // whatever the server has of it by now
+        throw error
       })
       .finally(() => this.#renewals.delete(text))
     this.#drop(text)
