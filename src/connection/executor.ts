@@ -159,7 +159,7 @@ export class Executor implements StatementOwner {
     const { statement, mode, options: { prepare: wish } } = call
     const types = this.#prepared.typesOf(statement.text)
     if (this.#prepared.isGone(statement.text)) {
-      const renewed = this.#prepared.renew(statement, call.args.length, execution)
+      const renewed = this.#prepared.restore(statement, execution)
       return this.after(execution, this.#translated(execution, renewed), () => this.#send(execution))
     }
     execution.sends++

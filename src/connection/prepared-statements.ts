@@ -23,8 +23,8 @@ export class PreparedStatements {
   #uses = 0
   /** Those that are just being prepared again. */
   readonly #renewals = new Map<string, Promise<void>>()
-  /** Those that the server has not any more, although the driver thinks that it has. */
-  readonly #gone = new Set<string>()
+  /** Those that the server has not any more, although the driver thinks that it has, with how many parameters they have. */
+  readonly #gone = new Map<string, number>()
 
   constructor (driver: Driver, session: Session) {
     this.#driver = driver
@@ -51,7 +51,7 @@ export class PreparedStatements {
 
   /** The server has dropped all of them. */
   forgetAll (): void {
-    for (const text of this.#held.keys()) this.#gone.add(text)
+    for (const [text, { types }] of this.#held) this.#gone.set(text, types.length)
     this.#held.clear()
     this.#characters = 0
   }
@@ -64,7 +64,7 @@ export class PreparedStatements {
     const { prepare, statement } = request
     if (!prepare || statement === null || this.#held.has(text) || statement.types.includes(0)) return
     if (request.isDescribed) this.#hold(text, strings, statement.types)
-    else this.#gone.add(text) // the server refused to describe its columns
+    else this.#gone.set(text, statement.types.length) // the server refused to describe its columns
   }
 
   #hold (text: string, strings: readonly [string], types: readonly number[]): void {
@@ -101,6 +101,11 @@ export class PreparedStatements {
     this.#driver.forget(prepared.strings, prepared.types.length)
   }
 
+  /** Has one that is gone prepared again. As many parameters as a call gives may be wrong: the driver would take it for another one. */
+  restore (statement: Statement, subject: object): Promise<void> {
+    return this.renew(statement, this.#gone.get(statement.text) ?? 0, subject)
+  }
+
   /** Has a stale statement prepared again: once, however many calls have found out. If it fails, it is tried again before the next use. */
   renew ({ text, strings }: Statement, parameters: number, subject: object): Promise<void> {
     const renewal = this.#renewals.get(text) ?? this.#driver.typesOf(strings, parameters, true, subject)
@@ -108,7 +113,7 @@ export class PreparedStatements {
         this.#gone.delete(text)
         this.#hold(text, strings, types)
       }, (error) => {
-        this.#gone.add(text) // whatever the server has of it by now
+        this.#gone.set(text, parameters) // whatever the server has of it by now
         throw error
       })
       .finally(() => this.#renewals.delete(text))

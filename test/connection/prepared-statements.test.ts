@@ -75,6 +75,25 @@ t.test('one without parameters that failed when it was prepared is known to be p
   t.match(db.stats(), { created: 1, errors: 2 })
 })
 
+t.test('one that was dropped is prepared again as it was, also by a call with a wrong number of arguments', async (t) => {
+  const observer = await freshDatabase(t)
+  const db = await openDatabase(t, observer, { min: 1, max: 1 })
+  for (const text of ['SELECT $1::int + $2::int', "SELECT $1::int + $2::int WHERE 'a\\b' <> ''"]) {
+    for (const args of [[1], [1, 2, 3], []]) {
+      for (let use = 0; use < 2; use++) t.equal(await db.fetchVal(text, 1, 2), 3)
+      const lease = await db.acquire()
+      await lease.execute('DEALLOCATE ALL')
+      await lease.release()
+      await t.rejects(db.fetchVal(text, ...args), { code: 'FST_PG_PARAMETER_COUNT' })
+      await db.transaction(async (tx) => {
+        await tx.fetchVal('SELECT 1')
+        t.equal(await tx.fetchVal(text, 1, 2), 3, `${args.length} arguments`)
+      })
+    }
+  }
+  t.match(db.stats(), { created: 1, errors: 6 })
+})
+
 t.test('a statement means the tables and types of the search_path that it is run with', async (t) => {
   const observer = await freshDatabase(t)
   for (const [index, tenant] of ['north', 'south'].entries()) {
