@@ -145,7 +145,8 @@ export class ConnectionLog {
     this.#tellLoss(outage)
     const { since, wholeAt = performance.now(), lost: count, failures } = outage
     const seconds = Math.round((wholeAt - since) / 100) / 10
-    this.#log.info({ event: 'pool.recovered', count, failures, seconds, size: this.#pool.connections.size }, 'the database pool has recovered')
+    const { size } = this.#pool.connections
+    this.#log.info({ event: 'pool.recovered', count, failures, seconds, size }, 'the database pool has recovered')
     this.#end()
   }
 

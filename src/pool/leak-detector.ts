@@ -35,7 +35,8 @@ export class LeakDetector {
     entry.takenBy = undefined
     if (!entry.isReported) return
     entry.isReported = false
-    this.#log.info({ event: 'leak.returned', ...fieldsOf(entry, now) }, `the ${entry.holder} that held a connection for long has returned it`)
+    const { holder } = entry
+    this.#log.info({ event: 'leak.returned', ...fieldsOf(entry, now) }, `the ${holder} that held a connection for long has returned it`)
   }
 }
 
