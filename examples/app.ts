@@ -4,6 +4,8 @@ import accounts from './accounts/accounts-plugin.js'
 import { accountRoutes } from './accounts/accounts-routes.js'
 import drain from './drain.js'
 import { handleError } from './error-handler.js'
+import newline from './newline.js'
+import routeList from './route-list.js'
 import schema from './schema.js'
 import users from './users/users-plugin.js'
 import { userRoutes } from './users/users-routes.js'
@@ -20,6 +22,8 @@ export function buildApp ({ database = {}, logger = false }: AppOptions = {}): F
   const app = Fastify({ logger, return503OnClosing: false, ajv: { customOptions: { removeAdditional: false } } })
   app.setErrorHandler(handleError)
   app.register(drain)
+  app.register(newline)
+  app.register(routeList)
 
   app.register(postgresJs, database)
   app.register(schema)

@@ -5,6 +5,7 @@ import { buildApp } from './app.js'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../tools/embedded-postgres/embedded-postgres.js'
 import { explain } from './explain.js'
 import { readSettings } from './settings.js'
+import { welcome } from './welcome.js'
 
 /** Runs the demo until `stop` aborts, and leaves nothing behind. A start that fails is one line and exit code 1. */
 export async function serve (stop: AbortSignal): Promise<void> {
@@ -46,16 +47,4 @@ async function listen (app: FastifyInstance, where: FastifyListenOptions, stop: 
   } finally {
     stop.removeEventListener('abort', giveUp)
   }
-}
-
-function welcome (address: string): string {
-  return `
-The demo is at ${address}. Try:
-
-  curl ${address}/api/health
-  curl ${address}/users
-  curl ${address}/users -H 'content-type: application/json' -d '{"name":"Grace Hopper","email":"grace@example.com"}'
-
-Ctrl-C ends it.
-`
 }

@@ -13,7 +13,7 @@ declare module 'fastify' {
 }
 
 export interface FastifyPostgresJsOptions extends Omit<DatabaseOptions, 'health'> {
-  /** The name of the decorator, for a second database. Default `db`. */
+  /** The name of the decorator, and of the pool in log lines: for a second database. Default `db`. */
   name?: string | undefined
   /** `false` turns the health routes off. */
   health?: false | (HealthOptions & HealthRouteOptions) | undefined
@@ -54,7 +54,7 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   if (routeOptions !== undefined && (typeof routeOptions !== 'object' || routeOptions === null)) {
     throw new errors.OptionError('option health.routeOptions takes an object')
   }
-  const db = createDatabase({ ...rest, log, health: check })
+  const db = createDatabase({ ...rest, name, log, health: check })
   fastify.decorate(name, db)
 
   if (health !== false) {

@@ -1,9 +1,9 @@
 import { pino } from 'pino'
 import { readConfig } from '../config/config.js'
-import { detachedLog } from '../config/detached-log.js'
+import { eventLog } from '../config/event-log.js'
 import type { PoolOptions } from '../config/options.js'
 import type { Connection } from '../connection/connection.js'
-import { QueryError } from '../errors/errors.js'
+import { OptionError, QueryError } from '../errors/errors.js'
 import { Health, type HealthOptions, readHealthOptions } from '../monitoring/health.js'
 import { Pool } from '../pool/pool.js'
 import { StatementCache } from '../query/statement.js'
@@ -16,6 +16,8 @@ export interface DatabaseOptions extends PoolOptions {
   /** Runs once on each new connection, with its helpers; if it fails, the connection is discarded. */
   onConnect?: ((connection: Queryable) => unknown) | undefined
   health?: HealthOptions | undefined
+  /** What its log lines call it. Default `db`. */
+  name?: string | undefined
 }
 
 /**
@@ -27,10 +29,11 @@ export interface DatabaseOptions extends PoolOptions {
  * console.log(await db.fetchVal('SELECT 1'))
  * await db.close()
  */
-export function createDatabase ({ health, ...options }: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
+export function createDatabase ({ health, name = 'db', ...options }: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
   const config = readConfig(options, env)
   const healthOptions = readHealthOptions(health)
-  const log = detachedLog(options.log ?? pino({ name: 'fastify-postgres-js' }))
+  if (typeof name !== 'string' || name === '') throw new OptionError('option name takes what log lines call the database')
+  const log = eventLog(options.log ?? pino({ name: 'fastify-postgres-js' }), name)
   const statements = new StatementCache()
   const { onConnect } = options
   const pool: Pool = new Pool({

@@ -25,8 +25,7 @@ interface Attempt {
 /** What comes of connects. */
 export interface ConnectorEvents {
   connected (connection: Connection): void
-  /** `failures`: how many connects in a row. */
-  connectFailed (error: unknown, failures: number): void
+  connectFailed (error: unknown): void
   /** More connects may be started: the time to wait after a failure is over, or connects hang. */
   mayConnect (): void
   /** A connect has ended that was given up when the connector was stopped. */
@@ -143,7 +142,7 @@ export class Connector {
     this.#failures++
     this.#lastFailure = error
     this.#backOff(isPermanent(error))
-    this.#events.connectFailed(error, this.#failures)
+    this.#events.connectFailed(error)
   }
 
   /** A server has answered a connect at once, so earlier ones that hang are of no use: others take their places. */

@@ -1,4 +1,4 @@
-import type { Log } from '../config/options.js'
+import type { EventLog } from '../config/event-log.js'
 import { isSeconds, SECONDS } from '../config/durations.js'
 import { codeOf } from '../errors/error-code.js'
 import { OptionError } from '../errors/errors.js'
@@ -59,13 +59,13 @@ const CHECK = internalCall('SELECT 1', 'rows')
  */
 export class Health {
   readonly #pool: Pool
-  readonly #log: Log
+  readonly #log: EventLog
   readonly #timeout: number
   readonly #cache: number
   #outcome: Outcome | undefined
   #checking: Promise<Outcome> | undefined
 
-  constructor (pool: Pool, log: Log, { timeout, cache }: HealthLimits) {
+  constructor (pool: Pool, log: EventLog, { timeout, cache }: HealthLimits) {
     this.#pool = pool
     this.#log = log
     this.#timeout = timeout
@@ -107,11 +107,15 @@ export class Health {
       if (await this.#ask(limit.signal)) outcome.latency = Math.round((performance.now() - start) * 100) / 100
     } catch (error) {
       outcome.alive = false
-      if (previous !== false) this.#log.error({ err: error, code: codeOf(error) }, 'the database does not answer the health check')
+      if (previous !== false) {
+        this.#log.error({ event: 'health.failed', err: error, code: codeOf(error) }, 'the database does not answer the health check')
+      }
     } finally {
       limit.clear()
     }
-    if (outcome.alive && previous === false) this.#log.info({}, 'the database answers the health check again')
+    if (outcome.alive && previous === false) {
+      this.#log.info({ event: 'health.recovered' }, 'the database answers the health check again')
+    }
     outcome.at = performance.now()
     this.#outcome = outcome
     return outcome

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.js'
-import type { Log } from '../config/options.js'
+import type { EventLog } from '../config/event-log.js'
 import type { CloseReason, Connection } from '../connection/connection.js'
 import { type SessionOutcome, type SettleListener, StatementExecution } from '../connection/execution.js'
 import { Connector, type ConnectorEvents } from '../connector/connector.js'
@@ -11,6 +11,7 @@ import { Lag } from '../query/latency.js'
 import { isAborted, reasonOf } from '../timing/abort-signal.js'
 import type { Deadlines } from '../timing/deadlines.js'
 import { acquireTimeout } from './acquire-timeout.js'
+import { ConnectionLog, isLoss, type OutageEvents } from './connection-log.js'
 import { ConnectionSet } from './connection-set.js'
 import { Housekeeper } from './housekeeper.js'
 import { IdleChecks, type IdleCheckEvents } from './idle-checks.js'
@@ -25,7 +26,7 @@ import { type Acquisition, WaitQueue } from './wait-queue.js'
 
 export interface DispatcherParts {
   config: Config
-  log: Log
+  log: EventLog
   deadlines: Deadlines
   counters: Counters
   /** Runs on each new connection before the pool gets it. */
@@ -54,16 +55,16 @@ export interface DispatcherEvents {
  * Idle connections are a stack, so that warm ones work and cold ones can expire: first-in-first-out costs a factor of
  * two at one caller (docs/internals/measurements.md). Waiters are a queue. At any time one of the two is empty.
  */
-export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEvents, SettleListener {
+export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEvents, SettleListener, OutageEvents {
   /** Each call has whichever connection is idle. */
   readonly isSession = false
   readonly connections: ConnectionSet
   readonly connector: Connector
+  readonly log: ConnectionLog
   readonly housekeeper: Housekeeper
   /** When the server last answered anyone, in the clock of `performance.now()`. */
   answeredAt = -Infinity
   readonly #config: Config
-  readonly #log: Log
   readonly #pool: DispatcherEvents
   readonly #counters: Counters
   readonly #waiters: WaitQueue
@@ -80,7 +81,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   constructor ({ config, log, deadlines, counters, onConnect, pool }: DispatcherParts) {
     this.#config = config
-    this.#log = log
+    this.log = new ConnectionLog(log, this)
     this.#pool = pool
     this.#counters = counters
     this.connections = new ConnectionSet(this.#retirement)
@@ -100,6 +101,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   }
 
   get waiting (): number { return this.#waiters.size }
+  get isChecking (): boolean { return this.#checks.underWay > 0 }
   /** Whether there is no connection, and none is being opened. */
   get isEmpty (): boolean { return this.connections.isEmpty && this.connector.underWay === 0 }
 
@@ -165,6 +167,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   /** Gives nothing to anyone any more: connections are closed when they are released. */
   stop (error: Error): void {
+    this.log.stop()
     this.housekeeper.stop()
     this.connector.stop(error)
     this.#pipelining.stop()
@@ -178,7 +181,6 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   release (entry: PoolEntry, now?: number): void { this.#recycler.release(entry, now) }
 
   alive (entry: PoolEntry): void { this.#recycler.release(entry) }
-
   dead (): void { this.dispatch() }
 
   isLast (): boolean { return true } // the next call is another caller's
@@ -254,35 +256,33 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.connections.add(entry)
     if (this.#recycler.replace(entry, entry.since)) return
     this.answeredAt = entry.since
-    this.#log.debug({ size: this.connections.size, pid: connection.pid }, 'database connection opened')
+    this.log.opened(connection)
     if (this.#retirement.connected()) this.connections.sweep(0, 0)
     // It takes the place of one, and nobody misses what is more than the least.
     this.#retirement.close(this.#waiters.size > 0 ? 1 : Math.max(1, this.connections.size - this.#pool.least))
     this.dispatch()
   }
 
-  connectFailed (error: unknown, failures: number): void {
+  connectFailed (error: unknown): void {
     this.#counters.connectFailures++
-    if (failures === 1) this.#log.warn({ err: error }, 'cannot connect to the database: trying again')
-    else this.#log.debug({ err: error, failures }, 'cannot connect to the database')
+    this.log.connectFailed(error)
     this.#pool.connectFailed(error)
     this.dispatch()
   }
 
-  mayConnect (): void { this.dispatch() }
+  isWholeSince (time: number): boolean {
+    return this.answeredAt >= time && this.connections.size >= this.#pool.least && !this.connector.isFailing
+  }
 
+  mayConnect (): void { this.dispatch() }
   stopped (): void { this.#freed() }
 
   down (entry: PoolEntry, reason: CloseReason, cause: unknown): void {
     this.connections.down(entry)
     this.#counters.closed[reason] = (this.#counters.closed[reason] ?? 0) + 1
-    if (reason === 'lost' || reason === 'cancel' || reason === 'check') {
-      this.#log.warn({ err: cause, reason, size: this.connections.size }, 'database connection lost')
-      // Others may have ended too, without notice.
-      if (this.#pool.isOpen) this.#checks.checkAll()
-    } else {
-      this.#log.debug({ reason, size: this.connections.size }, 'database connection closed')
-    }
+    this.log.closed(entry.connection, reason, cause)
+    // Others may have ended too, without notice.
+    if (isLoss(reason) && this.#pool.isOpen) this.#checks.checkAll()
     this.#freed()
   }
 

@@ -1,13 +1,13 @@
-import type { Log } from '../config/options.js'
+import type { EventLog } from '../config/event-log.js'
 import type { PoolEntry } from './pool-entry.js'
 
 /** Reports leases and transactions that hold a connection for long: once each, and when they release it after all. */
 export class LeakDetector {
   readonly #seconds: number
-  readonly #log: Log
+  readonly #log: EventLog
 
   /** Reports after `seconds`; 0: never. */
-  constructor (seconds: number, log: Log) {
+  constructor (seconds: number, log: EventLog) {
     this.#seconds = seconds
     this.#log = log
   }
@@ -23,9 +23,10 @@ export class LeakDetector {
 
   #report (entry: PoolEntry, now: number): void {
     entry.isReported = true
-    const { holder, connection: { pid }, takenBy } = entry
+    const { takenBy, holder } = entry
     const advice = takenBy === undefined ? 'set leakWarning to see who took it' : 'takenBy says who took it'
-    this.#log.warn({ holder, pid, heldFor: secondsSince(entry, now), ...(takenBy !== undefined && { takenBy: framesOf(takenBy) }) },
+    const calls = takenBy === undefined ? {} : { takenBy: framesOf(takenBy) }
+    this.#log.warn({ event: 'leak.suspected', ...fieldsOf(entry, now), ...calls },
       `a ${holder} has held a connection for longer than leakWarning: release it, or shorten the work; ${advice}`)
   }
 
@@ -34,13 +35,13 @@ export class LeakDetector {
     entry.takenBy = undefined
     if (!entry.isReported) return
     entry.isReported = false
-    const { holder, connection: { pid } } = entry
-    this.#log.info({ holder, pid, heldFor: secondsSince(entry, now) }, `the ${holder} that held a connection for long has returned it`)
+    const { holder } = entry
+    this.#log.info({ event: 'leak.returned', ...fieldsOf(entry, now) }, `the ${holder} that held a connection for long has returned it`)
   }
 }
 
-function secondsSince ({ since }: PoolEntry, now: number): number {
-  return Math.round((now - since) / 100) / 10
+function fieldsOf ({ holder, since, connection: { pid: backendPid } }: PoolEntry, now: number): object {
+  return { holder, backendPid, heldFor: Math.round((now - since) / 100) / 10 }
 }
 
 /** The calls that led to it, one in a line. */

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.js'
-import type { Log } from '../config/options.js'
+import type { EventLog } from '../config/event-log.js'
 import type { Connection } from '../connection/connection.js'
 import { isPermanent } from '../connector/connector.js'
 import { codeOf } from '../errors/error-code.js'
@@ -17,7 +17,7 @@ type Phase = 'new' | 'starting' | 'open' | 'closing' | 'closed'
 
 export interface PoolParts {
   config: Config
-  log: Log
+  log: EventLog
   /** Runs on each new connection before the pool gets it. */
   onConnect?: ((connection: Connection) => unknown) | undefined
 }
@@ -25,7 +25,7 @@ export interface PoolParts {
 /** A pool of connections through its life cycle. Who gets which connection is decided by its dispatcher. */
 export class Pool implements DispatcherEvents {
   readonly config: Config
-  readonly #log: Log
+  readonly #log: EventLog
   readonly #counters = new Counters()
   readonly #startup: Startup
   /** Which connection runs what: single calls go to it directly. */
@@ -98,13 +98,14 @@ export class Pool implements DispatcherEvents {
   async #startUp (): Promise<void> {
     this.#phase = 'starting'
     this.dispatcher.housekeeper.start()
-    await this.#startup.run(() => this.dispatcher.dispatch(), (error) => {
+    const isThere = await this.#startup.run(() => this.dispatcher.dispatch(), (error) => {
       this.#failure = error
       return this.close()
     })
     if (this.#phase === 'starting') this.#phase = 'open'
-    const { required, min, max } = this.config
-    if (required) this.#log.info({ size: this.size, min, max }, 'database pool is open')
+    this.dispatcher.log.started(isThere)
+    const { min, max } = this.config
+    if (isThere) this.#log.info({ event: 'pool.open', size: this.size, min, max }, 'database pool is open')
   }
 
   /**
@@ -171,7 +172,8 @@ export class Pool implements DispatcherEvents {
     if (!this.dispatcher.isEmpty) await new Promise<void>((resolve) => { this.#onEmpty = resolve })
     clearTimeout(force)
     this.#phase = 'closed'
-    this.#log.debug({}, 'database pool is closed')
+    this.dispatcher.log.stopped()
+    this.#log.info({ event: 'pool.closed' }, 'database pool is closed')
   }
 
   get size (): number { return this.dispatcher.connections.size }

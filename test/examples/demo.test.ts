@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../examples/app.js'
 import { createUsersRepository } from '../../examples/users/users-db.js'
+import { welcome } from '../../examples/welcome.js'
 import { freshDatabase, type Observer } from '../support/database.js'
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
@@ -228,4 +229,44 @@ t.test('an error that is nobody’s fault is a 500', async (t) => {
 t.test('the health route shows the pool of the demo', async (t) => {
   const { ask } = await demo(t, 4)
   t.match(await ask('GET', '/api/health'), { status: 200, body: { status: 'healthy', database: { pool_size: 1, min_size: 1, max_size: 4 } } })
+})
+
+/** What the demo prints to try: the requests that curl would make. */
+function printedRequests (): Array<{ method: Method, url: string, payload?: object }> {
+  return [...welcome('http://demo').matchAll(/^ {2}curl http:\/\/demo(\S+)(?: -X (\w+))?(?: -H 'content-type: application\/json' -d '([^']+)')?$/gm)]
+    .map(([, url = '', method = '', body]) => body === undefined
+      ? { method: (method || 'GET') as Method, url }
+      : { method: (method || 'POST') as Method, url, payload: JSON.parse(body) })
+}
+
+t.test('GET / lists the routes; for each there is a printed request, and those work one after the other', async (t) => {
+  const { ask } = await demo(t)
+  const { status, body: { routes } } = await ask('GET', '/')
+  t.equal(status, 200)
+  const listed: string[] = routes.map(({ method, path }: { method: string, path: string }) => `${method} ${path}`)
+  const own = ['GET /', 'GET /api/health', 'GET /api/health/live']
+  const users = ['GET /users', 'GET /users/:id', 'POST /users', 'POST /users/batch', 'PATCH /users/:id', 'DELETE /users/:id']
+  t.strictSame(listed, [...own, ...users, 'GET /accounts', 'GET /accounts/:id', 'POST /accounts/transfer'])
+  t.ok(routes.every(({ summary }: { summary: string }) => summary !== ''), 'each says what it does')
+
+  const requests = printedRequests()
+  t.equal(requests.length, welcome('').match(/curl/g)?.length)
+  const printed = requests.map(({ method, url }) => `${method} ${url.replace(/\/\d+$/, '/:id')}`)
+  t.strictSame([...printed].sort(), [...listed].sort())
+  for (const { method, url, payload } of requests) {
+    const { status } = await ask(method, url, payload)
+    t.equal(status, method === 'DELETE' ? 204 : method === 'POST' && url !== '/accounts/transfer' ? 201 : 200, `${method} ${url}`)
+  }
+})
+
+t.test('every answer ends with a newline, and HEAD has the length of what GET answers', async (t) => {
+  const { app } = await demo(t)
+  const wrong = [{ method: 'GET', url: '/nothing' }, { method: 'GET', url: '/users/none' }, { method: 'GET', url: '/users/99' }, { method: 'POST', url: '/users', payload: {} }] as const
+  for (const request of [...printedRequests(), ...wrong]) {
+    const { statusCode, body, headers } = await app.inject(request)
+    if (statusCode === 204) continue
+    t.match(body, /[^\n]\n$/, `${request.method} ${request.url}`)
+    t.equal(Number(headers['content-length']), Buffer.byteLength(body))
+    if (request.method === 'GET' && statusCode === 200 && !request.url.includes('health')) t.equal((await app.inject({ method: 'HEAD', url: request.url })).headers['content-length'], headers['content-length'])
+  }
 })

@@ -161,14 +161,14 @@ t.test('a connection that is held for long', async (t) => {
   t.test('a lease is reported once, with who took it, and then as returned (case 40)', async (t) => {
     const { db, log } = await watched(t, 0.04)
     const lease = await db.acquire()
-    const pid = await lease.fetchVal('SELECT pg_backend_pid()')
+    const backendPid = await lease.fetchVal('SELECT pg_backend_pid()')
     await until(() => reports(log).length > 0)
     await looks(db)
-    t.match(reports(log), [{ level: 'warn', object: { holder: 'lease', pid, heldFor: Number }, message: /^a lease has held a connection for longer than leakWarning/ }])
+    t.match(reports(log), [{ level: 'warn', object: { event: 'leak.suspected', holder: 'lease', backendPid, heldFor: Number }, message: /^a lease has held a connection for longer than leakWarning/ }])
     t.equal(reports(log).length, 1)
     t.match(Reflect.get(reports(log)[0]?.object ?? {}, 'takenBy')[0], /overload\.test\.ts:\d+/)
     await lease.release()
-    t.match(log.lines.at(-1), { level: 'info', object: { holder: 'lease', pid }, message: /^the lease that held a connection for long has returned it$/ })
+    t.match(log.lines.at(-1), { level: 'info', object: { event: 'leak.returned', holder: 'lease', backendPid }, message: /^the lease that held a connection for long has returned it$/ })
 
     const again = await db.acquire()
     await until(() => reports(log).length === 2)

@@ -6,6 +6,7 @@ import type { Test } from 'tap'
 import { createDatabase, type Database, type DatabaseOptions, type Log } from '../../src/index.js'
 import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { lookAtLine } from './disclosure.js'
+import { lookAtEvent } from './log-table.js'
 
 /** A logger that keeps what it is told. */
 export interface MemoryLog extends Log { lines: Array<{ level: string, object: object, message: string }> }
@@ -15,6 +16,7 @@ export function memoryLog (): MemoryLog {
   const at = (level: string) => (object: object, message: string) => {
     lines.push({ level, object, message })
     lookAtLine(level, object, message)
+    lookAtEvent(level, object)
   }
   return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
