@@ -3,7 +3,7 @@ import { readConfig } from '../config/config.js'
 import { detachedLog } from '../config/detached-log.js'
 import type { PoolOptions } from '../config/options.js'
 import type { Connection } from '../connection/connection.js'
-import { QueryError } from '../errors/errors.js'
+import { OptionError, QueryError } from '../errors/errors.js'
 import { Health, type HealthOptions, readHealthOptions } from '../monitoring/health.js'
 import { Pool } from '../pool/pool.js'
 import { StatementCache } from '../query/statement.js'
@@ -27,7 +27,9 @@ export interface DatabaseOptions extends PoolOptions {
  * console.log(await db.fetchVal('SELECT 1'))
  * await db.close()
  */
-export function createDatabase ({ health, ...options }: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
+export function createDatabase (given: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
+  if (typeof given !== 'object' || given === null) throw new OptionError('createDatabase takes an object of options, as in { url }')
+  const { health, ...options } = given
   const config = readConfig(options, env)
   const healthOptions = readHealthOptions(health)
   const log = detachedLog(options.log ?? pino({ name: 'fastify-postgres-js' }))
