@@ -51,8 +51,7 @@ const CONNECT =
   'did you mean connectTimeout? It takes seconds, not milliseconds, and is for one connect; acquireTimeout is the wait for a connection'
 const KEEPALIVE = 'TCP keepalives are always on; checkIdle, in seconds, says after how much idleness a connection is checked before use'
 const TOGETHER = 'host, user, database, min, max and the others stand side by side, session settings in parameters'
-const TIMES =
-  'is not an option: there are connectTimeout, acquireTimeout, commandTimeout and idleTimeout, all in seconds, not milliseconds'
+const TIMES = 'there are connectTimeout, acquireTimeout, commandTimeout and idleTimeout, all in seconds, not milliseconds'
 const DRIVER = 'there is nothing to choose: the driver is postgres.js'
 const RETRIES =
   'the pool connects again by itself, and repeats no statement that may have had an effect; startupTimeout, in seconds, limits the start'
@@ -90,6 +89,7 @@ const ANSWERS: ReadonlyArray<readonly [names: string, answer: string]> = [
   ['sslnegotiation directTls', 'TLS is always asked for by an SSLRequest, never begun directly'],
   ['passfile service servicefile pgpass', 'no such file is read: use url, host, user and password; password may be a function'],
   ['loadBalanceHosts loadBalance', 'hosts are tried in their order; the first that suits targetSessionAttrs is taken'],
+  ['uselibpqcompat', 'sslmode means what libpq means by it, but verify-ca checks the name as well'],
   ['path', 'did you mean host? It takes the folder of a Unix socket (and health.path is where the health route is)'],
 ]
 
@@ -98,6 +98,14 @@ const SETTINGS =
   ['lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout', 'timezone', 'role',
   'datestyle', 'intervalstyle', 'extra_float_digits', 'work_mem', 'jit', 'geqo', 'default_transaction_isolation',
   'default_transaction_read_only', 'row_security', 'tcp_keepalives_idle']
+
+/** Those that have an option or a better answer. */
+const OTHER_SETTINGS = ['statement_timeout', 'search_path', 'transaction_isolation', 'transaction_read_only', 'transaction_deferrable']
+
+/** Whether it is one of the server's settings that are also the name of an option elsewhere. */
+export function isServerSetting (name: string): boolean {
+  return [...SETTINGS, ...OTHER_SETTINGS].includes(name.toLowerCase()) || name.includes('.')
+}
 
 const plain = (name: string): string => name.replace(/[^a-z0-9]/gi, '').toLowerCase()
 
