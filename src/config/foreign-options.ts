@@ -96,8 +96,8 @@ const ANSWERS: ReadonlyArray<readonly [names: string, answer: string]> = [
 /** Settings of the server that other drivers take as options. */
 const SETTINGS =
   ['lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout', 'timezone', 'role',
-  'datestyle', 'intervalstyle', 'extra_float_digits', 'work_mem', 'jit', 'geqo', 'default_transaction_isolation',
-  'default_transaction_read_only', 'row_security', 'tcp_keepalives_idle']
+    'datestyle', 'intervalstyle', 'extra_float_digits', 'work_mem', 'jit', 'geqo', 'default_transaction_isolation',
+    'default_transaction_read_only', 'row_security', 'tcp_keepalives_idle']
 
 /** Those that have an option or a better answer. */
 const OTHER_SETTINGS = ['statement_timeout', 'search_path', 'transaction_isolation', 'transaction_read_only', 'transaction_deferrable']

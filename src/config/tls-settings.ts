@@ -9,7 +9,7 @@ const MODES: Readonly<Record<string, Ssl>> = {
   disable: false, prefer: 'prefer', allow: 'prefer', require: 'require', 'verify-ca': true, 'verify-full': true, true: true, false: false
 }
 
-const VERSIONS: Readonly<Record<string, SecureVersion>> = { 'tlsv1': 'TLSv1', 'tlsv1.1': 'TLSv1.1', 'tlsv1.2': 'TLSv1.2', 'tlsv1.3': 'TLSv1.3' }
+const VERSIONS: Readonly<Record<string, SecureVersion>> = { tlsv1: 'TLSv1', 'tlsv1.1': 'TLSv1.1', 'tlsv1.2': 'TLSv1.2', 'tlsv1.3': 'TLSv1.3' }
 
 /** Who names one of these wants TLS. */
 const FILES = ['sslrootcert', 'sslcert', 'sslkey', 'sslcrl']

@@ -182,8 +182,12 @@ t.test('PGHOSTADDR belongs to PGHOST only', async (t) => {
 
 t.test('a bad variable is one error that names it, and not its value', async (t) => {
   for (const [variable, says] of Object.entries({
-    PGSSLMODE: /takes one of disable/, PGTARGETSESSIONATTRS: /takes one of any/, PGCONNECT_TIMEOUT: /takes a number of seconds/,
-    PGSSLROOTCERT: /names a file that cannot be read/, PGSSLSNI: /accepted/, PGSSLMINPROTOCOLVERSION: /accepted/,
+    PGSSLMODE: /takes one of disable/,
+    PGTARGETSESSIONATTRS: /takes one of any/,
+    PGCONNECT_TIMEOUT: /takes a number of seconds/,
+    PGSSLROOTCERT: /names a file that cannot be read/,
+    PGSSLSNI: /accepted/,
+    PGSSLMINPROTOCOLVERSION: /accepted/,
   })) {
     const said = refusal(undefined, { [variable]: SECRET })
     t.match(said, says, variable)
@@ -192,8 +196,19 @@ t.test('a bad variable is one error that names it, and not its value', async (t)
 })
 
 t.test('variables that would change where or how securely we connect are refused by name', async (t) => {
-  const refused = { PGSERVICE: 'x', PGCHANNELBINDING: 'require', PGGSSENCMODE: 'require', PGREQUIREPEER: 'x', PGSSLNEGOTIATION: 'direct',
-    PGLOADBALANCEHOSTS: 'random', PGREQUIRESSL: '1', PGSSLCRLDIR: 'x', PGSSLCERTMODE: 'require', PGMINPROTOCOLVERSION: '3.2', PGSSLCOMPRESSION: '1' }
+  const refused = {
+    PGSERVICE: 'x',
+    PGCHANNELBINDING: 'require',
+    PGGSSENCMODE: 'require',
+    PGREQUIREPEER: 'x',
+    PGSSLNEGOTIATION: 'direct',
+    PGLOADBALANCEHOSTS: 'random',
+    PGREQUIRESSL: '1',
+    PGSSLCRLDIR: 'x',
+    PGSSLCERTMODE: 'require',
+    PGMINPROTOCOLVERSION: '3.2',
+    PGSSLCOMPRESSION: '1'
+  }
   for (const [variable, value] of Object.entries(refused)) {
     t.match(refusal(undefined, { [variable]: value }), new RegExp(`^environment variable ${variable} (is not supported|takes .*): `), variable)
   }
