@@ -47,6 +47,8 @@ export interface Config {
   readonly prepare: boolean
   readonly pipeline: boolean
   readonly reset: ResetMode
+  /** Whether errors tell more than production should. */
+  readonly debug: boolean
   /** Whether something runs on each new connection before its first user. */
   readonly hasOnConnect: boolean
 }
@@ -107,6 +109,7 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
     // With a reset behind each, statements of different callers cannot travel together.
     pipeline: checked.pipeline !== false && checked.reset !== 'always',
     reset: checked.reset ?? 'auto',
+    debug: checked.debug !== undefined && checked.debug !== false,
     hasOnConnect: checked.onConnect !== undefined,
   }
   return Object.freeze(config)
@@ -138,6 +141,7 @@ function readTarget (checked: PoolOptions, given: PoolOptions, env: NodeJS.Proce
   const user = own.user ?? text('user') ?? os.userInfo().username
   const password = own.password ?? text('password') ?? ''
   const requireAuth = own.requireAuth ?? readBy('requireAuth', settings.get('require_auth'))
+  const attributes = readBy('targetSessionAttrs', settings.get('target_session_attrs'))
   const options = text('options')
   const parameters = Object.entries(checked.parameters ?? {}).map(([name, value]) => [name, String(value)])
   return {
@@ -148,7 +152,7 @@ function readTarget (checked: PoolOptions, given: PoolOptions, env: NodeJS.Proce
     ssl: own.ssl ?? readTls(settings) ?? false,
     requireAuth: requireAuth === undefined ? undefined : readRequireAuth(requireAuth),
     applicationName: text('application_name') ?? text('fallback_application_name'),
-    targetSessionAttrs: own.targetSessionAttrs ?? readBy('targetSessionAttrs', settings.get('target_session_attrs')) as TargetSessionAttrs ?? 'any',
+    targetSessionAttrs: (own.targetSessionAttrs ?? attributes ?? 'any') as TargetSessionAttrs,
     connectTimeout: readConnectTimeout(settings.get('connect_timeout')),
     parameters: { ...(options !== undefined && { options }), ...url.parameters, ...Object.fromEntries(parameters) },
   }

@@ -72,6 +72,8 @@ function readSetting ({ settings, parameters }: UrlParts, name: string, value: s
     return
   }
   const foreign = isServerSetting(name) ? undefined : foreignOption(name)
-  if (foreign !== undefined) throw new OptionError(`${source}: ${name} is neither one of libpq's parameters nor a session setting: ${foreign}`)
+  if (foreign !== undefined) {
+    throw new OptionError(`${source}: ${name} is neither one of libpq's parameters nor a session setting: ${foreign}`)
+  }
   parameters[name] = value
 }

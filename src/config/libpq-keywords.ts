@@ -47,9 +47,9 @@ export const KEYWORDS: Readonly<Record<string, Keyword>> = {
   ssl_min_protocol_version: { env: 'PGSSLMINPROTOCOLVERSION', option: 'ssl' },
   ssl_max_protocol_version: { env: 'PGSSLMAXPROTOCOLVERSION', option: 'ssl' },
 
-  requiressl: { env: 'PGREQUIRESSL', option: 'ssl', unless: 'sslmode', instead: 'it is sslmode=require (PGSSLMODE) by now', harmless: FALSE },
+  requiressl: { env: 'PGREQUIRESSL', option: 'ssl', unless: 'sslmode', instead: 'say sslmode=require (PGSSLMODE)', harmless: FALSE },
   sslpassword: { option: 'ssl', instead: 'it is not read from a URL: pass the option ssl, as in { key, cert, passphrase }' },
-  sslcrldir: { env: 'PGSSLCRLDIR', option: 'ssl', instead: 'no folder of revoked certificates is read: use sslcrl, or the option ssl with crl' },
+  sslcrldir: { env: 'PGSSLCRLDIR', option: 'ssl', instead: 'no folder of lists is read: use sslcrl, or the option ssl with crl' },
   sslcertmode: { env: 'PGSSLCERTMODE', option: 'ssl', instead: 'a certificate is sent if sslcert names one', harmless: ['allow'] },
   sslcompression: { env: 'PGSSLCOMPRESSION', instead: 'compression under TLS is not secure', harmless: FALSE },
   sslkeylogfile: { instead: 'keys are not logged: run node --tls-keylog' },

@@ -9,7 +9,7 @@ const MODES: Readonly<Record<string, Ssl>> = {
   disable: false, prefer: 'prefer', allow: 'prefer', require: 'require', 'verify-ca': true, 'verify-full': true, true: true, false: false
 }
 
-const VERSIONS: Readonly<Record<string, SecureVersion>> = { tlsv1: 'TLSv1', 'tlsv1.1': 'TLSv1.1', 'tlsv1.2': 'TLSv1.2', 'tlsv1.3': 'TLSv1.3' }
+const VERSIONS: readonly SecureVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
 
 /** Who names one of these wants TLS. */
 const FILES = ['sslrootcert', 'sslcert', 'sslkey', 'sslcrl']
@@ -63,8 +63,8 @@ function revoked (crl: Setting | undefined): ConnectionOptions { return crl === 
 
 function version (option: 'minVersion' | 'maxVersion', setting: Setting | undefined): ConnectionOptions {
   if (setting === undefined) return {}
-  const found = Object.hasOwn(VERSIONS, setting.value.toLowerCase()) ? VERSIONS[setting.value.toLowerCase()] : undefined
-  if (found === undefined) throw new OptionError(`${setting.label} takes one of ${Object.values(VERSIONS).join(', ')}`)
+  const found = VERSIONS.find((name) => name.toLowerCase() === setting.value.toLowerCase())
+  if (found === undefined) throw new OptionError(`${setting.label} takes one of ${VERSIONS.join(', ')}`)
   return { [option]: found }
 }
 
