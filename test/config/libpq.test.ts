@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import os from 'node:os'
@@ -268,6 +268,13 @@ t.test('parameters of other libraries are refused in a URL, and settings of the 
   for (const name of ['statement_timeout', 'lock_timeout', 'search_path', 'TimeZone', 'transaction_read_only', 'app.tenant', 'work_mem', 'jit', 'role']) {
     t.equal(parse(`postgres://h/d?${name}=5`).parameters[name], '5', name)
   }
+})
+
+t.test('the docs name each parameter and each variable', async (t) => {
+  const [, section = ''] = readFileSync('docs/patterns.md', 'utf8').split('## A URL and variables as of libpq\n')
+  const named = new Set([...section.slice(0, section.indexOf('\n## ')).matchAll(/`(\w+)`/g)].map(([, name]) => name))
+  const all = Object.entries(KEYWORDS).flatMap(([name, { env }]) => env === undefined ? [name] : [name, env])
+  t.same(all.filter((name) => !named.has(name)), [])
 })
 
 t.test('without anything the defaults stand', async (t) => {
