@@ -107,11 +107,27 @@ export function isServerSetting (name: string): boolean {
   return [...SETTINGS, ...OTHER_SETTINGS].includes(name.toLowerCase()) || name.includes('.')
 }
 
+/** Of one call, and of one transaction. */
+const OTHERS: ReadonlyArray<readonly [prefix: string, names: string, answer: string]> = [
+  ['query.', 'timeout statementTimeout queryTimeout commandTimeout requestTimeout',
+    'did you mean query.timeout? It takes seconds, not milliseconds'],
+  ['query.', 'abortSignal cancelSignal', 'did you mean query.signal? It takes an AbortSignal'],
+  ['query.', 'sql query statement', 'did you mean query.text?'],
+  ['query.', 'values params parameters bindings args arguments', 'values follow the query one by one: fetchOne({ text }, 1, 2)'],
+  ['query.', 'name', 'statements are prepared by themselves, and need no name; query.prepare: true prepares one at its first use'],
+  ['query.', 'types typeParser binary', VALUES],
+  ['transaction.', 'isolationLevel transactionIsolation isolation', 'did you mean transaction.isolation?'],
+  ['transaction.', 'accessMode readOnly', 'did you mean transaction.readOnly? It takes true or false'],
+  ['transaction.', 'deferrable', 'did you mean transaction.deferrable? It takes true or false'],
+  ['transaction.', 'timeout maxWait', 'each statement has its own timeout, in seconds, and acquireTimeout is the wait for a connection'],
+]
+
 const plain = (name: string): string => name.replace(/[^a-z0-9]/gi, '').toLowerCase()
 
 const answers = new Map<string, string>()
 for (const [option, names] of Object.entries(NAMES)) for (const name of names.split(' ')) answers.set(plain(name), meant(option))
 for (const [names, answer] of ANSWERS) for (const name of names.split(' ')) answers.set(plain(name), answer)
+for (const [prefix, names, answer] of OTHERS) for (const name of names.split(' ')) answers.set(`${prefix}${plain(name)}`, answer)
 for (const name of SETTINGS) {
   const unit = name.includes('timeout') ? ", in the server's units: '30s', or a number of milliseconds" : ''
   answers.set(plain(name), `did you mean parameters? As in parameters: { ${name}: … }${unit}`)
@@ -128,10 +144,11 @@ const UNIT = /(?:in)?(?:milliseconds|millis|msecs?|ms|seconds|secs?)$/
 
 /**
  * What to say of an option that is another library's, or one of ours in another spelling: the option that is meant here and
- * its unit. Undefined if nobody has such an option.
+ * its unit. `prefix`: `query.` for the options of a call, `transaction.` for those of a transaction.
+ * Undefined if nobody has such an option.
  * @example foreignOption('idleTimeoutMillis') // 'did you mean idleTimeout? It takes seconds, not milliseconds'
  */
-export function foreignOption (name: string): string | undefined {
-  const sought = plain(name)
+export function foreignOption (name: string, prefix = ''): string | undefined {
+  const sought = `${prefix}${plain(name)}`
   return answers.get(sought) ?? answers.get(sought.replace(UNIT, ''))
 }

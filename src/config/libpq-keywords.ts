@@ -58,7 +58,7 @@ export const KEYWORDS: Readonly<Record<string, Keyword>> = {
   },
   channel_binding: {
     env: 'PGCHANNELBINDING',
-    instead: 'channel binding is not supported; sslmode=verify-full keeps out the same attackers',
+    instead: 'channel binding is not supported: take it out, sslmode=verify-full keeps out the same attackers',
     harmless: ['disable', 'prefer']
   },
   requirepeer: { env: 'PGREQUIREPEER', instead: "the owner of a server's socket is not checked: restrict who may write to its folder" },

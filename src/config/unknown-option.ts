@@ -9,8 +9,8 @@ import { foreignOption } from './foreign-options.js'
 export function rejectUnknown (options: object, known: readonly string[], prefix = ''): void {
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
-    const foreign = prefix === '' ? foreignOption(name) : undefined
-    if (foreign !== undefined) throw new OptionError(`unknown option ${name}: ${foreign}`)
+    const foreign = foreignOption(name, prefix)
+    if (foreign !== undefined) throw new OptionError(`unknown option ${prefix}${name}: ${foreign}`)
     const nearest = closest(name, [...known])
     const isNear = distance(name, nearest) <= Math.max(2, name.length / 2)
     const hint = isNear ? `did you mean ${prefix}${nearest}?` : `known are ${known.join(', ')}`

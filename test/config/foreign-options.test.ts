@@ -3,6 +3,7 @@ import t from 'tap'
 import { readConfig } from '../../src/config/config.js'
 import type { PoolOptions } from '../../src/config/options.js'
 import { POOL_OPTION_NAMES } from '../../src/config/rules.js'
+import { rejectUnknown } from '../../src/config/unknown-option.js'
 import { createDatabase, errors } from '../../src/index.js'
 
 const SECRET = 'opensesame'
@@ -94,6 +95,26 @@ t.test('our own options are known by other spellings, and by their own they are 
     }
     t.notMatch(refusalOf(name), 'unknown option', name)
   }
+})
+
+t.test('options of a call and of a transaction', async (t) => {
+  const answers: Array<[prefix: string, says: RegExp, names: string]> = [
+    ['query.', /did you mean query\.timeout\? It takes seconds/, 'query_timeout statement_timeout timeoutMs Timeout'],
+    ['query.', /did you mean query\.text/, 'sql query'],
+    ['query.', /follow the query/, 'params bindings args'],
+    ['query.', /prepared by themselves/, 'name'],
+    ['query.', /query\.signal/, 'abortSignal'],
+    ['transaction.', /did you mean transaction\.isolation/, 'isolationLevel isolation_level'],
+    ['transaction.', /did you mean transaction\.readOnly/, 'readonly accessMode'],
+    ['transaction.', /seconds.*acquireTimeout/, 'timeout maxWait'],
+  ]
+  for (const [prefix, says, names] of answers) {
+    for (const name of names.split(' ')) {
+      const known = prefix === 'query.' ? ['text', 'timeout', 'signal', 'prepare'] : ['isolation', 'readOnly', 'deferrable']
+      t.throws(() => rejectUnknown({ [name]: SECRET }, known, prefix), { code: 'FST_PG_OPTION', message: says }, `${prefix}${name}`)
+    }
+  }
+  t.throws(() => rejectUnknown({ connectionString: SECRET }, ['timeout', 'cache'], 'health.'), { message: /known are timeout, cache/ }, 'elsewhere nothing of it is said')
 })
 
 t.test('a URL instead of the options', async (t) => {
