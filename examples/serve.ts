@@ -20,7 +20,7 @@ export async function serve (stop: AbortSignal): Promise<void> {
     stop.throwIfAborted()
 
     // Until it listens, the one line below says what is wrong.
-    app = buildApp({ database: { url: postgres?.url, max }, logger: { level: 'fatal' } })
+    app = buildApp({ database: { url: postgres?.url, max, ...(postgres !== undefined && { ssl: false }) }, logger: { level: 'fatal' } })
     const address = await listen(app, { port, host }, stop)
     app.log.level = logLevel
     console.log(welcome(address))

@@ -29,7 +29,9 @@ export interface DatabaseOptions extends PoolOptions {
  * console.log(await db.fetchVal('SELECT 1'))
  * await db.close()
  */
-export function createDatabase ({ health, name = 'db', ...options }: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
+export function createDatabase (given: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
+  if (typeof given !== 'object' || given === null) throw new OptionError('createDatabase takes an object of options, as in { url }')
+  const { health, name = 'db', ...options } = given
   const config = readConfig(options, env)
   const healthOptions = readHealthOptions(health)
   if (typeof name !== 'string' || name === '') throw new OptionError('option name takes what log lines call the database')

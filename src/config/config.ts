@@ -1,11 +1,15 @@
 import os from 'node:os'
 import { OptionError } from '../errors/errors.js'
-import { isSettingName, parseConnectionUrl, parseHost } from './connection-url.js'
+import { isSettingName, parseConnectionUrl, type UrlParts } from './connection-url.js'
+import { isSeconds, SECONDS } from './durations.js'
+import { readHosts } from './host-list.js'
+import { completeSettings, type Setting, type Settings } from './libpq-settings.js'
 import type { PoolOptions, ResetMode, TargetSessionAttrs } from './options.js'
 import { type AuthMethod, readRequireAuth } from './require-auth.js'
 import { isClean, isText, POOL_OPTION_NAMES, type Rule, RULES } from './rules.js'
 import { readGiven } from './read-given.js'
 import type { Host, Ssl } from './target.js'
+import { readTls } from './tls-settings.js'
 import { rejectUnknown } from './unknown-option.js'
 
 /** The checked options, with every default filled in. */
@@ -43,6 +47,8 @@ export interface Config {
   readonly prepare: boolean
   readonly pipeline: boolean
   readonly reset: ResetMode
+  /** Whether errors tell more than production should. */
+  readonly debug: boolean
   /** Whether something runs on each new connection before its first user. */
   readonly hasOnConnect: boolean
 }
@@ -57,7 +63,7 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
   for (const [name, rule] of Object.entries(RULES)) Object.assign(checked, readOption(name, rule, Reflect.get(options, name), env))
   const { min = Math.min(10, checked.max ?? 10), max = Math.max(50, min) } = checked
   if (min > max) throw new OptionError(`min (${min}) is greater than max (${max}): DB_MIN_POOL_SIZE must not exceed DB_MAX_POOL_SIZE`)
-  const { parameters, ...target } = readTarget(checked, options)
+  const { parameters, ...target } = readTarget(checked, options, env)
   for (const [name, value] of Object.entries(parameters)) {
     if (!isSettingName(name)) throw new OptionError(`option parameters: ${name.replaceAll('\0', '')} is not the name of a session setting`)
     // The driver leaves out what is empty.
@@ -87,7 +93,7 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
     max,
     acquireTimeout: checked.acquireTimeout ?? 30,
     commandTimeout,
-    connectTimeout: checked.connectTimeout ?? 5,
+    connectTimeout: checked.connectTimeout ?? target.connectTimeout ?? 5,
     startupTimeout: checked.startupTimeout ?? 8,
     required: checked.required ?? true,
     maxQueries: checked.maxQueries ?? 50_000,
@@ -103,6 +109,7 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
     // With a reset behind each, statements of different callers cannot travel together.
     pipeline: checked.pipeline !== false && checked.reset !== 'always',
     reset: checked.reset ?? 'auto',
+    debug: checked.debug !== undefined && checked.debug !== false,
     hasOnConnect: checked.onConnect !== undefined,
   }
   return Object.freeze(config)
@@ -120,35 +127,56 @@ function readOption (name: string, rule: Rule, given: unknown, env: NodeJS.Proce
   return { [name]: value }
 }
 
-/** Who and where: an option beats the URL, and the URL beats the environment's single parts. */
-function readTarget (checked: PoolOptions, given: PoolOptions) {
-  const source = given.url === undefined ? 'DATABASE_URL' : 'option url'
-  const url = checked.url === undefined ? { parameters: {} } : parseConnectionUrl(checked.url, source)
+/**
+ * Who and where, each part by itself: an option beats the URL, the URL beats libpq's variables, and those beat the default.
+ * Without a URL, the variables `DATABASE_HOST` to `DATABASE_PASSWORD` stand in its place.
+ */
+function readTarget (checked: PoolOptions, given: PoolOptions, env: NodeJS.ProcessEnv) {
+  const url: UrlParts = checked.url === undefined
+    ? { settings: new Map(), parameters: {} }
+    : parseConnectionUrl(checked.url, given.url === undefined ? 'DATABASE_URL' : 'option url')
   const own = checked.url === undefined ? checked : given
-  const port = own.port ?? 5432
-  const list = own.host === undefined ? undefined : [own.host].flat().flatMap((host) => host.split(','))
-  const hosts = list?.map((host) => parseHost(host, port, given.host === undefined ? 'DATABASE_HOST' : 'option host')) ??
-    url.hosts?.map((host) => Object.freeze({ ...host, port: own.port ?? host.port })) ?? [Object.freeze({ host: 'localhost', port })]
-  const user = own.user ?? url.user ?? os.userInfo().username
-  const password = own.password ?? url.password ?? ''
-  const attributes = checked.targetSessionAttrs ?? url.targetSessionAttrs ?? 'any'
-  if (!RULES.targetSessionAttrs.valid(attributes)) {
-    throw new OptionError(`${source}: target_session_attrs takes ${RULES.targetSessionAttrs.takes}`)
-  }
-  const requireAuth = checked.requireAuth ?? url.requireAuth
-  if (requireAuth !== undefined && !RULES.requireAuth.valid(requireAuth)) {
-    throw new OptionError(`${source}: require_auth takes ${RULES.requireAuth.takes}`)
-  }
+  const settings = completeSettings(url.settings, own, env)
+  const text = (keyword: string): string | undefined => settings.get(keyword)?.value
+  const user = own.user ?? text('user') ?? os.userInfo().username
+  const password = own.password ?? text('password') ?? ''
+  const requireAuth = own.requireAuth ?? readBy('requireAuth', settings.get('require_auth'))
+  const attributes = readBy('targetSessionAttrs', settings.get('target_session_attrs'))
+  const options = text('options')
   const parameters = Object.entries(checked.parameters ?? {}).map(([name, value]) => [name, String(value)])
   return {
-    hosts: Object.freeze(hosts),
-    database: own.database ?? url.database ?? user,
+    hosts: Object.freeze(readPlaces(own, given, settings, url)),
+    database: own.database ?? text('dbname') ?? user,
     user,
     password: typeof password === 'function' ? password : () => password,
-    ssl: own.ssl ?? url.ssl ?? false,
+    ssl: own.ssl ?? readTls(settings) ?? false,
     requireAuth: requireAuth === undefined ? undefined : readRequireAuth(requireAuth),
-    applicationName: url.applicationName,
-    targetSessionAttrs: attributes as TargetSessionAttrs,
-    parameters: { ...url.parameters, ...Object.fromEntries(parameters) },
+    applicationName: text('application_name') ?? text('fallback_application_name'),
+    targetSessionAttrs: (own.targetSessionAttrs ?? attributes ?? 'any') as TargetSessionAttrs,
+    connectTimeout: readConnectTimeout(settings.get('connect_timeout')),
+    parameters: { ...(options !== undefined && { options }), ...url.parameters, ...Object.fromEntries(parameters) },
   }
+}
+
+/** The hosts of the option or variable, otherwise those of the URL. A port of the option is for all that name none, in a URL for all. */
+function readPlaces (own: PoolOptions, given: PoolOptions, settings: Settings, url: UrlParts): Host[] {
+  const port = own.port === undefined ? settings.get('port') : { value: String(own.port), label: 'option port' }
+  if (own.host === undefined) return readHosts({ host: settings.get('host'), hostaddr: settings.get('hostaddr'), port })
+  const host = { value: [own.host].flat().join(','), label: given.host === undefined ? 'DATABASE_HOST' : 'option host' }
+  // The URL's ports are those of its hosts.
+  return readHosts({ host, port: url.settings.has('port') && own.port === undefined ? undefined : port })
+}
+
+/** A setting of libpq's that takes what an option takes. */
+function readBy (option: 'requireAuth' | 'targetSessionAttrs', setting: Setting | undefined): string | undefined {
+  if (setting !== undefined && !RULES[option].valid(setting.value)) throw new OptionError(`${setting.label} takes ${RULES[option].takes}`)
+  return setting?.value
+}
+
+/** What is negative is no limit, as in libpq. */
+function readConnectTimeout (setting: Setting | undefined): number | undefined {
+  if (setting === undefined) return undefined
+  const seconds = setting.value.trim() === '' ? NaN : Math.max(0, Number(setting.value))
+  if (!isSeconds(seconds)) throw new OptionError(`${setting.label} takes ${SECONDS}`)
+  return seconds
 }

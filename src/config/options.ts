@@ -77,6 +77,8 @@ export interface PoolOptions {
   reset?: ResetMode | undefined
   /** Send quick statements together: those of one turn of the event loop, and those that wait for a connection. Default true. */
   pipeline?: boolean | undefined
+  /** For development: what is likely to be a mistake is logged, once for each text. Default false. */
+  debug?: boolean | { parameters?: boolean | undefined } | undefined
   /** A pino-like logger. */
   log?: Log | undefined
 }

@@ -21,6 +21,7 @@ import { InFlight } from './in-flight.js'
 import { PreparedStatements } from './prepared-statements.js'
 import { greet, readServerInfo, SERVER_QUERY, type ServerInfo, WrongServerError } from './server-info.js'
 import { Session } from './session.js'
+import type { WrappedLists } from './wrapped-lists.js'
 
 /** opening → open → closing → closed. A connection that has ended is never revived. */
 export type ConnectionState = 'opening' | 'open' | 'closing' | 'closed'
@@ -44,8 +45,9 @@ export interface ConnectionParts {
   host: ConnectedHost
   config: Config
   deadlines: Deadlines
-  /** One for all connections of a pool. */
+  /** These two are one for all connections of a pool. */
   lag: Lag
+  wrappedLists: WrappedLists
   /** Does on the connection what is to be done before its first user, again after each reset. Rejects if that fails. */
   setUp: (connection: Connection) => Promise<void>
 }
@@ -209,6 +211,10 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
 
   drained (now: number): void {
     if (this.#cancelling === undefined) this.#events?.drained(now)
+  }
+
+  ran (call: Call, types: readonly number[] | undefined): void {
+    this.#parts.wrappedLists.ran(call, types, this.#parts.driver.types.registry)
   }
 
   /** Sees to it that what nobody waits for has ended before anything else is sent: also what is yet to be written. */

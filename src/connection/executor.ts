@@ -39,6 +39,7 @@ export class Executor implements StatementOwner {
   readonly #driver: Driver
   readonly #prepares: boolean
   readonly #alwaysResets: boolean
+  readonly #debug: boolean
   readonly #deadlines: Deadlines
   readonly #session: Session
   readonly #inFlight: InFlight
@@ -50,6 +51,7 @@ export class Executor implements StatementOwner {
     this.#driver = driver
     this.#prepares = config.prepare
     this.#alwaysResets = config.reset === 'always'
+    this.#debug = config.debug
     const { reset: mode, connectTimeout: timeout, hasOnConnect } = config
     this.reset = new SessionReset({ mode, timeout, hasOnConnect, session, prepared, run: (call) => this.perform(call) })
     this.#deadlines = deadlines
@@ -187,6 +189,7 @@ export class Executor implements StatementOwner {
     const { statement } = execution.call
     this.#prepared.remember(statement, request)
     this.#inFlight.measure(execution)
+    if (this.#debug) this.#events.ran(execution.call, request.named ?? request.statement?.types)
     const { tags, status, reader, unknown } = request
     if (tags !== undefined) noteChanges(execution, tags, this.#session, this.#prepared)
     if (!this.#session.hasUsualPath) this.#session.answered()

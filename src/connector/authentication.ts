@@ -211,7 +211,7 @@ class Startup implements Turn {
     const { password } = this.#credentials
     if (password === '') {
       throw new AuthenticationError('the server asks for a password, and none was given: ' +
-        'set it in the URL, by the option password or DATABASE_PASSWORD')
+        'set it in the URL, by the option password, DATABASE_PASSWORD or PGPASSWORD (no .pgpass is read)')
     }
     return password
   }

@@ -1,6 +1,8 @@
 import { backoff } from './backoff.js'
 import { type ConnectParts, ConnectTimeoutError, openConnection } from './open-connection.js'
+import type { Log } from '../config/options.js'
 import type { Connection } from '../connection/connection.js'
+import { WrappedLists } from '../connection/wrapped-lists.js'
 import { HostOrder } from './host-order.js'
 import { ServerError } from '../errors/server-error.js'
 import { RESPONSE_TIMEOUT } from './response-watch.js'
@@ -57,8 +59,8 @@ export class Connector {
   #restsUntil = 0
   #rest: NodeJS.Timeout | undefined
 
-  constructor (parts: ConnectParts, events: ConnectorEvents) {
-    this.#parts = parts
+  constructor ({ log, ...parts }: Omit<ConnectParts, 'wrappedLists'> & { log: Log }, events: ConnectorEvents) {
+    this.#parts = { ...parts, wrappedLists: new WrappedLists(log) }
     this.#hosts = new HostOrder(parts.config.hosts)
     // A single one that has never let anyone in may need long for it: there is no network that comes back.
     this.#isSlow = parts.config.hosts.length === 1

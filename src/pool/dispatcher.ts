@@ -97,7 +97,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.housekeeper = new Housekeeper(config, this.connections, leaks)
     const startupParameters = new StartupParameters(config)
     const shared = { types: new ServerTypes(), salted: new SaltedPasswords(), lag: new Lag(), startupParameters }
-    this.connector = new Connector({ config, deadlines, onConnect, ...shared }, this)
+    this.connector = new Connector({ config, log, deadlines, onConnect, ...shared }, this)
   }
 
   get waiting (): number { return this.#waiters.size }

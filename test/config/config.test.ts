@@ -48,6 +48,7 @@ const defaults: Array<[name: keyof Config, value: unknown]> = [
   ['prepare', true],
   ['pipeline', true],
   ['reset', 'auto'],
+  ['debug', false],
   ['hasOnConnect', false],
   ['requireAuth', undefined],
 ]
@@ -131,6 +132,7 @@ t.test('each bad option is one error that names it, and what it takes, and not t
     [['password'], 'a string, or a function that returns one', [5, null, true, {}, []]],
     [['ssl'], "true, false, 'prefer', 'require', 'verify-full' or options of tls.connect", [SECRET, '', 'verify', 1, null, ['require']]],
     [['targetSessionAttrs'], 'one of any, read-write, read-only, primary, standby, prefer-standby', [SECRET, '', 'master', null, 1, true, ['any']]],
+    [['debug'], 'true, false or { parameters: true }', [SECRET, '', 1, null, [], { parameter: true }, { parameters: 1 }]],
     [['parameters'], 'an object of session settings', [SECRET, '', 1, null, true, [], { a: null }, { a: {} }, { a: [1] }]],
     [['onConnect'], 'a function', [SECRET, '', 1, null, {}]],
     [['log'], 'a pino-like logger with debug, info, warn and error', [SECRET, '', 1, null, true, {}, { debug () {}, info () {}, warn () {} }]],
