@@ -1,8 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { Writable } from 'node:stream'
+import Fastify from 'fastify'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import ts from 'typescript'
+import postgresJs from '../../plugins/db.js'
 import { createDatabase, type Database, type DatabaseOptions } from '../../src/index.js'
 import { FaultProxy } from '../../tools/fault-proxy.js'
 import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
@@ -257,6 +259,19 @@ t.test('no line that pino prints has a key twice, and each names its event and t
   }
   const expected = ['capacity.exceeded', 'connect.failed', 'connection.closed', 'connection.lost', 'connection.opened', 'health.failed', 'health.recovered', 'leak.returned', 'leak.suspected', 'pool.closed', 'pool.open', 'pool.recovered']
   t.strictSame([...seen].sort(), expected)
+})
+
+t.test('the pools of one app are told apart by the names of their decorators', async (t) => {
+  const observer = await freshDatabase(t)
+  const printed: string[] = []
+  const stream = new Writable({ write (chunk, _encoding, done) { printed.push(...String(chunk).trim().split('\n')); done() } })
+  const app = Fastify({ logger: { level: 'info', stream } })
+  for (const name of ['db', 'archive']) app.register(postgresJs, { url: observer.url, min: 1, max: 1, name })
+  await app.ready()
+  await app.close()
+  const lines = printed.map((line) => JSON.parse(line)).filter(({ event }) => event !== undefined)
+  t.strictSame(lines.map(({ event, pool }) => `${event} ${pool}`).sort(), ['pool.closed archive', 'pool.closed db', 'pool.open archive', 'pool.open db'])
+  for (const name of [5, '', null]) t.throws(() => createDatabase({ name: name as never }, {}), { code: 'FST_PG_OPTION', message: /option name/ })
 })
 
 /** The keys of the outermost object, each as often as it occurs: JSON.parse keeps the last of two. */
