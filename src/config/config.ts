@@ -1,5 +1,7 @@
 import os from 'node:os'
 import { OptionError } from '../errors/errors.js'
+import type { Debug } from '../errors/debug-details.js'
+import { debugOf } from './debug.js'
 import { isSettingName, parseConnectionUrl, parseHost } from './connection-url.js'
 import type { PoolOptions, ResetMode, TargetSessionAttrs } from './options.js'
 import { type AuthMethod, readRequireAuth } from './require-auth.js'
@@ -43,6 +45,8 @@ export interface Config {
   readonly prepare: boolean
   readonly pipeline: boolean
   readonly reset: ResetMode
+  /** What errors show besides, if anything. */
+  readonly debug: Debug
   /** Whether something runs on each new connection before its first user. */
   readonly hasOnConnect: boolean
 }
@@ -103,6 +107,7 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
     // With a reset behind each, statements of different callers cannot travel together.
     pipeline: checked.pipeline !== false && checked.reset !== 'always',
     reset: checked.reset ?? 'auto',
+    debug: readGiven('option debug', () => debugOf(checked.debug)),
     hasOnConnect: checked.onConnect !== undefined,
   }
   return Object.freeze(config)

@@ -1,5 +1,6 @@
 import { isSeconds, SECONDS } from './durations.js'
 import type { PoolOptions } from './options.js'
+import { DEBUG, readDebug } from './debug.js'
 import { readRequireAuth, REQUIRE_AUTH } from './require-auth.js'
 
 /** What an option takes, the variable that it comes from where it is left out, and how that is read. */
@@ -75,6 +76,7 @@ export const RULES: Readonly<Record<keyof PoolOptions | 'onConnect', Rule>> = {
   prepare: flag,
   pipeline: flag,
   reset: oneOf(['auto', 'always', 'never']),
+  debug: { takes: DEBUG, valid: (value) => readDebug(value) !== 'invalid' },
   onConnect: { takes: 'a function', valid: (value) => typeof value === 'function' },
   log: { takes: 'a pino-like logger with debug, info, warn and error', valid: isLog },
 }

@@ -5,6 +5,7 @@ import type { Driver } from '../driver/postgres-js.js'
 import { CopyStarted, Request } from '../driver/request.js'
 import type { DriverResult } from '../driver/result.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
+import type { Debug } from '../errors/debug-details.js'
 import { AbortedError, QueryError, ValueError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
 import { type Call, isSimple } from '../query/call.js'
@@ -31,6 +32,9 @@ export interface ExecutorParts {
   events: ExecutorEvents
 }
 
+/** Which of many argument lists failed, and that list. */
+export interface FailedList { readonly row: number, readonly args: readonly unknown[] | undefined }
+
 /** Runs calls on one driver: prepares statements, writes the arguments, reads the rows. */
 export class Executor implements StatementOwner {
   /** How many statements were sent. */
@@ -39,6 +43,7 @@ export class Executor implements StatementOwner {
   readonly #driver: Driver
   readonly #prepares: boolean
   readonly #alwaysResets: boolean
+  readonly #debug: Debug
   readonly #deadlines: Deadlines
   readonly #session: Session
   readonly #inFlight: InFlight
@@ -50,6 +55,7 @@ export class Executor implements StatementOwner {
     this.#driver = driver
     this.#prepares = config.prepare
     this.#alwaysResets = config.reset === 'always'
+    this.#debug = config.debug
     const { reset: mode, connectTimeout: timeout, hasOnConnect } = config
     this.reset = new SessionReset({ mode, timeout, hasOnConnect, session, prepared, run: (call) => this.perform(call) })
     this.#deadlines = deadlines
@@ -275,9 +281,10 @@ export class Executor implements StatementOwner {
   }
 
   /** What the caller learns of the driver's error. Notes what it says of the session and of the connection. */
-  translate (execution: Execution, error: unknown, types?: readonly number[], row?: number): unknown {
+  translate (execution: Execution, error: unknown, types?: readonly number[], list?: FailedList): unknown {
     const took = performance.now() - execution.startedAt
-    const { error: translated, means } = translate(error, { call: execution.call, types, row, took, limit: this.#session.timeout.current })
+    const limit = this.#session.timeout.current
+    const { error: translated, means } = translate(error, { call: execution.call, types, ...list, took, limit, debug: this.#debug })
     if (means === 'lost') this.#events.broken('lost', error instanceof ServerRefusal ? translated : error)
     else if (means === 'readOnly') this.#session.refusedToWrite()
     return translated
