@@ -7,13 +7,16 @@ import type { Debug } from '../errors/debug-details.js'
 import { ServerError } from '../errors/server-error.js'
 import { type Call, rowName } from '../query/call.js'
 
-export interface FailedCall {
+/** Which of many argument lists failed, and that list. */
+export interface FailedList {
+  readonly row: number
+  readonly args: readonly unknown[] | undefined
+}
+
+export interface FailedCall extends Partial<FailedList> {
   readonly call: Call
   /** The types of the parameters that it was sent with. */
   readonly types?: readonly number[] | undefined
-  /** Which of many argument lists failed, and that list. */
-  readonly row?: number | undefined
-  readonly args?: readonly unknown[] | undefined
   /** What may be shown of it. */
   readonly debug: Debug
   /** The milliseconds that it took, and the statement_timeout of the session in seconds. */

@@ -11,7 +11,7 @@ import { ServerError } from '../errors/server-error.js'
 import { type Call, isSimple } from '../query/call.js'
 import { isAborted, reasonOf } from '../timing/abort-signal.js'
 import type { Deadlines } from '../timing/deadlines.js'
-import { translate } from './error-translation.js'
+import { type FailedList, translate } from './error-translation.js'
 import { type Execution, type SettleListener, StatementExecution, type StatementOwner, wholeResult } from './execution.js'
 import type { ExecutorEvents } from './executor-events.js'
 import { type InFlight, MOST_SENDS, wasHitByAccident } from './in-flight.js'
@@ -31,9 +31,6 @@ export interface ExecutorParts {
   prepared: PreparedStatements
   events: ExecutorEvents
 }
-
-/** Which of many argument lists failed, and that list. */
-export interface FailedList { readonly row: number, readonly args: readonly unknown[] | undefined }
 
 /** Runs calls on one driver: prepares statements, writes the arguments, reads the rows. */
 export class Executor implements StatementOwner {
@@ -282,9 +279,8 @@ export class Executor implements StatementOwner {
 
   /** What the caller learns of the driver's error. Notes what it says of the session and of the connection. */
   translate (execution: Execution, error: unknown, types?: readonly number[], list?: FailedList): unknown {
-    const took = performance.now() - execution.startedAt
-    const limit = this.#session.timeout.current
-    const { error: translated, means } = translate(error, { call: execution.call, types, ...list, took, limit, debug: this.#debug })
+    const time = { took: performance.now() - execution.startedAt, limit: this.#session.timeout.current }
+    const { error: translated, means } = translate(error, { call: execution.call, types, ...list, ...time, debug: this.#debug })
     if (means === 'lost') this.#events.broken('lost', error instanceof ServerRefusal ? translated : error)
     else if (means === 'readOnly') this.#session.refusedToWrite()
     return translated

@@ -4,7 +4,7 @@ const MOST_CHARACTERS = 200
 
 /** Characters that take two columns of a terminal, and none. */
 const WIDE =
-  /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u
+  /[\p{Emoji_Presentation}\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u
 const ZERO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u
 
 /**

@@ -8,8 +8,15 @@ import {
 import { freshDatabase, openDatabase, until } from '../support/database.js'
 
 const PREDICATES = {
-  isCheckViolation, isDeadlock, isExclusionViolation, isForeignKeyViolation, isLockNotAvailable, isNotNullViolation, isRetryable,
-  isSerializationFailure, isUniqueViolation,
+  isCheckViolation,
+  isDeadlock,
+  isExclusionViolation,
+  isForeignKeyViolation,
+  isLockNotAvailable,
+  isNotNullViolation,
+  isRetryable,
+  isSerializationFailure,
+  isUniqueViolation,
 }
 
 /** The names of those that say yes. */
