@@ -22,5 +22,7 @@ function whyNotListening (error: unknown): string | undefined {
 function describe (error: unknown): string {
   // A name with several addresses: one error for each, and no message of its own.
   if (error instanceof AggregateError) return error.errors.map(describe).join(', ')
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  // What is wrong with the database is in its errors' advice: their messages are for clients.
+  return 'advice' in error && typeof error.advice === 'string' ? error.advice : error.message
 }

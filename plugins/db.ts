@@ -79,6 +79,10 @@ function withoutRegisterOptions (options: FastifyPostgresJsOptions): FastifyPost
 
 export const fastifyPostgresJs = fp(plugin, { name: 'fastify-postgres-js', fastify: '5.x' })
 export default fastifyPostgresJs
-export { createDatabase, Database, errors, Lease, Queryable, ServerError, Transaction } from '../src/index.js'
+export {
+  createDatabase, Database, errors, errorSerializer, Lease, Queryable, ServerError, Transaction,
+  isCheckViolation, isDeadlock, isExclusionViolation, isForeignKeyViolation, isLockNotAvailable, isNotNullViolation, isRetryable,
+  isSerializationFailure, isUniqueViolation,
+} from '../src/index.js'
 export type * from '../src/index.js'
 export type { HealthRouteOptions }

@@ -1,5 +1,5 @@
 import createError from '@fastify/error'
-import { ServerError, type Queryable } from '../../plugins/db.js'
+import { isUniqueViolation, type Queryable } from '../../plugins/db.js'
 
 export interface User {
   id: number
@@ -71,6 +71,6 @@ function found (id: number, user: User | null): User {
 
 /** The index on e-mail addresses decides: looking first would let two requests at once both find nothing. */
 function refuseTakenEmail (error: unknown): never {
-  if (error instanceof ServerError && error.code === '23505') throw new EmailTakenError()
+  if (isUniqueViolation(error, 'users_email_key')) throw new EmailTakenError()
   throw error
 }

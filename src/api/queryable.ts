@@ -4,6 +4,7 @@ import type { Batch } from '../batch/batch.js'
 import { type BatchQuery, type Query, toBatchCall, toCall } from '../query/query.js'
 import { type Call, type Mode } from '../query/call.js'
 import type { DriverResult } from '../driver/result.js'
+import { type Debug, type Shown, withStatement } from '../errors/debug-details.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 
@@ -30,6 +31,7 @@ export abstract class Queryable {
   protected readonly statements: StatementCache
 
   readonly #target: StatementTarget
+  readonly #debug: Debug
   /** Texts as they are read where they are run. */
   readonly #source: StatementSource
 
@@ -37,6 +39,7 @@ export abstract class Queryable {
   constructor (statements: StatementCache, target: StatementTarget) {
     this.statements = statements
     this.#target = target
+    this.#debug = target.config.debug
     this.#source = { get: (text) => statements.get(text, target.standardStrings) }
   }
 
@@ -144,8 +147,19 @@ export abstract class Queryable {
   }
 
   #checked<C extends Call, T> (call: C, run: (call: C) => Promise<T>): Promise<T> {
+    if (this.#debug !== false) return this.#explained(call, run, this.#debug)
     if (call.statement.controlsTransaction) this.checkTransactionControl(call)
     return run(call)
+  }
+
+  /** With the option `debug`: an error of ours shows the statement too, as those of the server do. */
+  async #explained<C extends Call, T> (call: C, run: (call: C) => Promise<T>, debug: Shown): Promise<T> {
+    try {
+      if (call.statement.controlsTransaction) this.checkTransactionControl(call)
+      return await run(call)
+    } catch (error) {
+      throw withStatement(error, { query: call.statement.text, args: call.args }, debug)
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 import os from 'node:os'
+import type { Debug } from '../errors/debug-details.js'
 import { OptionError } from '../errors/errors.js'
+import { debugOf } from './debug.js'
 import { isSettingName, parseConnectionUrl, type UrlParts } from './connection-url.js'
 import { isSeconds, SECONDS } from './durations.js'
 import { readHosts } from './host-list.js'
@@ -47,8 +49,8 @@ export interface Config {
   readonly prepare: boolean
   readonly pipeline: boolean
   readonly reset: ResetMode
-  /** Whether errors tell more than production should. */
-  readonly debug: boolean
+  /** What errors show besides, if anything. */
+  readonly debug: Debug
   /** Whether something runs on each new connection before its first user. */
   readonly hasOnConnect: boolean
 }
@@ -109,7 +111,7 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
     // With a reset behind each, statements of different callers cannot travel together.
     pipeline: checked.pipeline !== false && checked.reset !== 'always',
     reset: checked.reset ?? 'auto',
-    debug: checked.debug !== undefined && checked.debug !== false,
+    debug: readGiven('option debug', () => debugOf(checked.debug)),
     hasOnConnect: checked.onConnect !== undefined,
   }
   return Object.freeze(config)

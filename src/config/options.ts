@@ -77,8 +77,11 @@ export interface PoolOptions {
   reset?: ResetMode | undefined
   /** Send quick statements together: those of one turn of the event loop, and those that wait for a connection. Default true. */
   pipeline?: boolean | undefined
-  /** For development: what is likely to be a mistake is logged, once for each text. Default false. */
-  debug?: boolean | { parameters?: boolean | undefined } | undefined
+  /**
+   * For development: what an error shows in its stack besides, and so in a log. `true`: the statement with the position marked, and the
+   * server's own words, which may hold data. `{ parameters: true }`: the parameters too. Default false.
+   */
+  debug?: boolean | { readonly parameters?: boolean | undefined } | undefined
   /** A pino-like logger. */
   log?: Log | undefined
 }

@@ -1,5 +1,6 @@
 import { isSeconds, SECONDS } from './durations.js'
 import type { PoolOptions } from './options.js'
+import { DEBUG, readDebug } from './debug.js'
 import { readRequireAuth, REQUIRE_AUTH } from './require-auth.js'
 
 /** What an option takes, the variable that it comes from where it is left out, and how that is read. */
@@ -38,8 +39,6 @@ const isSsl = (value: unknown): boolean =>
 const isHost = (value: unknown): boolean => isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText))
 const isSetting = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value)
 const isFlag = (value: unknown): boolean => typeof value === 'boolean'
-const isDebug = (value: unknown): boolean => isFlag(value) ||
-  (isObject(value) && Object.entries(value).every(([name, given]) => name === 'parameters' && (isFlag(given) || given === undefined)))
 const isLog = (value: unknown): boolean =>
   isObject(value) && ['debug', 'info', 'warn', 'error'].every((level) => typeof Reflect.get(value, level) === 'function')
 
@@ -78,7 +77,7 @@ export const RULES: Readonly<Record<keyof PoolOptions | 'onConnect', Rule>> = {
   prepare: flag,
   pipeline: flag,
   reset: oneOf(['auto', 'always', 'never']),
-  debug: { takes: 'true, false or { parameters: true }', valid: isDebug },
+  debug: { takes: DEBUG, valid: (value) => readDebug(value) !== 'invalid' },
   onConnect: { takes: 'a function', valid: (value) => typeof value === 'function' },
   log: { takes: 'a pino-like logger with debug, info, warn and error', valid: isLog },
 }

@@ -92,7 +92,7 @@ export class BatchExecutor {
           if (objection === undefined) this.#succeed(execution, result)
           else this.#executor.end(execution, objection)
         },
-        translate: (error) => this.#executor.translate(execution, error, types, row),
+        translate: (error) => this.#executor.translate(execution, error, types, { row, args: lists[row - firstRow] }),
       })
     })
   }

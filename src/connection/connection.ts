@@ -105,7 +105,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
 
   running (): void { if (this.#cancelling !== undefined) this.#cancellation.running() }
 
-  ending (fields: ServerErrorFields): void { this.destroy('lost', new ServerError(fields)) }
+  ending (fields: ServerErrorFields): void { this.destroy('lost', new ServerError(fields, { debug: this.#parts.config.debug })) }
 
   lost (cause: unknown): void { this.destroy('lost', cause) }
 
@@ -134,7 +134,8 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   /** What is asked of every new session. */
   async greet (furtherColumns = ''): Promise<ServerInfo> {
     // Of a connection that has ended the driver only says that it has.
-    const server = await greet(this.#parts.driver, furtherColumns).catch((error) => { throw this.#end?.cause ?? error })
+    const { driver, config: { debug } } = this.#parts
+    const server = await greet(driver, furtherColumns, debug).catch((error) => { throw this.#end?.cause ?? error })
     this.session.opened(server, this.#parts.backend?.pid)
     return server
   }

@@ -3,15 +3,22 @@ import { ChangedTypesError } from '../driver/execute-many.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
 import { Refusal } from '../codecs/encode.js'
 import { ConnectionLostError, ParameterCountError, ProtocolError, QueryError, QueryTimeoutError, ValueError } from '../errors/errors.js'
+import type { Debug } from '../errors/debug-details.js'
 import { ServerError } from '../errors/server-error.js'
 import { type Call, rowName } from '../query/call.js'
 
-export interface FailedCall {
+/** Which of many argument lists failed, and that list. */
+export interface FailedList {
+  readonly row: number
+  readonly args: readonly unknown[] | undefined
+}
+
+export interface FailedCall extends Partial<FailedList> {
   readonly call: Call
   /** The types of the parameters that it was sent with. */
   readonly types?: readonly number[] | undefined
-  /** Which of many argument lists failed. */
-  readonly row?: number | undefined
+  /** What may be shown of it. */
+  readonly debug: Debug
   /** The milliseconds that it took, and the statement_timeout of the session in seconds. */
   readonly took: number
   readonly limit: number | undefined
@@ -31,7 +38,8 @@ const BINDS = /^(exec_bind_message)?$/
 const INTERRUPTS = /^(ProcessInterrupts)?$/
 
 /** What the driver rejected a call with → what that means, and what the caller learns. */
-export function translate (error: unknown, { call, types = [], row = call.row, took, limit = 0 }: FailedCall): Translation {
+export function translate (error: unknown, failed: FailedCall): Translation {
+  const { call, types = [], row = call.row, args = call.args, took, limit = 0, debug } = failed
   if (error instanceof ValueError || error instanceof ParameterCountError) return { error, means: 'nothing' }
   if (error instanceof ChangedTypesError) {
     return { error: new QueryError('the types of the parameters changed during the batch: run it again'), means: 'nothing' }
@@ -41,7 +49,7 @@ export function translate (error: unknown, { call, types = [], row = call.row, t
     const isOurs = error instanceof BindAborted || error instanceof Refusal
     return { error: new ConnectionLostError('while the statement was running', { cause: error }), means: isOurs ? 'nothing' : 'lost' }
   }
-  const serverError = new ServerError(error.fields, call.statement.text, row)
+  const serverError = new ServerError(error.fields, { query: call.statement.text, args, row, debug })
   const isOf = (code: string, routine: RegExp): boolean => error.code === code && routine.test(error.fields.routine ?? '')
   if (isOf('25006', READ_ONLY)) return { error: serverError, means: 'readOnly' }
   if (isOf('08P01', BINDS) && !types.includes(0) && types.length !== call.args.length) {

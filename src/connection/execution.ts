@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.js'
 import type { Argument } from '../driver/argument.js'
 import type { Request, Sender } from '../driver/request.js'
 import type { DriverResult } from '../driver/result.js'
@@ -159,6 +160,8 @@ export interface StatementOwner extends AbandonListener {
 export interface StatementTarget extends SettleListener {
   /** The `standard_conforming_strings` of the session, or of the pool's last; undefined as long as there was none. */
   readonly standardStrings: boolean | undefined
+  /** What errors show of a call is in its `debug`. */
+  readonly config: Pick<Config, 'debug'>
   run (execution: StatementExecution): void
 }
 

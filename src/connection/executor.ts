@@ -5,12 +5,13 @@ import type { Driver } from '../driver/postgres-js.js'
 import { CopyStarted, Request } from '../driver/request.js'
 import type { DriverResult } from '../driver/result.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
+import type { Debug } from '../errors/debug-details.js'
 import { AbortedError, QueryError, ValueError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
 import { type Call, isSimple } from '../query/call.js'
 import { isAborted, reasonOf } from '../timing/abort-signal.js'
 import type { Deadlines } from '../timing/deadlines.js'
-import { translate } from './error-translation.js'
+import { type FailedList, translate } from './error-translation.js'
 import { type Execution, type SettleListener, StatementExecution, type StatementOwner, wholeResult } from './execution.js'
 import type { ExecutorEvents } from './executor-events.js'
 import { type InFlight, MOST_SENDS, wasHitByAccident } from './in-flight.js'
@@ -39,7 +40,7 @@ export class Executor implements StatementOwner {
   readonly #driver: Driver
   readonly #prepares: boolean
   readonly #alwaysResets: boolean
-  readonly #debug: boolean
+  readonly #debug: Debug
   readonly #deadlines: Deadlines
   readonly #session: Session
   readonly #inFlight: InFlight
@@ -278,9 +279,9 @@ export class Executor implements StatementOwner {
   }
 
   /** What the caller learns of the driver's error. Notes what it says of the session and of the connection. */
-  translate (execution: Execution, error: unknown, types?: readonly number[], row?: number): unknown {
-    const took = performance.now() - execution.startedAt
-    const { error: translated, means } = translate(error, { call: execution.call, types, row, took, limit: this.#session.timeout.current })
+  translate (execution: Execution, error: unknown, types?: readonly number[], list?: FailedList): unknown {
+    const time = { took: performance.now() - execution.startedAt, limit: this.#session.timeout.current }
+    const { error: translated, means } = translate(error, { call: execution.call, types, ...list, ...time, debug: this.#debug })
     if (means === 'lost') this.#events.broken('lost', error instanceof ServerRefusal ? translated : error)
     else if (means === 'readOnly') this.#session.refusedToWrite()
     return translated

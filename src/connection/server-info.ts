@@ -1,6 +1,7 @@
 import type { TargetSessionAttrs } from '../config/options.js'
 import type { Driver } from '../driver/postgres-js.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
+import type { Debug } from '../errors/debug-details.js'
 import { ServerError } from '../errors/server-error.js'
 import type { DriverResult } from '../driver/result.js'
 
@@ -61,11 +62,12 @@ export function readServerInfo ({ rows: [row] }: DriverResult): ServerInfo {
 /**
  * What is asked of a server that has let us in; `furtherColumns` may say which one it is. Rejects with `ServerError` or the driver's error.
  */
-export async function greet (driver: Driver, furtherColumns: string): Promise<ServerInfo> {
+export async function greet (driver: Driver, furtherColumns: string, debug: Debug): Promise<ServerInfo> {
+  const query = SERVER_QUERY + furtherColumns
   try {
-    return readServerInfo(await driver.ask(SERVER_QUERY + furtherColumns, { simple: true }))
+    return readServerInfo(await driver.ask(query, { simple: true }))
   } catch (error) {
-    throw error instanceof ServerRefusal ? new ServerError(error.fields) : error
+    throw error instanceof ServerRefusal ? new ServerError(error.fields, { query, debug }) : error
   }
 }
 

@@ -2,6 +2,7 @@ import { allows, type AuthMethod } from '../config/require-auth.js'
 import { ForeignEncodingError, isForeignEncoding } from '../connection/connection-errors.js'
 import { SocketClosedError, type SocketOwner, type SocketOwnerEvents } from '../driver/socket-owner.js'
 import { type Turn, unexpected } from '../driver/turn.js'
+import type { Debug } from '../errors/debug-details.js'
 import { ProtocolError } from '../errors/errors.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
 import { ServerError } from '../errors/server-error.js'
@@ -26,6 +27,8 @@ export interface Credentials {
   /** Whether nobody in between can read what is sent: it is encrypted, or does not leave the machine. */
   readonly isPrivate: boolean
   readonly salted: SaltedPasswords
+  /** What a refusal of the server shows. */
+  readonly debug: Debug
 }
 
 const SCRAM = 'SCRAM-SHA-256'
@@ -38,7 +41,7 @@ const FOREIGN: Readonly<Record<number, string>> = { 2: 'Kerberos V5', 6: 'SCM cr
  */
 export function authenticate (owner: SocketOwner, credentials: Credentials): Promise<Backend | undefined> {
   return new Promise((resolve, reject) => {
-    owner.takeOver(new StartupEvents(reject))
+    owner.takeOver(new StartupEvents(reject, credentials.debug))
     const startup = new Startup(owner, credentials, { resolve, reject })
     owner.begin(startup, startup)
     startup.start()
@@ -53,8 +56,12 @@ export function isLoopback (address: string | undefined): boolean {
 
 class StartupEvents implements SocketOwnerEvents {
   readonly #fail: (error: unknown) => void
+  readonly #debug: Debug
 
-  constructor (fail: (error: unknown) => void) { this.#fail = fail }
+  constructor (fail: (error: unknown) => void, debug: Debug) {
+    this.#fail = fail
+    this.#debug = debug
+  }
 
   parameter (name: string, value: string): void {
     if (isForeignEncoding(name, value)) this.#fail(new ForeignEncodingError())
@@ -62,7 +69,7 @@ class StartupEvents implements SocketOwnerEvents {
 
   running (): void {}
 
-  ending (fields: ServerErrorFields): void { this.#fail(new ServerError(fields)) }
+  ending (fields: ServerErrorFields): void { this.#fail(new ServerError(fields, { debug: this.#debug })) }
 
   lost (cause: unknown): void { this.#fail(cause) }
 
@@ -115,7 +122,7 @@ class Startup implements Turn {
     }
   }
 
-  refused (fields: ServerErrorFields): void { this.#fail(new ServerError(fields)) }
+  refused (fields: ServerErrorFields): void { this.#fail(new ServerError(fields, { debug: this.#credentials.debug })) }
 
   ready (): void {
     if (this.#state !== 'in') throw unexpected(0x5a)

@@ -83,7 +83,7 @@ interface Attempt {
 async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: ConnectParts, attempt: Attempt): Promise<Connection> {
   const { parameters, watch, limit } = attempt
   const { config, types, salted } = parts
-  const { user, database, prepare, requireAuth } = config
+  const { user, database, prepare, requireAuth, debug } = config
   // Asked for beforehand: a password that rejects inside the driver would be an unhandled rejection.
   // And not in the middle of what made us connect, since it is the user's function.
   const password = await orAborted(limit, () => Promise.resolve().then(config.password))
@@ -94,7 +94,7 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
   const owner = new SocketOwner(socket)
   const isEncrypted = socket instanceof TLSSocket
   const isPrivate = isEncrypted || isLoopback(socket.remoteAddress)
-  const backend = await letIn(owner, limit, { user, database, password, parameters, requireAuth, isPrivate, salted })
+  const backend = await letIn(owner, limit, { user, database, password, parameters, requireAuth, isPrivate, salted, debug })
   const driver = new Driver({ owner, prepare, types: types.builtIn })
   // The name of the host may stand for other addresses too.
   const address = socket.remoteAddress === undefined ? {} : { address: socket.remoteAddress }

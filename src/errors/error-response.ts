@@ -8,6 +8,9 @@ export interface ServerErrorFields {
   hint?: string | undefined
   where?: string | undefined
   position?: string | undefined
+  /** A statement that the server made itself, such as one in a function, and where in it. */
+  internal_query?: string | undefined
+  internal_position?: string | undefined
   schema_name?: string | undefined
   table_name?: string | undefined
   column_name?: string | undefined

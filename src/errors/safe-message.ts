@@ -44,17 +44,20 @@ const POOLER_ADVICE = ': a pooler that gives each transaction another session lo
 /** Whether an error is a user's own, in a function: its words, its SQLSTATE and the names that it carries may be anything. */
 export function isRaised ({ routine = '' }: ServerErrorFields): boolean { return RAISES.test(routine) }
 
+/** What a client may read of an error: what the SQLSTATE means, and which parameter of the statement is to blame. */
+export function safeMessage (fields: ServerErrorFields, parameter: string | undefined): string {
+  const condition = isRaised(fields) ? undefined : conditionOf(fields.code)
+  return `${condition ?? 'the server raised an error'}${parameter === undefined ? '' : `: ${parameter}`}`
+}
+
 /**
- * What may be shown of an error to anybody. The server's words quote values, numbers and pieces of a statement in many places, and
- * in its own language: they are shown only where what raised them is known to have none of that. Others are replaced by what the
- * SQLSTATE means, and by the names of what was violated.
+ * What may stand in a log. The server's words quote values, numbers and pieces of a statement in many places, and in its own
+ * language: they are shown only where what raised them is known to have none of that. Instead of others, the names of what was violated.
  */
-export function safeMessage (fields: ServerErrorFields): string {
-  const { message, code, routine = '' } = fields
-  if (mayShow(fields)) return `${message} (${code})${PREPARED.test(routine) ? POOLER_ADVICE : ''}`
-  const condition = isRaised(fields) ? undefined : conditionOf(code)
-  const names = condition !== undefined && code.startsWith('23') ? namesIn(fields) : ''
-  return `${condition ?? 'the server raised an error'}${names} (${code}): the server's words are in error.serverMessage`
+export function safeAdvice (fields: ServerErrorFields): string {
+  if (mayShow(fields)) return `${fields.message}${PREPARED.test(fields.routine ?? '') ? POOLER_ADVICE : ''}`
+  const names = fields.code.startsWith('23') && !isRaised(fields) ? namesIn(fields) : ''
+  return `${names}the server's words are in error.serverMessage, and with the option debug in the log`
 }
 
 /** By the routine, because a position alone is also given where a literal is read: `'…'::regclass`. */
@@ -69,5 +72,17 @@ function mayShow (fields: ServerErrorFields): boolean {
 
 function namesIn ({ constraint_name: constraint, column_name: column, table_name: table }: ServerErrorFields): string {
   const of = Object.entries({ constraint, column, table }).filter(([, name]) => name !== undefined)
-  return of.length === 0 ? '' : `: ${of.map(([what, name]) => `${what} "${name}"`).join(' of ')}`
+  return of.length === 0 ? '' : `${of.map(([what, name]) => `${what} "${name}"`).join(' of ')}; `
+}
+
+/** Of contexts, those that quote something before the parameter, or that are not of the values of parameters. */
+const NAMES_A_PARAMETER = /^(?![^$\n]*(?:SQL|JSON|XML|COPY))[^"'«»„“$\n]*\$(\d+)/m
+
+/**
+ * The number of the parameter whose text the server could not read, from 1. Its context says so in its own language
+ * (`unnamed portal parameter $2`), and may quote the value behind it. `count`: how many there are.
+ */
+export function refusedParameter ({ where = '' }: ServerErrorFields, count: number): number | undefined {
+  const number = Number(NAMES_A_PARAMETER.exec(where)?.[1] ?? 0)
+  return number >= 1 && number <= count ? number : undefined
 }

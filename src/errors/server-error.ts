@@ -1,18 +1,33 @@
+import { type Debug, detailsOf } from './debug-details.js'
 import { isFatal, type ServerErrorFields } from './error-response.js'
-import { isRaised, safeMessage } from './safe-message.js'
+import { hide, publicView, tellTheLog } from './message-and-advice.js'
+import { isRaised, refusedParameter, safeAdvice, safeMessage } from './safe-message.js'
+
+/** What is known of the statement that the server refused. */
+export interface Refused {
+  readonly query?: string
+  readonly args?: readonly unknown[]
+  /** Which of a batch's argument lists it was, from 0. */
+  readonly row?: number | undefined
+  /** What may be shown of it, where the option `debug` is on. */
+  readonly debug?: Debug
+}
+
+const BRAND = Symbol.for('fastify-postgres-js.server-error')
 
 /**
- * An error that the Postgres server reported. `code` is its SQLSTATE.
+ * An error that the Postgres server reported. `code` is its SQLSTATE; `message` says what that means, and `advice` names what was
+ * violated or is not there (message-and-advice.ts).
  *
- * What may hold data or SQL is there for code that asks for it (`serverMessage`, `detail`, `hint`, `where`, `query`),
- * but not enumerable, so that no logger prints it, and not in `message`, which Fastify sends to clients: that says what the
- * SQLSTATE means, and quotes the server only where its words cannot hold data. Names that a user's RAISE gave are not enumerable either.
+ * What may hold data or SQL is there for code that asks for it (`serverMessage`, `detail`, `hint`, `where`, `query`), but not
+ * enumerable, so that no logger prints it. With the option `debug` it stands in the stack. Names that a user's RAISE gave are not
+ * enumerable either. `instanceof` knows the errors of other copies of the package too.
  *
  * @example
  * try {
  *   await db.execute('INSERT INTO users (email) VALUES ($1)', email)
  * } catch (error) {
- *   if (error instanceof ServerError && error.code === '23505') return reply.code(409).send()
+ *   if (isUniqueViolation(error, 'users_email_key')) return reply.code(409).send()
  *   throw error
  * }
  */
@@ -21,14 +36,16 @@ export class ServerError extends Error {
   /** SQLSTATE, such as '23505'. */
   readonly code: string
   readonly severity: string
-  readonly schema_name?: string | undefined
-  readonly table_name?: string | undefined
-  readonly column_name?: string | undefined
-  readonly constraint_name?: string | undefined
+  declare readonly schema_name?: string
+  declare readonly table_name?: string
+  declare readonly column_name?: string
+  declare readonly constraint_name?: string
   /** Which of a batch's argument lists it was, from 0. */
-  readonly row?: number
+  declare readonly row?: number
   /** Where in the statement, in characters from 1. */
-  readonly position?: number
+  declare readonly position?: number
+  /** Names, and the server's words where they hold no data: for the log. Not enumerable. */
+  declare readonly advice: string
   /** The server's own words. They may hold data. Not enumerable. */
   declare readonly serverMessage: string
   /** Not enumerable. */
@@ -39,9 +56,16 @@ export class ServerError extends Error {
   declare readonly where: string | undefined
   /** The statement's text. Not enumerable. */
   declare readonly query: string | undefined
+  /** The parameters of the call, with the option `debug: { parameters: true }`. Not enumerable. */
+  declare readonly parameters?: readonly unknown[]
 
-  constructor (fields: ServerErrorFields, query?: string, row?: number) {
-    super(safeMessage(fields))
+  static override [Symbol.hasInstance] (value: unknown): boolean {
+    const isOne = typeof value === 'object' && value !== null && BRAND in value
+    return this === ServerError ? isOne : isOne && Function.prototype[Symbol.hasInstance].call(this, value)
+  }
+
+  constructor (fields: ServerErrorFields, { query, args = [], row, debug = false }: Refused = {}) {
+    super(safeMessage(fields, parameterOf(fields, args.length, row)))
     this.code = fields.code
     this.severity = fields.severity ?? fields.severity_local ?? 'ERROR'
     for (const name of NAMES) {
@@ -49,12 +73,25 @@ export class ServerError extends Error {
     }
     if (row !== undefined) this.row = row
     if (fields.position !== undefined) this.position = Number(fields.position)
-    const hidden = { serverMessage: fields.message, detail: fields.detail, hint: fields.hint, where: fields.where, query }
-    for (const [name, value] of Object.entries(hidden)) Object.defineProperty(this, name, { value, enumerable: false })
+    const { message: serverMessage, detail, hint, where } = fields
+    hide(this, { serverMessage, detail, hint, where, query })
+    if (debug !== false && debug.parameters) hide(this, { parameters: args })
+    const details = debug === false ? undefined : detailsOf({ fields, query, args }, debug)
+    tellTheLog(this, { advice: safeAdvice(fields), details }, new.target)
   }
 
   /** Whether the server ends the connection with this error. */
   get fatal (): boolean { return isFatal({ severity: this.severity }) }
+
+  toJSON (): Record<string, unknown> { return publicView(this) }
 }
 
+Object.defineProperty(ServerError.prototype, BRAND, { value: true })
+
 const NAMES = ['schema_name', 'table_name', 'column_name', 'constraint_name'] as const
+
+/** How an error names the parameter that the server could not read. */
+function parameterOf (fields: ServerErrorFields, count: number, row: number | undefined): string | undefined {
+  const number = refusedParameter(fields, count)
+  return number === undefined ? undefined : `${row === undefined ? '' : `row ${row}, `}parameter $${number}`
+}

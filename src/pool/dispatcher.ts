@@ -64,7 +64,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   readonly housekeeper: Housekeeper
   /** When the server last answered anyone, in the clock of `performance.now()`. */
   answeredAt = -Infinity
-  readonly #config: Config
+  readonly config: Config
   readonly #pool: DispatcherEvents
   readonly #counters: Counters
   readonly #waiters: WaitQueue
@@ -80,7 +80,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   #dispatching = false
 
   constructor ({ config, log, deadlines, counters, onConnect, pool }: DispatcherParts) {
-    this.#config = config
+    this.config = config
     this.log = new ConnectionLog(log, this)
     this.#pool = pool
     this.#counters = counters
@@ -148,7 +148,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     if (isAborted(signal)) return acquisition.fail(new AbortedError({ cause: reasonOf(signal) }))
     const refusal = this.#pool.admit()
     if (refusal !== undefined) return acquisition.fail(refusal)
-    const { max, maxWaiting } = this.#config
+    const { max, maxWaiting } = this.config
     // A caller that waits only until an idle connection is checked is not in the way of others: as many as may be sent together on it.
     const inTheWay = this.#waiters.size - this.#checks.underWay * MOST_TOGETHER
     if (maxWaiting > 0 && inTheWay >= maxWaiting && acquisition.holder !== 'pool') {
@@ -244,7 +244,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   }
 
   /** How many connections there may be beyond those that are. */
-  get #room (): number { return this.#config.max - this.connections.size - this.connections.closing }
+  get #room (): number { return this.config.max - this.connections.size - this.connections.closing }
 
   connected (connection: Connection): void {
     this.#counters.created++
@@ -252,7 +252,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     if (this.#counters.created === 1) this.#pool.connected(connection)
     // It may have ended in the moment between its greeting and now.
     if (!connection.isUsable) return this.dispatch()
-    const entry = new PoolEntry(connection, this.#config, this.#recycler, this)
+    const entry = new PoolEntry(connection, this.config, this.#recycler, this)
     this.connections.add(entry)
     if (this.#recycler.replace(entry, entry.since)) return
     this.answeredAt = entry.since

@@ -137,6 +137,8 @@ const ERROR_FIELDS: Readonly<Record<string, string>> = {
   D: 'detail',
   H: 'hint',
   P: 'position',
+  p: 'internal_position',
+  q: 'internal_query',
   W: 'where',
   s: 'schema_name',
   t: 'table_name',

@@ -4,6 +4,7 @@ import { type SessionOutcome, StatementExecution, type StatementTarget, wholeRes
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { DriverResult } from '../driver/result.js'
 import { ReleasedError, TransactionAbortedError } from '../errors/errors.js'
+import type { Config } from '../config/config.js'
 import type { Pool } from '../pool/pool.js'
 import type { PoolEntry } from '../pool/pool-entry.js'
 import { type Call, internalCall } from '../query/call.js'
@@ -130,6 +131,8 @@ export class Checkout implements StatementTarget {
       'in it has ended it. Nothing more is run in it: let its function commit by returning, or roll back by throwing', { cause })
     return this.#over
   }
+
+  get config (): Config { return this.#pool.config }
 
   get standardStrings (): boolean { return this.connection.session.standardStrings }
 

@@ -51,6 +51,7 @@ const defaults: Array<[name: keyof Config, value: unknown]> = [
   ['debug', false],
   ['hasOnConnect', false],
   ['requireAuth', undefined],
+  ['debug', false],
 ]
 
 t.test('without options and environment, everything has its default', async (t) => {
@@ -69,6 +70,9 @@ t.test('each option is taken over', async (t) => {
   ]
   for (const [name, value] of given) t.same(readConfig({ [name]: value }, {})[name], value, name)
   t.equal(readConfig({ onConnect: () => {} }, {}).hasOnConnect, true, 'onConnect')
+  const debugs: Array<[given: NonNullable<PoolOptions['debug']>, shown: Config['debug']]> =
+    [[false, false], [true, { parameters: false }], [{}, { parameters: false }], [{ parameters: false }, { parameters: false }], [{ parameters: true }, { parameters: true }]]
+  for (const [debug, shown] of debugs) t.same(readConfig({ debug }, {}).debug, shown, 'debug')
 })
 
 t.test('who takes a connection is noted for transactions where leakWarning is given', async (t) => {

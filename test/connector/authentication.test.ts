@@ -118,7 +118,7 @@ t.test('in clear text a password only goes where nobody else reads it', async (t
     const owner = new SocketOwner(socket)
     t.teardown(() => owner.destroy())
     const methods = requireAuth === undefined ? undefined : readRequireAuth(requireAuth)
-    const credentials = { user: 'user', database: 'db', password: 'opensesame', parameters: {}, salted: new SaltedPasswords(), requireAuth: methods, isPrivate }
+    const credentials = { user: 'user', database: 'db', password: 'opensesame', parameters: {}, salted: new SaltedPasswords(), requireAuth: methods, isPrivate, debug: false as const }
     return await authenticate(owner, credentials).then(() => sent, (error) => `${error.code} ${sent}`)
   }
   t.equal(await outcome(true), 'opensesame\0')

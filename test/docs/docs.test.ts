@@ -7,6 +7,7 @@ import { POOL_OPTION_NAMES } from '../../src/index.js'
 import { readConfig } from '../../src/config/config.js'
 import { readHealthOptions } from '../../src/monitoring/health.js'
 import { freshDatabase, type Observer, until } from '../support/database.js'
+import { found } from '../support/disclosure.js'
 import { brokenLinks, commandsOf, placeOf, plain, readBlocks, readTable, typeErrors, variablesOf, withChecks, Workbench, type Block } from '../support/markdown.js'
 
 const FILES = ['README.md', ...(await readdir('docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
@@ -52,7 +53,7 @@ async function surroundings () {
 
 t.test('the blocks are of languages that are checked', async (t) => {
   t.ok(of('ts').length > 40)
-  t.strictSame(blocks.filter(({ language }) => !['ts', 'json', 'sh', 'env', 'yaml'].includes(language)).map(placeOf), [])
+  t.strictSame(blocks.filter(({ language }) => !['ts', 'json', 'sh', 'env', 'yaml', 'text'].includes(language)).map(placeOf), [])
 })
 
 t.test('every TypeScript block passes the type check with the options of the project', async (t) => {
@@ -110,7 +111,7 @@ t.test('the workbench finds what is wrong', async (t) => {
   await rejects(made("await db.fetchVal('SELECT 1') // → 2\n"), /made\.md:10: what is given differs/)
   await rejects(made("const one = await db.fetchVal('SELECT 1') // → 2\n"), /what is given differs/)
   await rejects(made('if (await db.fetchVal("SELECT 1") === 2) {\n  1 + 1 // → 2\n}\n'), /as many comments were checked/)
-  await rejects(made("await db.fetchVal('SELECT nothing')\n"), /does not exist/)
+  await rejects(made("await db.fetchVal('SELECT nothing')\n"), /undefined column/)
   await rejects(made("await db.fetchVal('SELECT 1')\n", ['rejects FST_PG_VALUE']), /made\.md:10/)
   await rejects(made("await db.fetchVal('SELECT $1::int', {})\n", ['rejects FST_PG_QUERY']), /cannot be sent/)
   await rejects(made("app.get('/x', async () => 'x')\n", ['GET /x 404']), /GET \/x 404: x/)
@@ -236,6 +237,29 @@ async function registers (option: string): Promise<void> {
     await app.close()
   }
 }
+
+t.test('the README has the message of every error', async (t) => {
+  const documented = new Map(readTable(readme, 'Errors', 'code').map(([code, , message = '']) => [plain(code), message.split('`')[1]]))
+  const named: Record<string, string> = { ValueError: 'parameter $…', ParameterCountError: '' }
+  for (const [name, ErrorClass] of Object.entries(errors)) {
+    const { code, message } = new (ErrorClass as new (...args: any[]) => { code: string, message: string })(named[name] ?? '…', 1)
+    const isTheCallers = message === '…' // in words for this one case
+    t.equal(documented.get(code), isTheCallers ? undefined : message, code)
+  }
+})
+
+t.test('what an error shows with debug is as printed', async (t) => {
+  await exampleDatabase(t)
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.register(postgresJs, { debug: true })
+  await app.ready()
+  const error: unknown = await app.db.fetchAll('SELECT id, emial FROM users').catch((error: unknown) => error)
+  const [block] = of('text')
+  t.equal(of('text').length, 1)
+  t.equal(error instanceof Error ? error.stack?.replace(/ {4}at [^]*/, '    at …') : undefined, block?.code.trimEnd())
+  found.length = 0 // it is shown on purpose
+})
 
 for (const [file, text] of [['README.md', readme], ['docs/quick-reference.md', reference]] as const) {
   t.test(`${file} has every error code with its status`, async (t) => {

@@ -205,43 +205,50 @@ t.test('no words of the server that hold a value, as a word or a number, are in 
   t.same(db.stats().closed, {})
 })
 
-/** What a developer reads in a message: names in the text of the statement, types, what was violated. */
-const SAID: ReadonlyArray<readonly [message: string, sql: string, ...args: unknown[]]> = [
-  ['relation "nothing" does not exist (42P01)', 'SELECT * FROM nothing'],
-  ['relation "nothing.held" does not exist (42P01)', 'SELECT * FROM nothing.held'],
-  ['missing FROM-clause entry for table "x" (42P01)', 'SELECT x.token FROM held'],
-  ['column "nothing" does not exist (42703)', 'SELECT nothing FROM held'],
-  ['column "nothing" of relation "held" does not exist (42703)', 'INSERT INTO held (nothing) VALUES (1)'],
-  ['column reference "token" is ambiguous (42702)', 'SELECT token FROM held, referring'],
-  ['function nothing(integer) does not exist (42883)', 'SELECT nothing(1)'],
-  ['operator does not exist: text = integer (42883)', 'SELECT FROM held WHERE token = 1'],
-  ['type "nothing" does not exist (42704)', 'SELECT $1::nothing', 1],
-  ['column "needed" is of type integer but expression is of type date (42804)', 'UPDATE held SET needed = current_date'],
-  ['cannot cast type date to integer (42846)', 'SELECT current_date::int'],
-  ['could not determine data type of parameter $1 (42P18)', 'SELECT FROM held WHERE $1 IS NULL', 1],
-  ['there is no unique or exclusion constraint matching the ON CONFLICT specification (42P10)',
+const ELSEWHERE = "the server's words are in error.serverMessage, and with the option debug in the log"
+/** What a client reads, and what a developer reads in the log: names in the text of the statement, types, what was violated. */
+const SAID: ReadonlyArray<readonly [message: string, advice: string, sql: string, ...args: unknown[]]> = [
+  ['undefined table', 'relation "nothing" does not exist', 'SELECT * FROM nothing'],
+  ['undefined table', 'relation "nothing.held" does not exist', 'SELECT * FROM nothing.held'],
+  ['undefined table', 'missing FROM-clause entry for table "x"', 'SELECT x.token FROM held'],
+  ['undefined column', 'column "nothing" does not exist', 'SELECT nothing FROM held'],
+  ['undefined column', 'column "nothing" of relation "held" does not exist', 'INSERT INTO held (nothing) VALUES (1)'],
+  ['ambiguous column', 'column reference "token" is ambiguous', 'SELECT token FROM held, referring'],
+  ['undefined function', 'function nothing(integer) does not exist', 'SELECT nothing(1)'],
+  ['undefined function', 'operator does not exist: text = integer', 'SELECT FROM held WHERE token = 1'],
+  ['undefined object', 'type "nothing" does not exist', 'SELECT $1::nothing', 1],
+  ['datatype mismatch', 'column "needed" is of type integer but expression is of type date', 'UPDATE held SET needed = current_date'],
+  ['cannot coerce', 'cannot cast type date to integer', 'SELECT current_date::int'],
+  ['indeterminate datatype', 'could not determine data type of parameter $1', 'SELECT FROM held WHERE $1 IS NULL', 1],
+  ['invalid column reference', 'there is no unique or exclusion constraint matching the ON CONFLICT specification',
     'INSERT INTO held (token) VALUES ($1) ON CONFLICT (needed) DO NOTHING', 'x'],
-  ['permission denied for table guarded (42501)', 'SET LOCAL ROLE pg_monitor; SELECT * FROM guarded'],
-  ['cannot execute INSERT in a read-only transaction (25006)', "SET TRANSACTION READ ONLY; INSERT INTO held VALUES ('x')"],
-  ['canceling statement due to statement timeout (57014)', "SET LOCAL statement_timeout TO '1ms'; SELECT pg_sleep(60)"],
+  ['insufficient privilege', 'permission denied for table guarded', 'SET LOCAL ROLE pg_monitor; SELECT * FROM guarded'],
+  ['read only sql transaction', 'cannot execute INSERT in a read-only transaction', "SET TRANSACTION READ ONLY; INSERT INTO held VALUES ('x')"],
+  ['query canceled', 'canceling statement due to statement timeout', "SET LOCAL statement_timeout TO '1ms'; SELECT pg_sleep(60)"],
   ...([
-    ['unique violation: constraint "held_token_key" of table "held" (23505)', "INSERT INTO held (token) VALUES ('canary')"],
-    ['check violation: constraint "held_checked_check" of table "held" (23514)', "INSERT INTO held (checked) VALUES ('canary')"],
-    ['not null violation: column "needed" of table "held" (23502)', 'INSERT INTO held (needed) VALUES (NULL)'],
-    ['foreign key violation: constraint "referring_token_fkey" of table "referring" (23503)', "INSERT INTO referring VALUES ('none')"],
-    ['invalid text representation (22P02)', "SELECT 'canary'::int"],
-    ['syntax error (42601)', 'SELEC 1'],
-    ['the server raised an error (23505)', "SELECT complain('canary', '23505')"],
-    ['the server raised an error (AB123)', "SELECT complain('canary', 'AB123')"],
-  ] as const).map(([said, sql]) => [`${said}: the server's words are in error.serverMessage`, sql] as const),
+    ['unique violation', 'constraint "held_token_key" of table "held"; ', "INSERT INTO held (token) VALUES ('canary')"],
+    ['check violation', 'constraint "held_checked_check" of table "held"; ', "INSERT INTO held (checked) VALUES ('canary')"],
+    ['not null violation', 'column "needed" of table "held"; ', 'INSERT INTO held (needed) VALUES (NULL)'],
+    ['foreign key violation', 'constraint "referring_token_fkey" of table "referring"; ', "INSERT INTO referring VALUES ('none')"],
+    ['invalid text representation', '', "SELECT 'canary'::int"],
+    ['syntax error', '', 'SELEC 1'],
+    ['the server raised an error', '', "SELECT complain('canary', '23505')"],
+    ['the server raised an error', '', "SELECT complain('canary', 'AB123')"],
+  ] as const).map(([message, names, sql]) => [message, `${names}${ELSEWHERE}`, sql] as const),
 ]
 
-t.test('a message says what helps, and names what was violated or is not there', async (t) => {
+t.test('a message says what it means, and the advice names what was violated or is not there', async (t) => {
   const observer = await freshDatabase(t)
   await prepare(observer)
   await observer.rows('CREATE TABLE guarded ()')
   const db = await openDatabase(t, observer, { max: 1 })
-  for (const [message, ...provocation] of SAID) t.match(await failure(db, provocation), { name: 'PostgresError', message }, message)
+  for (const [message, advice, ...provocation] of SAID) {
+    const error = await failure(db, provocation)
+    if (!(error instanceof ServerError)) throw new Error(advice, { cause: error })
+    t.strictSame([error.message, error.advice], [message, advice])
+    t.match(error.stack, `PostgresError: ${message}\n  advice: ${advice}\n`, 'both stand in the log')
+    t.notMatch(JSON.stringify(error), /held|nothing/, 'and nothing of the database in what may be sent')
+  }
   t.match(await failure(db, ["SELECT name_it('x-constraint')"]), { constraint_name: 'x-constraint', table_name: 'x-constraint' })
 })
 

@@ -80,7 +80,7 @@ t.test('through PgBouncer in transaction mode', async (t) => {
     const first = await openDatabase(t, observer, { url: small.url, prepare: false, min: 3, max: 3 })
     const second = createDatabase({ url: small.url, prepare: false, min: 0, max: 2, acquireTimeout: 0.5, log: memoryLog() }, {})
     t.teardown(() => second.close())
-    await t.rejects(second.fetchVal('SELECT 1'), { code: 'FST_PG_ACQUIRE_TIMEOUT', message: /08P01/ })
+    await t.rejects(second.fetchVal('SELECT 1'), { code: 'FST_PG_ACQUIRE_TIMEOUT', advice: /08P01/ })
     t.equal(await first.fetchVal('SELECT 2'), 2)
     await first.close()
     t.equal(await second.fetchVal('SELECT 3'), 3)

@@ -13,7 +13,7 @@ async function build (t: Test, observer: Observer, options: FastifyPostgresJsOpt
   return app
 }
 
-const BODY = { statusCode: 503, code: 'FST_PG_QUEUE_FULL', error: 'Service Unavailable', message: /^1 callers wait/ }
+const BODY = { statusCode: 503, code: 'FST_PG_QUEUE_FULL', error: 'Service Unavailable', message: /^the database is busy$/ }
 
 t.test('a full queue', async (t) => {
   const observer = await freshDatabase(t)

@@ -6,7 +6,7 @@ import { createDatabase, type Database } from '../../src/index.js'
 import { freshDatabase, memoryLog, Observer, openDatabase, until, type MemoryLog } from '../support/database.js'
 import { FaultProxy } from '../../tools/fault-proxy.js'
 
-const FULL = { code: 'FST_PG_QUEUE_FULL', statusCode: 503, headers: { 'retry-after': '1' }, message: /^\d callers wait for a connection already/ }
+const FULL = { code: 'FST_PG_QUEUE_FULL', statusCode: 503, headers: { 'retry-after': '1' }, message: 'the database is busy', advice: /^\d callers wait for a connection already/ }
 
 t.test('the queue is bounded', async (t) => {
   const observer = await freshDatabase(t)

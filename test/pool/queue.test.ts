@@ -51,7 +51,7 @@ t.test('who gets a connection, and when', async (t) => {
     await t.rejects(db.fetchOne('SELECT 1'), {
       code: 'FST_PG_ACQUIRE_TIMEOUT',
       statusCode: 503,
-      message: /within 0\.1 s: 2 of 2 open connections are busy \(2 by a lease; the longest for \d+\.\d s by a lease\), at most 2; callers waiting: 1: .*raise max/,
+      advice: /within 0\.1 s: 2 of 2 open connections are busy \(2 by a lease; the longest for \d+\.\d s by a lease\), at most 2; callers waiting: 1: .*raise max/,
     })
     await leases[0]?.release()
     t.equal(await db.fetchVal('SELECT 1'), 1)
@@ -137,7 +137,7 @@ t.test('who gets a connection, and when', async (t) => {
     })))
     const rejected = outcomes.filter((outcome) => outcome.status === 'rejected')
     t.equal(rejected.length, 1, 'one gives way, and the other one goes on')
-    t.match(rejected[0]?.reason, { code: 'FST_PG_NESTED_ACQUIRE', message: /call tx\.fetchOne/ })
+    t.match(rejected[0]?.reason, { code: 'FST_PG_NESTED_ACQUIRE', advice: /call tx\.fetchOne/ })
     t.ok(performance.now() - start < 15_000, 'long before the acquire timeout')
     await until(() => db.stats().free === 2)
   })

@@ -129,7 +129,7 @@ t.test('callers in the wait queue', async (t) => {
     await until(() => db.stats().size === 1)
     const lease = await db.acquire()
     const error = await db.fetchVal('SELECT 1').then(() => undefined, (error: Error) => error)
-    t.match(error, { code: 'FST_PG_ACQUIRE_TIMEOUT', message: /release connections sooner/ })
+    t.match(error, { code: 'FST_PG_ACQUIRE_TIMEOUT', advice: /release connections sooner/ })
     t.equal(error?.cause, undefined)
     await lease.release()
   })
@@ -224,7 +224,7 @@ t.test('callers in the wait queue', async (t) => {
     const came = performance.now()
     await until(() => performance.now() - came > 150)
     await db.transaction(async () => {
-      await t.rejects(db.acquire(), { code: 'FST_PG_ACQUIRE_TIMEOUT', message: /1 by a (lease|transaction), 1 by a (lease|transaction); the longest for \d\.\d s by a lease\)/ })
+      await t.rejects(db.acquire(), { code: 'FST_PG_ACQUIRE_TIMEOUT', advice: /1 by a (lease|transaction), 1 by a (lease|transaction); the longest for \d\.\d s by a lease\)/ })
     })
     await lease.release()
   })

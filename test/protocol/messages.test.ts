@@ -58,7 +58,7 @@ t.test('messages arrive whole, wherever the network cuts them', async (t) => {
 t.test('a length that cannot be is refused', async (t) => {
   for (const length of [0, 3]) {
     const bytes = Buffer.concat([Buffer.from('D'), int32(length)])
-    t.throws(() => new MessageReader(SESSION_LIMITS, { received () {} }).read(bytes), { code: 'FST_PG_PROTOCOL', message: /of type 'D' with an impossible length/ }, `${length}`)
+    t.throws(() => new MessageReader(SESSION_LIMITS, { received () {} }).read(bytes), { code: 'FST_PG_PROTOCOL', advice: /of type 'D' with an impossible length/ }, `${length}`)
   }
   t.strictSame(sent(Buffer.concat([Buffer.from('n'), int32(4)])), ['n:'], 'the shortest')
 })
@@ -96,7 +96,7 @@ t.test('descriptions, tags and errors are read', async (t) => {
     constraint_name: 'users_key',
     routine: '_bt_check_unique'
   })
-  t.throws(() => readError(message('E', '\0')), { code: 'FST_PG_PROTOCOL', message: /an error without a code/ })
+  t.throws(() => readError(message('E', '\0')), { code: 'FST_PG_PROTOCOL', advice: /an error without a code/ })
 })
 
 t.test('the name of a command tag, and a parameter', async (t) => {

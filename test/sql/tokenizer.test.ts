@@ -72,7 +72,7 @@ t.test('texts are read by the standard_conforming_strings of their session', asy
   t.equal(await on.fetchVal(hidden('BEGIN')), "a\\'; BEGIN; --")
   const lease = await on.acquire()
   await lease.execute('SET standard_conforming_strings = off')
-  await t.rejects(lease.transaction((tx) => tx.execute(hidden('COMMIT'))), { code: 'FST_PG_QUERY', message: /do not run BEGIN/ })
+  await t.rejects(lease.transaction((tx) => tx.execute(hidden('COMMIT'))), { code: 'FST_PG_QUERY', advice: /do not run BEGIN/ })
   await lease.release()
   t.equal(await on.fetchVal(hidden('BEGIN')), "a\\'; BEGIN; --")
   await t.rejects(on.execute('-- start\rBEGIN'), { code: 'FST_PG_QUERY' })
