@@ -1,12 +1,17 @@
 import type { Argument } from './argument.js'
+import type { Mode } from '../query/call.js'
 
 /** How a statement is asked for. */
 export interface RequestKind {
   prepare?: boolean
   /** By the simple protocol, which takes a script. */
   simple?: boolean
+  /** What is made of the rows. Objects, unless it says something else. */
+  mode?: Mode
   /** Rows as arrays. */
-  values?: boolean
+  arrays?: boolean
+  /** How many rows the server is asked for. */
+  limit?: number | undefined
   /** Asks for the types only; nothing is run. */
   describe?: boolean
   /** A description that is never sent: the driver and the server forget the prepared statement. */
@@ -21,4 +26,15 @@ export interface RequestedStatement {
   readonly subject?: object | undefined
   /** A statement of ours right before it, in one group with it: if that fails, the server skips this one. */
   readonly before?: string | undefined
+}
+
+/** What the driver wants to know of a query. */
+export interface DriverQueryOptions { readonly prepare: boolean, readonly simple: boolean }
+
+const PREPARED = { prepare: true, simple: false }
+const UNPREPARED = { prepare: false, simple: false }
+const SIMPLE = { prepare: false, simple: true }
+
+export function driverOptions ({ prepare, simple }: RequestKind): DriverQueryOptions {
+  return simple === true ? SIMPLE : prepare === true ? PREPARED : UNPREPARED
 }

@@ -29,6 +29,15 @@ export const ParameterCountError = createError<[string, number, number | string]
 /** A value that cannot be sent as the type that the server asks for. */
 export const ValueError = createError<[string, string]>('FST_PG_VALUE', '%s cannot be sent: %s', 500)
 
+/** `fetchExactlyOne` met no row. */
+export const NoRowError = createError('FST_PG_NO_ROW', 'no row was found', 404)
+
+/** `fetchExactlyOne` met more than one row. */
+export const TooManyRowsError = createError(
+  'FST_PG_TOO_MANY_ROWS',
+  'the statement gave more than one row where exactly one was asked for: have its conditions name one, or use fetchOne or fetchAll',
+  500)
+
 /** The database cannot be reached, or it refuses us; the reason is the `cause`. */
 export const ConnectError = createError<[string, Cause?]>('FST_PG_CONNECT', 'cannot connect to the database (%s): see the cause', 503)
 
