@@ -21,7 +21,8 @@ export interface RowOptions extends CallOptions {
 
 /**
  * What is made of the rows. `row`: the first, the others are only counted; `onlyRow`: there should be no others. `column`: the first
- * field of each. `value`: that of the first row. `result`: rows with their columns. `script`: there may be several statements, without arguments.
+ * field of each row; `value`: that of the first row. `result`: rows with their columns. `script`: there may be several statements,
+ * without arguments.
  */
 export type Mode = 'rows' | 'row' | 'onlyRow' | 'column' | 'value' | 'result' | 'script'
 
