@@ -182,7 +182,7 @@ export class Request implements Turn {
         // The driver takes its description for refused, and writes a Sync.
         return this.forgets ? this.#lane?.feed(ERROR) : undefined
       case 0x73: // PortalSuspended, instead of CommandComplete
-        if (this.limit === undefined) throw unexpected(type)
+        if (this.#seen !== this.limit) throw unexpected(type)
         this.#step(EXECUTE, type)
         return this.#ended()
       case 0x74: // ParameterDescription
