@@ -138,6 +138,16 @@ t.test('what has effects of its own has all of them, whatever comes back', async
   t.match(await db.fetchOne({ text: 'SHOW server_encoding', limit: 1 }), { server_encoding: 'UTF8' })
 })
 
+t.test('what a procedure leaves in the session is cleaned away, although its command tag does not come', async (t) => {
+  const { db, observer } = await setUp(t, { min: 1, max: 1 })
+  await observer.rows(`CREATE PROCEDURE leaves (INOUT done bool) LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM set_config('search_path', 'pg_catalog', false); done := true; END $$`)
+  for (const text of ['CALL leaves(NULL)', '/* first */ call leaves (NULL)', '-- \n CALL public.leaves($1)']) {
+    t.strictSame(await db.fetchOne({ text, values: text.includes('$1') ? [null] : [], limit: 1 }), { done: true })
+    t.equal(await db.fetchVal('SHOW search_path'), '"$user", public', text)
+  }
+})
+
 t.test('further rows are not locked, and the lock on what it reads goes with its statement', async (t) => {
   const { db, observer } = await setUp(t)
   const free = async (): Promise<unknown[]> => {
