@@ -6,7 +6,7 @@ import type { Mode } from '../query/call.js'
 import { ERROR, NO_DATA, READY } from './driver-messages.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import type { DriverStatement, RequestLane } from './request-lane.js'
-import { driverOptions, type DriverQueryOptions, type RequestedStatement } from './requested-statement.js'
+import { type DriverQueryOptions, PREPARED, type RequestedStatement, SIMPLE, UNPREPARED } from './requested-statement.js'
 import type { DriverResult } from './result.js'
 import type { RowReader } from './row-reader.js'
 import { ServerRefusal } from './server-refusal.js'
@@ -100,7 +100,7 @@ export class Request implements Turn {
     this.subject = subject
     this.strings = strings
     this.args = args
-    this.options = driverOptions(kind)
+    this.options = kind.simple === true ? SIMPLE : kind.prepare === true ? PREPARED : UNPREPARED
     this.forgets = kind.forget === true
     this.onlyDescribe = kind.describe === true || this.forgets
     this.before = before

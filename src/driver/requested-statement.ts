@@ -31,10 +31,6 @@ export interface RequestedStatement {
 /** What the driver wants to know of a query. */
 export interface DriverQueryOptions { readonly prepare: boolean, readonly simple: boolean }
 
-const PREPARED = { prepare: true, simple: false }
-const UNPREPARED = { prepare: false, simple: false }
-const SIMPLE = { prepare: false, simple: true }
-
-export function driverOptions ({ prepare, simple }: RequestKind): DriverQueryOptions {
-  return simple === true ? SIMPLE : prepare === true ? PREPARED : UNPREPARED
-}
+export const PREPARED: DriverQueryOptions = { prepare: true, simple: false }
+export const UNPREPARED: DriverQueryOptions = { prepare: false, simple: false }
+export const SIMPLE: DriverQueryOptions = { prepare: false, simple: true }

@@ -135,6 +135,14 @@ t.test('what has effects of its own has all of them, whatever comes back', async
   t.strictSame(await db.fetchAll({ text: "UPDATE items SET note = 'silent'", limit: 1 }), [], 'without RETURNING')
   t.equal(await count("note = 'silent'"), 10)
   t.equal((await db.fetchAll({ text: 'EXPLAIN SELECT 1', limit: 1 })).length, 1)
+  const merge = 'MERGE INTO items USING generate_series(1, 10) AS i ON id = i WHEN MATCHED THEN DELETE RETURNING id'
+  t.equal((await db.fetchAll({ text: merge, limit: 1 })).length, 1)
+  t.equal(await count('true'), 0)
+  await db.transaction(async (tx) => {
+    await tx.execute('DECLARE numbers CURSOR FOR SELECT i FROM generate_series(1, 9) AS i')
+    t.strictSame(await tx.fetchAll({ text: 'FETCH 5 FROM numbers', limit: 2 }), is(2))
+    t.strictSame(await tx.fetchOne('FETCH numbers'), { i: 6 }, 'the cursor has moved by five')
+  })
   t.match(await db.fetchOne({ text: 'SHOW server_encoding', limit: 1 }), { server_encoding: 'UTF8' })
 })
 

@@ -109,5 +109,7 @@ t.test('{ text, values }', async (t) => {
       await t.rejects(db.transaction((tx) => tx.executeMany(query, [[1, 2]])), refusal)
     }
     t.equal(await db.fetchVal(new Made()), 3)
+    await t.rejects(db.executeMany({ text: SUM, name: 'sum' } as { text: string }, [[1, 2]]), refused('FST_PG_OPTION', /^query\.name is no option here: leave it out/))
+    await t.rejects(db.executeManyWithReturning({ text: SUM, rowMode: 'array' } as { text: string }, [[1, 2]]), refused('FST_PG_OPTION', /^query\.rowMode is no option here/))
   })
 })
