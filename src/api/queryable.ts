@@ -1,10 +1,13 @@
-import { type Read, StatementExecution, type StatementTarget } from '../connection/execution.js'
+import { type Read, StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
 import type { ArgumentLists } from '../batch/argument-lists.js'
 import type { Batch } from '../batch/batch.js'
-import { type BatchQuery, type Query, toBatchCall, toCall } from '../query/query.js'
+import {
+  type ArrayQuery, type BatchQuery, type Query, type RowQuery, toBatchCall, toCall, type ValueQuery
+} from '../query/query.js'
 import { type Call, type Mode } from '../query/call.js'
-import type { DriverResult } from '../driver/result.js'
 import { type Debug, type Shown, withStatement } from '../errors/debug-details.js'
+import type { DriverResult, ResultColumn } from '../driver/result.js'
+import { NoRowError, TooManyRowsError } from '../errors/errors.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 
@@ -20,10 +23,22 @@ export interface ExecuteResult {
   count: number
 }
 
+/** What the server said of a statement, with its rows. */
+export interface QueryResult<T = Row> {
+  rows: T[]
+  /** Rows affected or returned. Null where the server does not count (`CREATE TABLE`), and where a limit was reached. */
+  count: number | null
+  /** `SELECT`, `INSERT`, `CREATE TABLE`. Null for an empty statement, and where a limit was reached. */
+  command: string | null
+  /** In their order, also without rows; none for a statement that gives no rows. */
+  columns: ResultColumn[]
+}
+
 /**
  * The query helpers: what `fastify.db`, a lease and a transaction have in common.
  *
- * Every helper takes the statement with `$1, $2, …` and one argument for each, or `{ text, timeout, signal, prepare }`.
+ * Every helper takes the statement with `$1, $2, …` and one argument for each, or `{ text, values, timeout, signal, prepare }`.
+ * Those that give rows also take `limit`, for which the server stops after so many, and `rows: 'array'`.
  * All reject with `ServerError` (SQLSTATE in `code`) for what the server refuses, and with coded errors (`FST_PG_…`)
  * for values that cannot be sent, timeouts, lost connections and so on; docs/quick-reference.md lists them.
  */
@@ -43,22 +58,51 @@ export abstract class Queryable {
     this.#source = { get: (text) => statements.get(text, target.standardStrings) }
   }
 
-  /** The first row, or `null`.
+  /** The first row, or `null`. The others are counted and not kept; `{ text, limit: 1 }` has the server stop after the first.
    * @example const user = await db.fetchOne<User>('SELECT * FROM users WHERE id = $1', 7) */
-  fetchOne<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
-    return this.#run(query, args, 'rows', firstRow<T>)
+  fetchOne<T extends readonly unknown[] = unknown[]> (query: ArrayQuery, ...args: readonly unknown[]): Promise<T | null>
+  fetchOne<T extends object = Row> (query: RowQuery, ...args: readonly unknown[]): Promise<T | null>
+  fetchOne<T> (query: RowQuery, ...args: readonly unknown[]): Promise<T | null> {
+    return this.#run(query, args, 'row', firstRow<T>)
+  }
+
+  /** The only row. Rejects with `FST_PG_NO_ROW` (404) or `FST_PG_TOO_MANY_ROWS`; the statement has had its effect then.
+   * @example const user = await db.fetchExactlyOne<User>('SELECT * FROM users WHERE id = $1', 7) */
+  fetchExactlyOne<T extends readonly unknown[] = unknown[]> (query: ArrayQuery, ...args: readonly unknown[]): Promise<T>
+  fetchExactlyOne<T extends object = Row> (query: RowQuery, ...args: readonly unknown[]): Promise<T>
+  async fetchExactlyOne<T> (query: RowQuery, ...args: readonly unknown[]): Promise<T> {
+    const { rows: [row], seen } = await this.#run(query, args, 'onlyRow', wholeResult)
+    if (seen === 0) throw new NoRowError()
+    if (seen > 1) throw new TooManyRowsError()
+    return row as T
   }
 
   /** All rows, in a plain array.
    * @example const users = await db.fetchAll<User>('SELECT * FROM users WHERE city = $1 ORDER BY name', 'Oslo') */
-  fetchAll<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T[]> {
+  fetchAll<T extends readonly unknown[] = unknown[]> (query: ArrayQuery, ...args: readonly unknown[]): Promise<T[]>
+  fetchAll<T extends object = Row> (query: RowQuery, ...args: readonly unknown[]): Promise<T[]>
+  fetchAll<T> (query: RowQuery, ...args: readonly unknown[]): Promise<T[]> {
     return this.#run(query, args, 'rows', allRows<T>)
   }
 
-  /** The first column of the first row, or `null`.
+  /** The first column of the first row, or `null`. Nothing else is read.
    * @example const count = await db.fetchVal<number>('SELECT count(*) FROM users') */
-  fetchVal<T = unknown> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
-    return this.#run(query, args, 'values', firstValue<T>)
+  fetchVal<T = unknown> (query: ValueQuery, ...args: readonly unknown[]): Promise<T | null> {
+    return this.#run(query, args, 'value', firstValue<T>)
+  }
+
+  /** The first column of all rows, in a plain array. Other columns are not read.
+   * @example const ids = await db.fetchColumn<number>('SELECT id FROM users WHERE city = $1', 'Oslo') */
+  fetchColumn<T = unknown> (query: ValueQuery, ...args: readonly unknown[]): Promise<T[]> {
+    return this.#run(query, args, 'column', allValues<T>)
+  }
+
+  /** All rows with what the server said of them. With `rows: 'array'` columns of one name are all there.
+   * @example const { rows, columns } = await db.query({ text: 'SELECT * FROM a JOIN b USING (id)', rows: 'array' }) */
+  query<T extends readonly unknown[] = unknown[]> (query: ArrayQuery, ...args: readonly unknown[]): Promise<QueryResult<T>>
+  query<T extends object = Row> (query: RowQuery, ...args: readonly unknown[]): Promise<QueryResult<T>>
+  query<T> (query: RowQuery, ...args: readonly unknown[]): Promise<QueryResult<T>> {
+    return this.#run(query, args, 'result', toQueryResult<T>)
   }
 
   /** Runs a statement for its effect. Without arguments it may be a script of several statements, which run in one
@@ -70,8 +114,10 @@ export abstract class Queryable {
 
   /** The row that a statement with RETURNING gives, or `null`.
    * @example const user = await db.executeWithReturning<User>('INSERT INTO users (name) VALUES ($1) RETURNING *', 'Ada') */
-  executeWithReturning<T extends object = Row> (query: Query, ...args: readonly unknown[]): Promise<T | null> {
-    return this.#run(query, args, 'rows', firstRow<T>)
+  executeWithReturning<T extends readonly unknown[] = unknown[]> (query: ArrayQuery, ...args: readonly unknown[]): Promise<T | null>
+  executeWithReturning<T extends object = Row> (query: RowQuery, ...args: readonly unknown[]): Promise<T | null>
+  executeWithReturning<T> (query: RowQuery, ...args: readonly unknown[]): Promise<T | null> {
+    return this.#run(query, args, 'row', firstRow<T>)
   }
 
   /**
@@ -130,7 +176,7 @@ export abstract class Queryable {
     }
   }
 
-  #run<T> (query: Query, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
+  #run<T> (query: RowQuery, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
     try {
       return this.#read(toCall(query, args, mode, this.#source), (call) => this.run(call, read))
     } catch (error) {
@@ -172,7 +218,20 @@ function allRows<T> ({ rows }: DriverResult): T[] {
 }
 
 function firstValue<T> ({ rows: [row] }: DriverResult): T | null {
+  return row === undefined ? null : valueOf<T>(row)
+}
+
+function allValues<T> ({ rows }: DriverResult): T[] {
+  return rows.map((row) => valueOf<T>(row) as T)
+}
+
+/** Of the fields that were read of a row; there are rows without columns. */
+function valueOf<T> (row: unknown): T | null {
   return Array.isArray(row) && row.length > 0 ? row[0] as T | null : null
+}
+
+function toQueryResult<T> ({ rows, count, command, described }: DriverResult): QueryResult<T> {
+  return { rows: rows as T[], count, command, columns: described?.columns() ?? [] }
 }
 
 function toExecuteResult ({ command, count }: DriverResult, { statement: { isScript } }: Call): ExecuteResult {

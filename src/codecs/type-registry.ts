@@ -8,6 +8,8 @@ import { FAMILIES, type ScalarFamily } from './built-in-types.js'
  */
 export interface PgType {
   readonly oid: number
+  /** As in `pg_type`; of an array the element's with `[]`. */
+  readonly name: string
   readonly family: ScalarFamily | 'array'
   readonly decode: Decode | undefined
   readonly encode: Encode
@@ -16,6 +18,7 @@ export interface PgType {
 /** A row of the catalog query. */
 export interface CatalogRow {
   oid: number
+  name: string
   kind: string
   base: number
   element: number
@@ -30,14 +33,14 @@ export interface CatalogRow {
  */
 export function catalogQuery (oids: Iterable<number>): string {
   return `with recursive wanted as (
-    select t.oid, t.typtype, t.typbasetype, t.typelem, t.typinput from pg_catalog.pg_type t
+    select t.oid, t.typname, t.typtype, t.typbasetype, t.typelem, t.typinput from pg_catalog.pg_type t
      where t.oid OPERATOR(pg_catalog.=) ANY ('{${[...oids].map(Number).join(',')}}'::pg_catalog.oid[])
     union
-    select t.oid, t.typtype, t.typbasetype, t.typelem, t.typinput from pg_catalog.pg_type t join wanted w
+    select t.oid, t.typname, t.typtype, t.typbasetype, t.typelem, t.typinput from pg_catalog.pg_type t join wanted w
       on t.oid OPERATOR(pg_catalog.=)
          case when w.typtype OPERATOR(pg_catalog.=) 'd' then w.typbasetype
               when w.typinput OPERATOR(pg_catalog.=) 'pg_catalog.array_in'::pg_catalog.regproc then w.typelem end)
-  select w.oid, w.typtype as kind, w.typbasetype as base, w.typelem as element,
+  select w.oid, w.typname as name, w.typtype as kind, w.typbasetype as base, w.typelem as element,
          w.typinput OPERATOR(pg_catalog.=) 'pg_catalog.array_in'::pg_catalog.regproc as is_array,
          coalesce((select e.typdelim from pg_catalog.pg_type e where e.oid OPERATOR(pg_catalog.=) w.typelem), ',') as delimiter
     from wanted w`
@@ -54,7 +57,7 @@ export class TypeRegistry {
   constructor (onAdd: (type: PgType) => void) {
     this.#onAdd = onAdd
     for (const [family, members] of FAMILIES) {
-      for (const [oid, arrayOid] of members) this.#addArray(arrayOid, this.#addScalar(oid, family), ',')
+      for (const [name, oid, arrayOid] of members) this.#addArray(arrayOid, this.#addScalar(oid, name, family), ',')
     }
   }
 
@@ -72,18 +75,20 @@ export class TypeRegistry {
     const known = this.#types.get(oid)
     if (known !== undefined) return known
     const row = rows.get(oid)
-    if (row?.kind === 'd') return this.#add({ ...this.#learn(row.base, rows), oid })
+    const name = row?.name ?? ''
+    if (row?.kind === 'd') return this.#add({ ...this.#learn(row.base, rows), oid, name })
     if (row?.is_array === true) return this.#addArray(oid, this.#learn(row.element, rows), row.delimiter)
-    return this.#addScalar(oid, 'text')
+    return this.#addScalar(oid, name, 'text')
   }
 
-  #addScalar (oid: number, family: ScalarFamily): PgType {
-    return this.#add({ oid, family, decode: decoders[family], encode: encoders[family] })
+  #addScalar (oid: number, name: string, family: ScalarFamily): PgType {
+    return this.#add({ oid, name, family, decode: decoders[family], encode: encoders[family] })
   }
 
   #addArray (oid: number, element: PgType, delimiter: string): PgType {
     return this.#add({
       oid,
+      name: `${element.name}[]`,
       family: 'array',
       decode: arrayDecoder(element.decode, delimiter),
       // A list inside the list is one value, and not a second dimension, in a jsonb[] and in an array of a domain over arrays.

@@ -38,7 +38,6 @@ const isSsl = (value: unknown): boolean =>
   typeof value === 'boolean' || isObject(value) || (typeof value === 'string' && SSL_MODES.includes(value))
 const isHost = (value: unknown): boolean => isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText))
 const isSetting = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value)
-const isFlag = (value: unknown): boolean => typeof value === 'boolean'
 const isLog = (value: unknown): boolean =>
   isObject(value) && ['debug', 'info', 'warn', 'error'].every((level) => typeof Reflect.get(value, level) === 'function')
 

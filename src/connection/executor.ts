@@ -159,7 +159,7 @@ export class Executor implements StatementOwner {
 
   #send (execution: StatementExecution): void {
     const { call, before } = execution
-    const { statement, mode, options: { prepare: wish } } = call
+    const { statement, mode, options: { prepare: wish, limit, rows } } = call
     const types = this.#prepared.typesOf(statement.text)
     if (this.#prepared.isGone(statement.text)) {
       const renewed = this.#prepared.restore(statement, execution)
@@ -178,7 +178,7 @@ export class Executor implements StatementOwner {
     statement.uses++
     const simple = mode === 'script' && isSimple(call)
     const prepare = !simple && this.#prepares && wish !== false && (types !== undefined || this.#prepared.mayPrepare(statement, wish))
-    const kind = { prepare, simple, values: mode === 'values' }
+    const kind = { prepare, simple, mode, limit, arrays: rows === 'array' }
     if (statement.changesSession || this.#alwaysResets) noteSending(call, this.#session)
     this.#driver.send(new Request({ strings: statement.strings, args: execution.args, kind, subject: execution, before }, execution))
     // What the driver has to describe first is reset when it is released.

@@ -1,6 +1,7 @@
 import type { SocketOwner } from '../driver/socket-owner.js'
 import { ServerError } from '../errors/server-error.js'
 import { Execution } from './execution.js'
+import { paceOf } from '../query/call.js'
 import type { Lag } from '../query/latency.js'
 
 /** How often a call is sent at most: types that change all the time, or cancels that hit it by accident, come to an end. */
@@ -53,14 +54,14 @@ export class InFlight {
   }
 
   /** Tells the statement how long the server took: since it was written, or since it was done with the one before. */
-  measure ({ call: { statement }, startedAt }: Execution): void {
+  measure ({ call, startedAt }: Execution): void {
     const now = performance.now()
     if (startedAt >= this.#answeredAt) {
       this.#firstSentAt = Math.max(startedAt, this.#owner.writtenAt)
       this.#answered = 0
     }
     this.#answered++
-    statement.latency.took(now - Math.max(this.#firstSentAt, this.#answeredAt), (now - this.#firstSentAt) / this.#answered, this.#lag)
+    paceOf(call).took(now - Math.max(this.#firstSentAt, this.#answeredAt), (now - this.#firstSentAt) / this.#answered, this.#lag)
     this.#answeredAt = now
   }
 

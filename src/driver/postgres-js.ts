@@ -3,14 +3,15 @@ import { Argument, BindAborted } from './argument.js'
 import { AUTHENTICATED } from './driver-messages.js'
 import { DriverPort, type DriverPortEvents } from './driver-port.js'
 import { type Executions, type ExecutionsResult, RefusedExecutionError, runExecutions } from './execute-many.js'
-import { type DriverStatement, Request, type RequestLane } from './request.js'
+import { Request } from './request.js'
+import type { DriverStatement, RequestLane } from './request-lane.js'
 import type { RequestedStatement, RequestKind } from './requested-statement.js'
 import type { DriverResult } from './result.js'
 import { RowReader } from './row-reader.js'
 import type { SocketOwner } from './socket-owner.js'
 import { TypeRegistry } from '../codecs/type-registry.js'
 import type { WireColumn } from '../protocol/message-reader.js'
-import { closeStatement, FLUSH, unsyncedStatement } from '../protocol/message-writer.js'
+import { closeStatement, FLUSH, limitedExecute, unsyncedStatement } from '../protocol/message-writer.js'
 
 /**
  * The one file that touches postgres.js: a client of it for one physical connection, and the few things that its type
@@ -47,6 +48,7 @@ export interface DriverOptions {
 }
 
 const PARSE = 0x50
+const EXECUTE = 0x45
 const QUERY = 0x51
 const SYNC = 0x53
 /** Of no prepared statement. */
@@ -172,6 +174,10 @@ export class Driver implements RequestLane, DriverPortEvents {
         }
       }
       if (type !== SYNC) this.#writing?.wrote(type)
+      if (type === EXECUTE && this.#writing?.limit !== undefined) {
+        parts.push(bytes.subarray(from, at), limitedExecute(this.#writing.limit))
+        from = at + 1 + bytes.readUInt32BE(at + 1)
+      }
       if (type !== SYNC && type !== QUERY) continue
       this.#writing = undefined
       this.#owner.close()

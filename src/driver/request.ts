@@ -2,9 +2,11 @@ import { type Argument, BindAborted } from './argument.js'
 import { NOTEWORTHY } from './command-tags.js'
 import { Refusal } from '../codecs/encode.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
+import type { Mode } from '../query/call.js'
 import { ERROR, NO_DATA, READY } from './driver-messages.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
-import type { RequestedStatement } from './requested-statement.js'
+import type { DriverStatement, RequestLane } from './request-lane.js'
+import { type DriverQueryOptions, PREPARED, type RequestedStatement, SIMPLE, UNPREPARED } from './requested-statement.js'
 import type { DriverResult } from './result.js'
 import type { RowReader } from './row-reader.js'
 import { ServerRefusal } from './server-refusal.js'
@@ -18,23 +20,6 @@ export interface Sender {
 
 /** The server asks for the data of a COPY, or is about to send some: nobody here would read or write it. */
 export class CopyStarted extends Error {}
-
-const PREPARED = { prepare: true, simple: false }
-const UNPREPARED = { prepare: false, simple: false }
-const SIMPLE = { prepare: false, simple: true }
-
-/** What the driver notes of a statement that it prepares: one object for all requests that run it. */
-export interface DriverStatement { readonly name: string, readonly types: number[] }
-
-/** The lane that requests take, as far as a request needs it. */
-export interface RequestLane {
-  /** Gives the driver a message that it waits for: `feedTypes` the types of the parameters, on which it writes the arguments. */
-  feed (message: Buffer): void
-  feedTypes (message: Buffer, types: readonly number[], args: ReadonlyArray<Argument | null>): void
-  readerOf (statement: DriverStatement): RowReader | undefined
-  /** What the server says of a statement's columns. */
-  describe (statement: DriverStatement, columns: readonly WireColumn[]): RowReader
-}
 
 /** Answers that are still to come, by the messages that they answer. They are kept in one number, four bits for each. */
 const PARSE = 1
@@ -57,9 +42,11 @@ export class Request implements Turn {
   readonly subject: object | undefined
   readonly strings: readonly [string]
   readonly args: ReadonlyArray<Argument | null>
-  readonly options: Readonly<typeof SIMPLE>
+  readonly options: DriverQueryOptions
   readonly onlyDescribe: boolean
   readonly forgets: boolean
+  /** How many rows the server is asked for; undefined: all. */
+  readonly limit: number | undefined
   readonly tagged = false
   readonly origin = ''
   active = false
@@ -88,12 +75,15 @@ export class Request implements Turn {
   /** A statement of ours right before it. */
   readonly before: string | undefined
   readonly #sender: Sender
-  readonly #values: boolean
-  /** The next answer that is to come in the lowest four bits, and so on; and how many, six at most. */
+  readonly #mode: Mode
+  readonly #arrays: boolean
+  readonly #onlyFirst: boolean
+  /** The next answer that is to come in the lowest four bits, and so on; and how many, seven at most. */
   #steps = 0
   #left = 0
   #lane: RequestLane | undefined
   #rows: unknown[] = []
+  #seen = 0
   #command: string | null = null
   #count: number | null = null
   /** Whether a statement of a script is answered, and rows may come. */
@@ -114,7 +104,10 @@ export class Request implements Turn {
     this.forgets = kind.forget === true
     this.onlyDescribe = kind.describe === true || this.forgets
     this.before = before
-    this.#values = kind.values === true
+    this.limit = kind.limit
+    this.#mode = kind.mode ?? 'rows'
+    this.#arrays = kind.arrays === true
+    this.#onlyFirst = this.#mode === 'row' || this.#mode === 'onlyRow' || this.#mode === 'value'
     this.#sender = sender
   }
 
@@ -149,7 +142,8 @@ export class Request implements Turn {
       case 0x42: // Bind
         return this.#expect(BIND)
       case 0x45: // Execute
-        return this.#expect(EXECUTE)
+        this.#expect(EXECUTE)
+        return this.limit === undefined ? undefined : this.#expect(CLOSE) // of its portal
       case 0x51: // Query
         this.#expect(QUERY)
     }
@@ -187,6 +181,10 @@ export class Request implements Turn {
         this.#step(CLOSE, type)
         // The driver takes its description for refused, and writes a Sync.
         return this.forgets ? this.#lane?.feed(ERROR) : undefined
+      case 0x73: // PortalSuspended, instead of CommandComplete
+        if (this.#seen !== this.limit) throw unexpected(type)
+        this.#step(EXECUTE, type)
+        return this.#ended()
       case 0x74: // ParameterDescription
         this.#step(PARAMETERS, type)
         this.named = readParameterTypes(message)
@@ -227,19 +225,29 @@ export class Request implements Turn {
   #newResult (columns: readonly WireColumn[]): void {
     if (this.#command !== null) this.#count = null
     this.#rows = []
+    this.#seen = 0
     this.#mayHaveRows = true
     this.reader = this.statement === null ? undefined : this.#lane?.describe(this.statement, columns)
     this.unknown = this.reader?.unknown
   }
 
   #takeRow (bytes: Buffer, start: number, end: number): void {
-    if (!this.#mayHaveRows && (this.#steps & 15) === EXECUTE && this.statement !== null) {
-      this.reader = this.#lane?.readerOf(this.statement)
-      this.unknown = this.reader?.unknown
+    if (!this.#mayHaveRows && (this.#steps & 15) === EXECUTE) {
       this.#mayHaveRows = true
+      this.#useReader()
     }
-    if (this.reader === undefined || !this.#mayHaveRows) throw unexpected(0x44)
-    this.#rows.push(this.#values ? this.reader.values(bytes, start, end) : this.reader.row(bytes, start, end))
+    const { reader } = this
+    if (reader === undefined || !this.#mayHaveRows) throw unexpected(0x44)
+    if (this.#seen++ > 0 && this.#onlyFirst) return reader.skip(bytes, start, end)
+    if (this.#arrays) this.#rows.push(reader.values(bytes, start, end))
+    else if (this.#mode === 'value' || this.#mode === 'column') this.#rows.push(reader.first(bytes, start, end))
+    else this.#rows.push(reader.row(bytes, start, end))
+  }
+
+  /** The columns are those of the description of its statement. */
+  #useReader (): void {
+    this.reader = this.statement === null ? undefined : this.#lane?.readerOf(this.statement)
+    this.unknown = this.reader?.unknown
   }
 
   #completed (bytes: Buffer, start: number, end: number): void {
@@ -247,9 +255,15 @@ export class Request implements Turn {
     this.#command = command
     const isUsual = command === 'SELECT' || command === 'INSERT' || command === 'UPDATE' || command === 'DELETE'
     this.#count ??= readCount(bytes, end)
+    this.#ended()
+    if (!isUsual && NOTEWORTHY.has(command)) (this.tags ??= []).push(command)
+  }
+
+  /** No more rows come of a statement. */
+  #ended (): void {
     this.#isAnswered = true
     this.#mayHaveRows = false
-    if (!isUsual && NOTEWORTHY.has(command)) (this.tags ??= []).push(command)
+    if (this.#mode === 'result' && this.reader === undefined) this.#useReader() // there were none
   }
 
   refused (fields: ServerErrorFields): void {
@@ -277,7 +291,7 @@ export class Request implements Turn {
   #done (error: unknown): void {
     if (this.#isDone) return
     this.#isDone = true
-    if (error === undefined) this.#sender.answered({ rows: this.#rows, command: this.#command, count: this.#count }, this)
-    else this.#sender.failed(error, this)
+    if (error !== undefined) return this.#sender.failed(error, this)
+    this.#sender.answered({ rows: this.#rows, seen: this.#seen, command: this.#command, count: this.#count, described: this.reader }, this)
   }
 }

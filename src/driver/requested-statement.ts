@@ -1,12 +1,17 @@
 import type { Argument } from './argument.js'
+import type { Mode } from '../query/call.js'
 
 /** How a statement is asked for. */
 export interface RequestKind {
   prepare?: boolean
   /** By the simple protocol, which takes a script. */
   simple?: boolean
+  /** What is made of the rows. Objects, unless it says something else. */
+  mode?: Mode
   /** Rows as arrays. */
-  values?: boolean
+  arrays?: boolean
+  /** How many rows the server is asked for. */
+  limit?: number | undefined
   /** Asks for the types only; nothing is run. */
   describe?: boolean
   /** A description that is never sent: the driver and the server forget the prepared statement. */
@@ -22,3 +27,10 @@ export interface RequestedStatement {
   /** A statement of ours right before it, in one group with it: if that fails, the server skips this one. */
   readonly before?: string | undefined
 }
+
+/** What the driver wants to know of a query. */
+export interface DriverQueryOptions { readonly prepare: boolean, readonly simple: boolean }
+
+export const PREPARED: DriverQueryOptions = { prepare: true, simple: false }
+export const UNPREPARED: DriverQueryOptions = { prepare: false, simple: false }
+export const SIMPLE: DriverQueryOptions = { prepare: false, simple: true }

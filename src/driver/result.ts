@@ -1,7 +1,21 @@
-/** What a statement gave: rows as objects, or as arrays where values were asked for. */
+/** A column of a result. */
+export interface ResultColumn {
+  readonly name: string
+  /** The OID of its type. */
+  readonly type: number
+  /** The name of its type, as in `pg_type`: `int4`, `timestamptz`; of an array `text[]`. Null where the server did not tell. */
+  readonly typeName: string | null
+}
+
+/** What a statement gave. */
 export interface DriverResult {
+  /** In the form that was asked for; without those that were only counted. */
   readonly rows: unknown[]
-  /** The name of its command tag: INSERT, SELECT, CREATE TABLE. Null for an empty statement. */
+  /** How many rows came. */
+  readonly seen: number
+  /** The name of its command tag: INSERT, SELECT, CREATE TABLE. Null for an empty statement, and where a limit was reached. */
   readonly command: string | null
   readonly count: number | null
+  /** Who knows the columns; undefined where there are none, or nobody asked for them. */
+  readonly described: { columns (): ResultColumn[] } | undefined
 }

@@ -1,5 +1,6 @@
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import { ProtocolError } from '../errors/errors.js'
+import type { ResultColumn } from './result.js'
 import type { WireColumn } from '../protocol/message-reader.js'
 
 type Decode = ((text: string) => unknown) | undefined
@@ -16,11 +17,13 @@ export class RowReader {
   readonly #columns: Column[]
   /** Assigned, the name `__proto__` would set the prototype of a row. */
   readonly #hasProto: boolean
+  readonly #registry: TypeRegistry
   #unknown: readonly number[] | undefined
   /** Where the next field is. */
   #at = 0
 
   constructor (columns: readonly WireColumn[], registry: TypeRegistry) {
+    this.#registry = registry
     this.#columns = columns.map(({ name, type }) => {
       const known = registry.get(type)
       return { name, type, decode: known?.decode, isKnown: known !== undefined }
@@ -59,6 +62,27 @@ export class RowReader {
     return values
   }
 
+  /** A DataRow → its first value alone, as an array. Raises `ProtocolError` as `row` does. */
+  first (bytes: Buffer, start: number, end: number): unknown[] {
+    this.#start(bytes, start, end)
+    const [column] = this.#columns
+    const values = column === undefined ? [] : [this.#value(column, bytes, end)]
+    this.#pass(this.#columns.length - values.length, bytes, end)
+    return values
+  }
+
+  /** A DataRow that nobody wants. Raises `ProtocolError` as `row` does. */
+  skip (bytes: Buffer, start: number, end: number): void {
+    this.#start(bytes, start, end)
+    this.#pass(this.#columns.length, bytes, end)
+  }
+
+  /** Goes on to the end of a row, without reading its fields. */
+  #pass (fields: number, bytes: Buffer, end: number): void {
+    for (; fields > 0; fields--) this.#field(bytes, end)
+    if (this.#at !== end) throw excess()
+  }
+
   #start (bytes: Buffer, start: number, end: number): void {
     this.#at = start + 7
     if (this.#at > end || bytes.readUInt16BE(start + 5) !== this.#columns.length) {
@@ -68,16 +92,28 @@ export class RowReader {
 
   /** The value of the next field. */
   #value ({ decode }: Column, bytes: Buffer, end: number): unknown {
+    const length = this.#field(bytes, end)
+    if (length === -1) return null
+    const text = bytes.toString('utf8', this.#at - length, this.#at)
+    return decode === undefined ? text : decode(text)
+  }
+
+  /** Goes to the end of the next field. Returns its length in bytes; -1 is NULL. */
+  #field (bytes: Buffer, end: number): number {
     const from = this.#at + 4
     if (from > end) throw new ProtocolError('a row that ends before its fields')
     const length = bytes.readInt32BE(this.#at)
     this.#at = from
-    if (length === -1) return null
+    if (length === -1) return -1
     const to = from + length
     if (length < 0 || to > end) throw new ProtocolError('a field that does not end within its row')
     this.#at = to
-    const text = bytes.toString('utf8', from, to)
-    return decode === undefined ? text : decode(text)
+    return length
+  }
+
+  /** What the columns are. */
+  columns (): ResultColumn[] {
+    return this.#columns.map(({ name, type }) => ({ name, type, typeName: this.#registry.get(type)?.name ?? null }))
   }
 
   /** The types of columns that the pool has yet to learn. */

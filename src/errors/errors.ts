@@ -36,6 +36,18 @@ export const ValueError = createError('FST_PG_VALUE', 500, {
 const UNAVAILABLE = 'the database is unavailable'
 const BUSY = 'the database is busy'
 
+/** `fetchExactlyOne` met no row. */
+export const NoRowError = createError('FST_PG_NO_ROW', 404, {
+  message: 'no row was found',
+  advice: () => 'exactly one was asked for: use fetchOne where none is usual',
+})
+
+/** `fetchExactlyOne` met more than one row. */
+export const TooManyRowsError = createError('FST_PG_TOO_MANY_ROWS', 500, {
+  message: 'more than one row was found',
+  advice: () => 'exactly one was asked for: have the conditions of the statement name one, or use fetchOne or fetchAll',
+})
+
 /** The database cannot be reached, or it refuses us; the reason is the `cause`. */
 export const ConnectError = createError('FST_PG_CONNECT', 503, {
   message: UNAVAILABLE,

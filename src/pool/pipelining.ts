@@ -1,5 +1,5 @@
 import type { StatementExecution } from '../connection/execution.js'
-import type { Call } from '../query/call.js'
+import { type Call, paceOf } from '../query/call.js'
 import type { ConnectionSet } from './connection-set.js'
 import type { PoolEntry } from './pool-entry.js'
 
@@ -60,7 +60,7 @@ export class Pipelining {
       return undefined
     }
     if (this.#count >= MOST_TOGETHER) return undefined
-    const cost = this.#cost + call.statement.latency.estimate
+    const cost = this.#cost + paceOf(call).estimate
     if (cost > (this.#hasSpare ? BUDGET_WITH_SPARE : BUDGET) || !canTravel(call, entry)) return undefined
     this.#count++
     this.#cost = cost
@@ -74,12 +74,12 @@ export class Pipelining {
     if (first === undefined) return true
     this.#first = undefined
     this.#count = 1
-    this.#cost = first.statement.latency.estimate
+    this.#cost = paceOf(first).estimate
     return canTravel(first, entry)
   }
 }
 
 /** Whether a call may be sent together with others: it is quick, has no effect, and needs nothing asked before. */
 function canTravel (call: Call, { connection }: PoolEntry): boolean {
-  return call.statement.mayBePipelined && call.statement.latency.isQuick && connection.canPipeline(call)
+  return call.statement.mayBePipelined && paceOf(call).isQuick && connection.canPipeline(call)
 }

@@ -128,5 +128,17 @@ export function unsyncedStatement (text: string): Buffer {
 /** Close: the server forgets a prepared statement. */
 export function closeStatement (name: string): Buffer { return message('C', Buffer.from(`S${name}\0`)) }
 
+const CLOSE_PORTAL = Buffer.from([0x43, 0, 0, 0, 6, 0x50, 0])
+
+/**
+ * Execute of the unnamed portal for so many rows, and Close: in a transaction the portal would stay open, with its locks on what it
+ * reads, until the next one takes its place.
+ */
+export function limitedExecute (rows: number): Buffer {
+  const bytes = Buffer.concat([EXECUTE, CLOSE_PORTAL])
+  bytes.writeInt32BE(rows, 6)
+  return bytes
+}
+
 /** There are only so many ways to begin a transaction. */
 const written = new Map<string, Buffer>()

@@ -11,15 +11,27 @@ export interface CallOptions {
   prepare?: boolean | undefined
 }
 
-/** `values`: rows as arrays. `script`: several statements, without arguments. */
-export type Mode = 'rows' | 'values' | 'script'
+/** The same for a call that gives rows. */
+export interface RowOptions extends CallOptions {
+  /** How many rows the server is asked for, from 1: it stops there, and says neither how many there are nor what it has run. */
+  limit?: number | undefined
+  /** `'array'`: each row is an array, in the order of the columns. */
+  rows?: 'array' | 'object' | undefined
+}
+
+/**
+ * What is made of the rows. `row`: the first, the others are only counted; `onlyRow`: there should be no others. `column`: the first
+ * field of each row; `value`: that of the first row. `result`: rows with their columns. `script`: there may be several statements,
+ * without arguments.
+ */
+export type Mode = 'rows' | 'row' | 'onlyRow' | 'column' | 'value' | 'result' | 'script'
 
 /** What a connection is asked to run. */
 export interface Call {
   readonly statement: Statement
   readonly args: readonly unknown[]
   readonly mode: Mode
-  readonly options: CallOptions
+  readonly options: RowOptions
   /** Ours, such as BEGIN: it is known what it leaves behind. */
   readonly internal?: boolean
   /** Which of many argument lists it is, from 0, for errors. */
@@ -31,6 +43,11 @@ export const NO_OPTIONS: CallOptions = Object.freeze({})
 /** Whether it goes by the simple protocol, because it may be a script; a single statement need not. */
 export function isSimple ({ mode, args, statement }: Call): boolean {
   return mode === 'script' && args.length === 0 && statement.parameters === undefined
+}
+
+/** What is known of how long a call takes. The first rows of a result may cost next to nothing where the whole costs much. */
+export function paceOf ({ statement, options: { limit } }: Call): Latency {
+  return limit === undefined ? statement.latency : statement.limitedLatency
 }
 
 /** How an error names the argument list of a batch. */
@@ -46,6 +63,7 @@ export function internalCall (text: string, mode: Mode = 'script', options: Call
     parameters: undefined,
     uses: 0,
     latency: new Latency(),
+    limitedLatency: new Latency(),
     isLong: false,
     isPlanned: false,
     mayBePipelined: false,

@@ -11,6 +11,8 @@ export interface Statement extends Traits {
   /** Whether it has turned out that its names do not always mean the same. */
   isVarying: boolean
   readonly latency: Latency
+  /** The same of calls with a limit. */
+  readonly limitedLatency: Latency
   /** Whether its text is too long to be kept: it is prepared only where a call asks for that. */
   readonly isLong: boolean
 }
@@ -29,6 +31,7 @@ function describe (text: string, standardStrings: boolean): Statement {
     uses: 0,
     isVarying: false,
     latency: new Latency(),
+    limitedLatency: new Latency(),
     isLong: text.length > LONGEST_KEPT,
     ...classify(text, standardStrings),
   }

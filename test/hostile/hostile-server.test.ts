@@ -241,6 +241,42 @@ for (const [how, pieces] of Object.entries<(bytes: Buffer) => Buffer[]>({
   })
 }
 
+/** Answers to a statement of which two rows are wanted that cannot be. */
+const LIMITED: Readonly<Record<string, Buffer[]>> = {
+  'without the end of its portal': [message('2'), dataRow('7'), dataRow('8'), message('s'), ready()],
+  'with two ends of its portal': [message('2'), dataRow('7'), dataRow('8'), message('s'), message('3'), message('3'), ready()],
+  'with the end of its portal before its rows': [message('2'), message('3'), dataRow('7'), dataRow('8'), message('s'), ready()],
+  'suspended before it has begun': [message('s'), message('2'), dataRow('7'), dataRow('8'), message('3'), ready()],
+  'suspended too early': [message('2'), dataRow('7'), message('s'), message('3'), ready()],
+  'suspended too late': [message('2'), dataRow('7'), dataRow('8'), dataRow('9'), message('s'), message('3'), ready()],
+  'suspended twice': [message('2'), dataRow('7'), dataRow('8'), message('s'), message('s'), message('3'), ready()],
+  'suspended and complete': [message('2'), dataRow('7'), dataRow('8'), message('s'), complete('SELECT 2'), message('3'), ready()],
+  'with a row behind its suspension': [message('2'), dataRow('7'), dataRow('8'), message('s'), dataRow('9'), message('3'), ready()],
+}
+
+t.test('an answer to a limit that cannot be ends that connection', async (t) => {
+  const answered = (answer: Buffer[]): Script => {
+    let syncs = 0
+    return (sent) => {
+      if (sent === 'S') syncs++
+      if (syncs < 1 || sent === 'P' || sent === 'D') return undefined
+      return sent === 'S' && syncs > 1 ? answer : sent === 'S' ? undefined : []
+    }
+  }
+  for (const [name, answer] of Object.entries({ right: [message('2'), dataRow('7'), dataRow('8'), message('s'), message('3'), ready()], ...LIMITED })) {
+    t.test(name, async (t) => {
+      const server = await FakeServer.start(t, once(answered(answer)))
+      const db = pool(t, server)
+      t.equal(await db.fetchVal({ text: QUERY, prepare: true }, 1), 1)
+      const outcome = await db.fetchColumn({ text: QUERY, prepare: true, limit: 2 }, 7).catch((error) => error.code)
+      t.strictSame(outcome, name === 'right' ? [7, 8] : PROTOCOL)
+      if (name === 'right') return
+      t.equal(await db.fetchVal(QUERY, 3), 3)
+      t.match(db.stats(), { size: 1, created: 2 })
+    })
+  }
+})
+
 /** Descriptions of a new statement that cannot be. */
 const DESCRIPTIONS: Readonly<Record<string, Buffer[]>> = {
   'without its NUL': [message('t', int16(1), int32(23)), message('T', int16(1), 'no end')],

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ServerError } from '../../src/index.js'
+import { type Queryable, ServerError } from '../../src/index.js'
 import { freshDatabase, openDatabase, until } from '../support/database.js'
 import { Bouncer } from '../support/pgbouncer.js'
 
@@ -22,6 +22,17 @@ t.test('statements through PgBouncer in transaction mode', async (t) => {
     // As many at once as there are sessions, so that each is seen.
     const counts = await Promise.all([1, 2, 3, 4].map(() => db.fetchVal('SELECT count(*)::int FROM pg_prepared_statements, pg_sleep(0.05)')))
     t.strictSame(counts, [0, 0, 0, 0])
+  })
+
+  t.test('a limit stops the server, alone and in transactions, and the next caller of the session finds it clean', async (t) => {
+    const db = await openDatabase(t, observer, { url, prepare: false, min: 4, max: 4 })
+    const series = 'SELECT i FROM generate_series(1, $1::int) AS i'
+    await Promise.all(Array.from({ length: 200 }, async (_, n) => {
+      const first = (on: Queryable): Promise<number[]> => on.fetchColumn<number>({ text: series, values: [1000 + n], limit: 2 })
+      t.strictSame(await (n % 3 === 0 ? db.transaction(first) : first(db)), [1, 2])
+      t.equal((await db.fetchAll(series, n)).length, n)
+    }))
+    t.equal(db.stats().created, 4)
   })
 
   for (const batch of ['auto', 'pipeline'] as const) {

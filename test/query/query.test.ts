@@ -10,8 +10,8 @@ const batch = (query: unknown): unknown => toBatchCall(query as string, cache)
 
 t.test('a query is a text, or a text with options', async (t) => {
   const args = [1, 2]
-  const plain = toCall('SELECT $1, $2', args, 'values', cache)
-  t.strictSame({ ...plain }, { statement: cache.get('SELECT $1, $2'), args, mode: 'values', options: NO_OPTIONS })
+  const plain = toCall('SELECT $1, $2', args, 'value', cache)
+  t.strictSame({ ...plain }, { statement: cache.get('SELECT $1, $2'), args, mode: 'value', options: NO_OPTIONS })
   t.equal(plain.args, args, 'the arguments are passed on as they are')
   const options = { text: 'SELECT 1', timeout: 0.5, signal: new AbortController().signal, prepare: true }
   const withOptions = toCall(options, [], 'script', cache)
@@ -25,7 +25,7 @@ t.test('a query is a text, or a text with options', async (t) => {
 
 t.test('what is no query is refused, and says what one is', async (t) => {
   for (const query of [undefined, null, 5, {}, { text: 5 }, { text: undefined }, Symbol('query')]) {
-    t.throws(() => call(query), { code: 'FST_PG_QUERY', message: /^a query is a string with \$1, \$2 for its arguments, or \{ text, timeout, signal, prepare \}$/ })
+    t.throws(() => call(query), { code: 'FST_PG_QUERY', message: /^a query is a string with \$1, \$2 for its arguments, or \{ text, values, timeout, signal, prepare \}$/ })
   }
   t.throws(() => call(['SELECT ', '']), { code: 'FST_PG_QUERY', message: /^a query is called as fetchOne\(text, \.\.\.args\), not as a tagged template: write \$1, \$2/ })
   t.throws(() => call(Object.assign([], { text: 'SELECT 1', raw: [] })), { code: 'FST_PG_OPTION' }, 'an array with a text')
