@@ -3,7 +3,7 @@ import { readConfig } from '../config/config.js'
 import { detachedLog } from '../config/detached-log.js'
 import type { PoolOptions } from '../config/options.js'
 import type { Connection } from '../connection/connection.js'
-import { QueryError } from '../errors/errors.js'
+import { OptionError, QueryError } from '../errors/errors.js'
 import { Health, type HealthOptions, readHealthOptions } from '../monitoring/health.js'
 import { Pool } from '../pool/pool.js'
 import { StatementCache } from '../query/statement.js'
@@ -20,17 +20,21 @@ export interface DatabaseOptions extends PoolOptions {
 
 /**
  * A database for a script, a worker or a test, without Fastify. Nothing is opened before `open()` or the first call.
+ * Without a `log` it writes what is at least a warning to stderr.
  * Raises `OptionError` for a bad option or environment variable.
  *
  * @example
- * const db = createDatabase({ url: 'postgres://localhost/app', min: 1 })
+ * await using db = createDatabase({ url: 'postgres://localhost/app', min: 1 }) // or db.close() at the end
  * console.log(await db.fetchVal('SELECT 1'))
- * await db.close()
  */
-export function createDatabase ({ health, ...options }: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
+export function createDatabase (given: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
+  if (typeof given !== 'object' || given === null) {
+    throw new OptionError('createDatabase takes its options in an object: createDatabase({ url, min, max })')
+  }
+  const { health, ...options } = given
   const config = readConfig(options, env)
   const healthOptions = readHealthOptions(health)
-  const log = detachedLog(options.log ?? pino({ name: 'fastify-postgres-js' }))
+  const log = detachedLog(options.log ?? pino({ name: 'fastify-postgres-js', level: 'warn' }, pino.destination(2)))
   const statements = new StatementCache()
   const { onConnect } = options
   const pool: Pool = new Pool({

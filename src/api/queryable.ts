@@ -1,11 +1,13 @@
 import { type Read, StatementExecution, type StatementTarget } from '../connection/execution.js'
-import type { ArgumentLists } from '../batch/argument-lists.js'
+import { type ArgumentLists, checkArgumentLists } from '../batch/argument-lists.js'
 import type { Batch } from '../batch/batch.js'
 import { type BatchQuery, type Query, toBatchCall, toCall } from '../query/query.js'
 import { type Call, type Mode } from '../query/call.js'
 import type { DriverResult } from '../driver/result.js'
+import { callsTo, withCallers } from '../errors/callers-stack.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
+import { forCaller, PromisedCaller } from './caller.js'
 
 /** A row: its columns by name. */
 export type Row = Record<string, unknown>
@@ -29,13 +31,17 @@ export interface ExecuteResult {
 export abstract class Queryable {
   protected readonly statements: StatementCache
 
+  /** Whether the calls that lead to a helper are noted, for the stack of its error. */
+  protected readonly notesCallers: boolean
+
   readonly #target: StatementTarget
   /** Texts as they are read where they are run. */
   readonly #source: StatementSource
 
   /** `target`: where calls are run. */
-  constructor (statements: StatementCache, target: StatementTarget) {
+  constructor (statements: StatementCache, target: StatementTarget, notesCallers: boolean) {
     this.statements = statements
+    this.notesCallers = notesCallers
     this.#target = target
     this.#source = { get: (text) => statements.get(text, target.standardStrings) }
   }
@@ -109,7 +115,13 @@ export abstract class Queryable {
   protected abstract checkTransactionControl (call: Call): void
 
   protected run<T> (call: Call, read: Read<T>): Promise<T> {
-    return new Promise((resolve, reject) => this.#target.run(new StatementExecution(call, { read, resolve, reject }, this.#target)))
+    const calls = this.notesCallers ? callsTo(this.#run) : undefined
+    return new Promise((resolve) => {
+      const caller = new PromisedCaller(read, resolve, calls)
+      const execution = new StatementExecution(call, caller, this.#target)
+      this.#target.run(execution)
+      if (execution.settled) caller.calls ??= callsTo(this.#run) // it failed at once
+    })
   }
 
   protected abstract batch (batch: Batch): Promise<void>
@@ -119,19 +131,18 @@ export abstract class Queryable {
 
   #batch (query: BatchQuery, argsList: ArgumentLists, onResult: Batch['onResult']): Promise<void> {
     const { statements } = this
-    try {
+    return forCaller(this.notesCallers, () => {
       const call = toBatchCall(query, this.#source)
+      checkArgumentLists(argsList)
       return this.#read(call, (call) => this.batch({ call, argsList, statements, onResult }))
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    })
   }
 
   #run<T> (query: Query, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
     try {
       return this.#read(toCall(query, args, mode, this.#source), (call) => this.run(call, read))
     } catch (error) {
-      return Promise.reject(error)
+      return Promise.reject(withCallers(error, callsTo(this.#run)))
     }
   }
 

@@ -43,6 +43,8 @@ export interface Config {
   readonly prepare: boolean
   readonly pipeline: boolean
   readonly reset: ResetMode
+  /** Whether errors tell more than production should. */
+  readonly debug: boolean
   /** Whether something runs on each new connection before its first user. */
   readonly hasOnConnect: boolean
 }
@@ -103,6 +105,7 @@ export function readConfig (options: PoolOptions & { onConnect?: unknown } = {},
     // With a reset behind each, statements of different callers cannot travel together.
     pipeline: checked.pipeline !== false && checked.reset !== 'always',
     reset: checked.reset ?? 'auto',
+    debug: checked.debug ?? false,
     hasOnConnect: checked.onConnect !== undefined,
   }
   return Object.freeze(config)

@@ -77,6 +77,8 @@ export interface PoolOptions {
   reset?: ResetMode | undefined
   /** Send quick statements together: those of one turn of the event loop, and those that wait for a connection. Default true. */
   pipeline?: boolean | undefined
+  /** For development: the calls that lead to a helper are noted at each call, so that every error names its caller. Default false. */
+  debug?: boolean | undefined
   /** A pino-like logger. */
   log?: Log | undefined
 }

@@ -75,6 +75,7 @@ export const RULES: Readonly<Record<keyof PoolOptions | 'onConnect', Rule>> = {
   prepare: flag,
   pipeline: flag,
   reset: oneOf(['auto', 'always', 'never']),
+  debug: flag,
   onConnect: { takes: 'a function', valid: (value) => typeof value === 'function' },
   log: { takes: 'a pino-like logger with debug, info, warn and error', valid: isLog },
 }

@@ -1,0 +1,63 @@
+import { types } from 'node:util'
+import { ServerError } from './server-error.js'
+
+/** The calls that led to a place, put in words only when somebody reads them: 2 µs. */
+export interface Calls { readonly stack?: string }
+
+type Callee = (...args: never[]) => unknown
+
+/** The calls that led to a call of `callee`, which has to be under way; behind them those that await it, as V8 finds them. */
+export function callsTo (callee: Callee): Calls {
+  const calls = {}
+  Error.captureStackTrace(calls, callee)
+  return calls
+}
+
+/** The errors whose stack tells what it should. */
+const told = new WeakSet<object>()
+
+/** An error of the user's own: wherever it passes, it keeps the stack that it has. */
+export function keepStack (error: unknown): void {
+  if (typeof error === 'object' && error !== null) told.add(error)
+}
+
+/**
+ * Gives an error of ours the stack of the caller that gets it, in place of one that begins at a socket or a timer. Once: where it
+ * is passed on, its stack stays; and so it does if nothing is known of the caller. Other errors stay as they are.
+ */
+export function withCallers<T> (error: T, calls: Calls): T {
+  try {
+    if (!isOurs(error) || told.has(error)) return error
+    told.add(error)
+    const frames = framesOf(calls)
+    if (frames !== '') Object.defineProperty(error, 'stack', hidden(`${headerOf(error)}${frames}`))
+  } catch {} // an Error.prepareStackTrace or an error of the user's that throws
+  return error
+}
+
+/** The error, or a copy of it if another caller has it already. */
+export function unshared<T> (error: T): T { return typeof error === 'object' && error !== null && told.has(error) ? copyOf(error) : error }
+
+/** Another error with the same class and properties, for another caller. The cause is the same one. */
+export function copyOf<T extends object> (error: T): T {
+  const properties = Object.getOwnPropertyDescriptors(error) as Record<PropertyKey, PropertyDescriptor>
+  properties['stack'] = hidden(Reflect.get(error, 'stack'))
+  // Those of @fastify/error are no native errors.
+  const copy: object = types.isNativeError(error) ? new Error() : {}
+  return Object.defineProperties(Object.setPrototypeOf(copy, Object.getPrototypeOf(error)), properties)
+}
+
+function hidden (value: unknown): PropertyDescriptor { return { value, enumerable: false, writable: true, configurable: true } }
+
+function isOurs (error: unknown): error is Error {
+  return error instanceof Error && (error instanceof ServerError || String(Reflect.get(error, 'code')).startsWith('FST_PG_'))
+}
+
+function headerOf ({ name, message }: Error): string { return message === '' ? name : `${name}: ${message}` }
+
+/** Without those of Node itself, which may run the microtask in which an error is told of. Empty if there are no others. */
+function framesOf ({ stack }: Calls): string {
+  // An Error.prepareStackTrace of the user's may make anything of it.
+  const frames = typeof stack === 'string' ? stack.split('\n').slice(1) : []
+  return frames.filter((frame) => !frame.includes('(node:internal/')).map((frame) => `\n${frame}`).join('')
+}
