@@ -13,6 +13,8 @@ export function callsTo (callee: Callee): Calls {
   return calls
 }
 
+const FIRST_FRAME = /\n {4}at /
+
 /** The errors whose stack tells what it should. */
 const told = new WeakSet<object>()
 
@@ -29,8 +31,14 @@ export function withCallers<T> (error: T, calls: Calls): T {
   try {
     if (!isOurs(error) || told.has(error)) return error
     told.add(error)
-    const frames = framesOf(calls)
-    if (frames !== '') Object.defineProperty(error, 'stack', hidden(`${headerOf(error)}${frames}`))
+    const own = Object.getOwnPropertyDescriptor(error, 'stack')
+    Object.defineProperty(error, 'stack', {
+      configurable: true,
+      enumerable: false,
+      // Put in words only when somebody reads it. `this`, because an error may be copied by its properties.
+      get (this: Error): unknown { return rewritten(own?.get === undefined ? own?.value : own.get.call(this), calls) },
+      set (this: Error, stack: unknown): void { Object.defineProperty(this, 'stack', hidden(stack)) },
+    })
   } catch {} // an Error.prepareStackTrace or an error of the user's that throws
   return error
 }
@@ -41,10 +49,16 @@ export function unshared<T> (error: T): T { return typeof error === 'object' && 
 /** Another error with the same class and properties, for another caller. The cause is the same one. */
 export function copyOf<T extends object> (error: T): T {
   const properties = Object.getOwnPropertyDescriptors(error) as Record<PropertyKey, PropertyDescriptor>
-  properties['stack'] = hidden(Reflect.get(error, 'stack'))
+  properties['stack'] = hidden(stackOf(error))
   // Those of @fastify/error are no native errors.
   const copy: object = types.isNativeError(error) ? new Error() : {}
   return Object.defineProperties(Object.setPrototypeOf(copy, Object.getPrototypeOf(error)), properties)
+}
+
+function stackOf (error: object): unknown {
+  try {
+    return Reflect.get(error, 'stack')
+  } catch {} // an Error.prepareStackTrace of the user's that throws
 }
 
 function hidden (value: unknown): PropertyDescriptor { return { value, enumerable: false, writable: true, configurable: true } }
@@ -53,11 +67,18 @@ function isOurs (error: unknown): error is Error {
   return error instanceof Error && (error instanceof ServerError || String(Reflect.get(error, 'code')).startsWith('FST_PG_'))
 }
 
-function headerOf ({ name, message }: Error): string { return message === '' ? name : `${name}: ${message}` }
+/** What stands above the calls stays. An Error.prepareStackTrace of the user's may have made anything of a stack. */
+function rewritten (stack: unknown, calls: Calls): unknown {
+  if (typeof stack !== 'string') return stack
+  const frames = framesOf(calls)
+  const start = stack.search(FIRST_FRAME)
+  return frames === '' ? stack : `${start === -1 ? stack : stack.slice(0, start)}${frames}`
+}
 
 /** Without those of Node itself, which may run the microtask in which an error is told of. Empty if there are no others. */
-function framesOf ({ stack }: Calls): string {
-  // An Error.prepareStackTrace of the user's may make anything of it.
-  const frames = typeof stack === 'string' ? stack.split('\n').slice(1) : []
-  return frames.filter((frame) => !frame.includes('(node:internal/')).map((frame) => `\n${frame}`).join('')
+function framesOf (calls: Calls): string {
+  const stack: unknown = calls.stack
+  const start = typeof stack === 'string' ? stack.search(FIRST_FRAME) : -1
+  if (typeof stack !== 'string' || start === -1) return ''
+  return stack.slice(start).split('\n').slice(1).filter((frame) => !frame.includes('(node:internal/')).map((frame) => `\n${frame}`).join('')
 }
