@@ -28,7 +28,7 @@ export interface DatabaseOptions extends PoolOptions {
  * console.log(await db.fetchVal('SELECT 1'))
  */
 export function createDatabase (given: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
-  if (typeof given !== 'object' || given === null) {
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof URL) {
     throw new OptionError('createDatabase takes its options in an object: createDatabase({ url, min, max })')
   }
   const { health, ...options } = given

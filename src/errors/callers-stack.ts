@@ -58,7 +58,9 @@ export function copyOf<T extends object> (error: T): T {
 function stackOf (error: object): unknown {
   try {
     return Reflect.get(error, 'stack')
-  } catch {} // an Error.prepareStackTrace of the user's that throws
+  } catch { // an Error.prepareStackTrace of the user's
+    return undefined
+  }
 }
 
 function hidden (value: unknown): PropertyDescriptor { return { value, enumerable: false, writable: true, configurable: true } }
