@@ -30,7 +30,7 @@ export class PromisedCaller<T> implements Caller {
   async #rejection (error: unknown): Promise<T> {
     await undefined
     await undefined
-    throw withCallers(unshared(error), this.calls ?? callsTo(this.#rejection))
+    throw withCallers(unshared(error), this.calls, callsTo(this.#rejection))
   }
 }
 
@@ -40,6 +40,6 @@ export async function forCaller<T> (notes: boolean, work: () => Promise<T>): Pro
   try {
     return await work()
   } catch (error) {
-    throw withCallers(error, calls ?? callsTo(forCaller))
+    throw withCallers(error, calls, callsTo(forCaller))
   }
 }

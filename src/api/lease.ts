@@ -1,6 +1,7 @@
 import { type Batch, runBatch } from '../batch/batch.js'
 import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
+import type { Calls } from '../errors/callers-stack.js'
 import { NestedTransactionError, QueryError } from '../errors/errors.js'
 import { type Call, internalCall } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
@@ -54,11 +55,11 @@ export class Lease extends Queryable {
   /** It may begin and end transactions by hand. */
   protected override checkTransactionControl (): void {}
 
-  protected override run<T> (call: Call, read: Read<T>): Promise<T> {
+  protected override run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
     this.#check()
     return call.statement.controlsTransaction
       ? forCaller(this.notesCallers, () => this.#control(call, read))
-      : super.run(call, read)
+      : super.run(call, read, calls)
   }
 
   /** Begins or ends a transaction by hand. */

@@ -4,7 +4,7 @@ import type { Batch } from '../batch/batch.js'
 import { type BatchQuery, type Query, toBatchCall, toCall } from '../query/query.js'
 import { type Call, type Mode } from '../query/call.js'
 import type { DriverResult } from '../driver/result.js'
-import { callsTo, withCallers } from '../errors/callers-stack.js'
+import { type Calls, callsTo, withCallers } from '../errors/callers-stack.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { forCaller, PromisedCaller } from './caller.js'
@@ -114,13 +114,17 @@ export abstract class Queryable {
   /** Refuses a statement that begins or ends a transaction where that has no place. */
   protected abstract checkTransactionControl (call: Call): void
 
-  protected run<T> (call: Call, read: Read<T>): Promise<T> {
-    const calls = this.notesCallers ? callsTo(this.#run) : undefined
+  /** `calls`: those that led to the helper, where they are noted. */
+  protected run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
     return new Promise((resolve) => {
       const caller = new PromisedCaller(read, resolve, calls)
       const execution = new StatementExecution(call, caller, this.#target)
-      this.#target.run(execution)
-      if (execution.settled) caller.calls ??= callsTo(this.#run) // it failed at once
+      try {
+        this.#target.run(execution)
+        if (execution.settled) caller.calls ??= callsTo(this.#run) // it failed at once
+      } catch (error) {
+        resolve(Promise.reject(withCallers(error, calls, callsTo(this.#run))))
+      }
     })
   }
 
@@ -140,7 +144,8 @@ export abstract class Queryable {
 
   #run<T> (query: Query, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
     try {
-      return this.#read(toCall(query, args, mode, this.#source), (call) => this.run(call, read))
+      const calls = this.notesCallers ? callsTo(this.#run) : undefined
+      return this.#read(toCall(query, args, mode, this.#source), (call) => this.run(call, read, calls))
     } catch (error) {
       return Promise.reject(withCallers(error, callsTo(this.#run)))
     }
@@ -149,7 +154,10 @@ export abstract class Queryable {
   /** Goes on with a call once it is known how its text is to be read: what a backslash is, only a session tells. */
   #read<C extends Call, T> (call: C, run: (call: C) => Promise<T>): Promise<T> {
     if (this.#target.standardStrings === undefined && call.statement.text.includes('\\')) {
-      return this.opened().then(() => this.#checked({ ...call, statement: this.#source.get(call.statement.text) }, run))
+      return forCaller(this.notesCallers, async () => {
+        await this.opened()
+        return await this.#checked({ ...call, statement: this.#source.get(call.statement.text) }, run)
+      })
     }
     return this.#checked(call, run)
   }

@@ -1,7 +1,7 @@
 import { type Batch, runBatch } from '../batch/batch.js'
 import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
-import { keepStack } from '../errors/callers-stack.js'
+import { type Calls, keepStack } from '../errors/callers-stack.js'
 import { NestedTransactionError, QueryError, ReleasedError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
@@ -66,9 +66,9 @@ export class Transaction extends Queryable {
       'and use tx.transaction(…) for a part that may be undone')
   }
 
-  protected override run<T> (call: Call, read: Read<T>): Promise<T> {
+  protected override run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
     this.#check()
-    return super.run(call, read)
+    return super.run(call, read, calls)
   }
 
   protected override async batch (batch: Batch): Promise<void> {

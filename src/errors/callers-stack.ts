@@ -25,9 +25,10 @@ export function keepStack (error: unknown): void {
 
 /**
  * Gives an error of ours the stack of the caller that gets it, in place of one that begins at a socket or a timer. Once: where it
- * is passed on, its stack stays; and so it does if nothing is known of the caller. Other errors stay as they are.
+ * is passed on, its stack stays; and so it does if nothing is known of the caller. Other errors stay as they are. Of several `calls` the
+ * first that names anything counts.
  */
-export function withCallers<T> (error: T, calls: Calls): T {
+export function withCallers<T> (error: T, ...calls: ReadonlyArray<Calls | undefined>): T {
   try {
     if (!isOurs(error) || told.has(error)) return error
     told.add(error)
@@ -70,16 +71,16 @@ function isOurs (error: unknown): error is Error {
 }
 
 /** What stands above the calls stays. An Error.prepareStackTrace of the user's may have made anything of a stack. */
-function rewritten (stack: unknown, calls: Calls): unknown {
+function rewritten (stack: unknown, calls: ReadonlyArray<Calls | undefined>): unknown {
   if (typeof stack !== 'string') return stack
-  const frames = framesOf(calls)
+  const frames = calls.map(framesOf).find((frames) => frames !== '') ?? ''
   const start = stack.search(FIRST_FRAME)
   return frames === '' ? stack : `${start === -1 ? stack : stack.slice(0, start)}${frames}`
 }
 
 /** Without those of Node itself, which may run the microtask in which an error is told of. Empty if there are no others. */
-function framesOf (calls: Calls): string {
-  const stack: unknown = calls.stack
+function framesOf (calls: Calls | undefined): string {
+  const stack: unknown = calls?.stack
   const start = typeof stack === 'string' ? stack.search(FIRST_FRAME) : -1
   if (typeof stack !== 'string' || start === -1) return ''
   return stack.slice(start).split('\n').slice(1).filter((frame) => !frame.includes('(node:internal/')).map((frame) => `\n${frame}`).join('')

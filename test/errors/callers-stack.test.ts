@@ -251,6 +251,35 @@ for (const debug of [false, true]) {
   })
 }
 
+t.test('so does that of the first call, which waits to know how its text is to be read', async (t) => {
+  const observer = await freshDatabase(t)
+  const first = (options: DatabaseOptions = {}): Database => {
+    const db = createDatabase({ url: observer.url, min: 1, max: 1, log: memoryLog(), startupTimeout: 0.2, ...options }, {})
+    t.teardown(() => db.close())
+    return db
+  }
+  for (const debug of [false, true]) {
+    await pointsHere(t, 'a server error', '22012', async () => {
+      await first({ debug }).fetchVal("SELECT 1 / 0, '\\'") // here
+    })
+    await pointsHere(t, 'a value', 'FST_PG_VALUE', async () => {
+      await first({ debug }).fetchVal("SELECT $1, '\\'", undefined) // here
+    })
+    await pointsHere(t, 'a transaction by hand', 'FST_PG_QUERY', async () => {
+      await first({ debug }).execute("BEGIN; SELECT '\\'") // here
+    })
+    await pointsHere(t, 'a batch', '22012', async () => {
+      await first({ debug }).executeMany("SELECT 1 / $1::int, '\\'", [[0]]) // here
+    })
+    const nowhere = first({ debug, host: '127.0.0.1', port: 1 })
+    for (const mark of ['one caller', 'another']) {
+      await pointsHere(t, `no server, ${mark}`, 'FST_PG_STARTUP', async () => {
+        await nowhere.fetchVal("SELECT '\\'") // here
+      })
+    }
+  }
+})
+
 /** As they stand in many handlers: nobody awaits in an async function. */
 const unawaited: Cases = [
   ['a helper', '22012', (db) =>
