@@ -362,20 +362,27 @@ t.test('of an error that meets many, each caller has one of its own, with its ow
   const count = 'SELECT count(*) FROM locked'
   const lost = await connect()
   await observer.rows('CREATE TABLE locked ()')
-  for (let calls = 0; calls < 20; calls++) await Promise.all([lost.fetchVal(count), lost.fetchVal(count)]) // known to be quick
-  proxy.hold('answers')
+  for (let warm = 0; warm < 20; warm++) await Promise.all([lost.fetchVal(count), lost.fetchVal(count)]) // known to be quick
+  let calls: Array<Promise<unknown>> = []
+  for (;;) {
+    proxy.hold('answers')
+    calls = [lost.fetchVal(count), lost.fetchVal(count), lost.fetchVal(count)]
+    if (lost.stats().waiting === 0) break
+    // On a busy machine one was just slow, so that it travels alone: once more.
+    proxy.hold(false)
+    await Promise.all(calls)
+  }
   const neighbours = own('a connection that is lost to several', 'FST_PG_CONNECTION_LOST', [
     async () => {
-      await lost.fetchVal(count) // 0
+      await calls[0] // 0
     },
     async () => {
-      await lost.fetchVal(count) // 1
+      await calls[1] // 1
     },
     async () => {
-      await Promise.all([lost.fetchVal(count)]) // 2
+      await Promise.all([calls[2]]) // 2
     },
   ])
-  t.match(lost.stats(), { busy: 1, waiting: 0 }, 'they travel together')
   proxy.cut()
   await neighbours
 
