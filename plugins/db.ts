@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { healthRoutes, type HealthRouteOptions } from '../routes/health.js'
-import {
-  createDatabase, errors, POOL_OPTION_NAMES, rejectUnknown, type Database, type DatabaseOptions, type HealthOptions,
-} from '../src/index.js'
+import { POOL_OPTION_NAMES } from '../src/config/rules.js'
+import { rejectUnknown } from '../src/config/unknown-option.js'
+import { createDatabase, errors, type Database, type DatabaseOptions, type HealthOptions } from '../src/index.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

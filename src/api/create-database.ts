@@ -22,20 +22,22 @@ export interface DatabaseOptions extends PoolOptions {
 
 /**
  * A database for a script, a worker or a test, without Fastify. Nothing is opened before `open()` or the first call.
+ * Without a `log` it writes what is at least a warning to stderr.
  * Raises `OptionError` for a bad option or environment variable.
  *
  * @example
- * const db = createDatabase({ url: 'postgres://localhost/app', min: 1 })
+ * await using db = createDatabase({ url: 'postgres://localhost/app', min: 1 }) // or db.close() at the end
  * console.log(await db.fetchVal('SELECT 1'))
- * await db.close()
  */
 export function createDatabase (given: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
-  if (typeof given !== 'object' || given === null) throw new OptionError('createDatabase takes an object of options, as in { url }')
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof URL) {
+    throw new OptionError('createDatabase takes its options in an object: createDatabase({ url, min, max })')
+  }
   const { health, name = 'db', ...options } = given
   const config = readConfig(options, env)
   const healthOptions = readHealthOptions(health)
   if (typeof name !== 'string' || name === '') throw new OptionError('option name takes what log lines call the database')
-  const log = eventLog(options.log ?? pino({ name: 'fastify-postgres-js' }), name)
+  const log = eventLog(options.log ?? pino({ name: 'fastify-postgres-js', level: 'warn' }, pino.destination(2)), name)
   const statements = new StatementCache()
   const { onConnect } = options
   const pool: Pool = new Pool({

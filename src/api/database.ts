@@ -1,4 +1,6 @@
 import { type Batch, runBatch } from '../batch/batch.js'
+import { rejectUnknown } from '../config/unknown-option.js'
+import { type Calls, callsTo } from '../errors/callers-stack.js'
 import { OptionError, QueryError } from '../errors/errors.js'
 import { readGiven } from '../config/read-given.js'
 import { isSignal } from '../timing/abort-signal.js'
@@ -10,9 +12,11 @@ import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import { Checkout } from '../transaction/checkout.js'
 import { beginText, type TransactionOptions } from '../transaction/transaction-options.js'
+import './async-dispose.js'
+import { forCaller } from './caller.js'
 import { Lease } from './lease.js'
 import { Queryable } from './queryable.js'
-import { runInTransaction, type Work } from './transaction.js'
+import { checkWork, runInTransaction, type Work } from './transaction.js'
 
 /** A pool of connections and the query helpers on it: what `fastify.db` is. */
 export class Database extends Queryable {
@@ -20,13 +24,15 @@ export class Database extends Queryable {
   readonly #health: Health
 
   constructor (pool: Pool, health: Health, statements: StatementCache) {
-    super(statements, pool.dispatcher)
+    super(statements, pool.dispatcher, pool.config.debug !== false)
     this.#pool = pool
     this.#health = health
   }
 
   /** Opens the pool; resolves when `min` connections are open. The first call of a helper does it too. */
-  open (): Promise<void> { return this.#pool.open() }
+  open (): Promise<void> {
+    return forCaller(this.notesCallers, () => this.#pool.open())
+  }
 
   /** Goes on serving for `closeTimeout` seconds at most, then ends everything: for requests that are answered before `close()`. */
   drain (): void { this.#pool.drain() }
@@ -34,17 +40,24 @@ export class Database extends Queryable {
   /** Ends the pool: no new work, `closeTimeout` seconds (since `drain()`, if that was called) for what is running. */
   close (): Promise<void> { return this.#pool.close() }
 
+  /** Closes it: `await using db = createDatabase(…)`. */
+  [Symbol.asyncDispose] (): Promise<void> { return this.close() }
+
   /** A connection for the caller alone, until `release()` of the lease. */
-  async acquire (options: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
-    const signal = readGiven('acquire.signal', () => options.signal)
-    if (signal !== undefined && !isSignal(signal)) throw new OptionError('acquire.signal takes an AbortSignal')
-    return new Lease(await this.#checkOut('lease', signal, callsTo(this.acquire)), this.statements)
+  acquire (options: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
+    return forCaller(this.notesCallers, async () => {
+      const signal = readSignal(options)
+      return new Lease(await this.#checkOut('lease', signal, callsTo(this.acquire)), this.statements)
+    })
   }
 
-  override async transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
-    beginText(options) // a bad option must not cost a connection
-    const checkout = await this.#checkOut('transaction', undefined, this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined)
-    return await this.#inTransaction(checkout, options, work)
+  override transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
+    return forCaller(this.notesCallers, async () => {
+      const checked = checkWork(work)
+      beginText(options) // a bad option must not cost a connection
+      const checkout = await this.#checkOut('transaction', undefined, this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined)
+      return await this.#inTransaction(checkout, options, checked)
+    })
   }
 
   /** A snapshot of the pool's numbers. */
@@ -72,7 +85,7 @@ export class Database extends Queryable {
 
   protected override opened (): Promise<void> { return this.#pool.begin() }
 
-  async #checkOut (holder: Holder, signal?: AbortSignal, takenBy?: { stack?: string }): Promise<Checkout> {
+  async #checkOut (holder: Holder, signal?: AbortSignal, takenBy?: Calls): Promise<Checkout> {
     const entry = this.#pool.tryAcquire(holder, signal) ?? await this.#pool.acquire(holder, signal)
     this.#pool.noteTaker(entry, takenBy)
     return new Checkout(this.#pool, entry.connection, holder, entry)
@@ -87,9 +100,15 @@ export class Database extends Queryable {
   }
 }
 
-/** The calls that led to a call of `method`, put in words only when somebody reads them: 2 µs. */
-function callsTo (method: (...args: never[]) => unknown): { stack?: string } {
-  const calls = {}
-  Error.captureStackTrace(calls, method)
-  return calls
+/** The signal among the options of `acquire`. Raises `OptionError`. */
+function readSignal (options: { signal?: AbortSignal | undefined }): AbortSignal | undefined {
+  return readGiven('acquire.signal', () => {
+    if (typeof options !== 'object' || options === null || isSignal(options)) {
+      throw new OptionError('acquire takes its options in an object: acquire({ signal })')
+    }
+    rejectUnknown(options, ['signal'], 'acquire.')
+    const { signal } = options
+    if (signal !== undefined && !isSignal(signal)) throw new OptionError('acquire.signal takes an AbortSignal')
+    return signal
+  })
 }

@@ -1,13 +1,16 @@
 import { type Batch, runBatch } from '../batch/batch.js'
 import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
+import type { Calls } from '../errors/callers-stack.js'
 import { NestedTransactionError, QueryError } from '../errors/errors.js'
 import { type Call, internalCall } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
-import type { TransactionOptions } from '../transaction/transaction-options.js'
+import { beginText, type TransactionOptions } from '../transaction/transaction-options.js'
+import './async-dispose.js'
+import { forCaller } from './caller.js'
 import { Queryable } from './queryable.js'
-import { runInSavepoint, runInTransaction, type Work } from './transaction.js'
+import { checkWork, runInSavepoint, runInTransaction, type Work } from './transaction.js'
 
 /**
  * A connection for the caller alone, with all helpers, until `release()`. The state of the session (settings, locks,
@@ -23,7 +26,7 @@ export class Lease extends Queryable {
   #inside = false
 
   constructor (checkout: Checkout, statements: StatementCache) {
-    super(statements, checkout)
+    super(statements, checkout, checkout.notesCallers)
     this.#checkout = checkout
   }
 
@@ -35,22 +38,32 @@ export class Lease extends Queryable {
   /** Whether a transaction was begun by hand. */
   get begun (): boolean { return this.#checkout.connection.session.transaction !== 'none' }
 
-  override async transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
-    this.#check()
-    if (this.begun && readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
-      throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
-    }
-    return await this.#exclusively(() => this.begun
-      ? runInSavepoint(this.#checkout, this.statements, 1, work)
-      : runInTransaction(this.#checkout, this.statements, options, work))
+  override transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
+    return forCaller(this.notesCallers, () => {
+      const checked = checkWork(work)
+      this.#check()
+      beginText(options)
+      if (this.begun && readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
+        throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
+      }
+      return this.#exclusively(() => this.begun
+        ? runInSavepoint(this.#checkout, this.statements, 1, checked)
+        : runInTransaction(this.#checkout, this.statements, options, checked))
+    })
   }
 
   /** It may begin and end transactions by hand. */
   protected override checkTransactionControl (): void {}
 
-  protected override async run<T> (call: Call, read: Read<T>): Promise<T> {
+  protected override run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
     this.#check()
-    if (!call.statement.controlsTransaction) return await super.run(call, read)
+    return call.statement.controlsTransaction
+      ? forCaller(this.notesCallers, () => this.#control(call, read))
+      : super.run(call, read, calls)
+  }
+
+  /** Begins or ends a transaction by hand. */
+  async #control<T> (call: Call, read: Read<T>): Promise<T> {
     try {
       return read(await this.#checkout.perform(call), call)
     } catch (error) {

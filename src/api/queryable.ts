@@ -1,5 +1,5 @@
 import { type Read, StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
-import type { ArgumentLists } from '../batch/argument-lists.js'
+import { type ArgumentLists, checkArgumentLists } from '../batch/argument-lists.js'
 import type { Batch } from '../batch/batch.js'
 import {
   type ArrayQuery, type BatchQuery, type Query, type RowQuery, toBatchCall, toCall, type ValueQuery
@@ -8,8 +8,10 @@ import { type Call, type Mode } from '../query/call.js'
 import { type Debug, type Shown, withStatement } from '../errors/debug-details.js'
 import type { DriverResult, ResultColumn } from '../driver/result.js'
 import { NoRowError, TooManyRowsError } from '../errors/errors.js'
+import { type Calls, callsTo, withCallers } from '../errors/callers-stack.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
+import { forCaller, PromisedCaller } from './caller.js'
 
 /** A row: its columns by name. */
 export type Row = Record<string, unknown>
@@ -45,14 +47,18 @@ export interface QueryResult<T = Row> {
 export abstract class Queryable {
   protected readonly statements: StatementCache
 
+  /** Whether the calls that lead to a helper are noted, for the stack of its error. */
+  protected readonly notesCallers: boolean
+
   readonly #target: StatementTarget
   readonly #debug: Debug
   /** Texts as they are read where they are run. */
   readonly #source: StatementSource
 
   /** `target`: where calls are run. */
-  constructor (statements: StatementCache, target: StatementTarget) {
+  constructor (statements: StatementCache, target: StatementTarget, notesCallers: boolean) {
     this.statements = statements
+    this.notesCallers = notesCallers
     this.#target = target
     this.#debug = target.config.debug
     this.#source = { get: (text) => statements.get(text, target.standardStrings) }
@@ -157,8 +163,18 @@ export abstract class Queryable {
   /** Refuses a statement that begins or ends a transaction where that has no place. */
   protected abstract checkTransactionControl (call: Call): void
 
-  protected run<T> (call: Call, read: Read<T>): Promise<T> {
-    return new Promise((resolve, reject) => this.#target.run(new StatementExecution(call, { read, resolve, reject }, this.#target)))
+  /** `calls`: those that led to the helper, where they are noted. */
+  protected run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
+    return new Promise((resolve) => {
+      const caller = new PromisedCaller(read, resolve, calls)
+      const execution = new StatementExecution(call, caller, this.#target)
+      try {
+        this.#target.run(execution)
+        if (execution.settled) caller.calls ??= callsTo(this.#run) // it failed at once
+      } catch (error) {
+        resolve(Promise.reject(withCallers(error, calls, callsTo(this.#run))))
+      }
+    })
   }
 
   protected abstract batch (batch: Batch): Promise<void>
@@ -168,26 +184,29 @@ export abstract class Queryable {
 
   #batch (query: BatchQuery, argsList: ArgumentLists, onResult: Batch['onResult']): Promise<void> {
     const { statements } = this
-    try {
+    return forCaller(this.notesCallers, () => {
       const call = toBatchCall(query, this.#source)
+      checkArgumentLists(argsList)
       return this.#read(call, (call) => this.batch({ call, argsList, statements, onResult }))
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    })
   }
 
   #run<T> (query: RowQuery, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
     try {
-      return this.#read(toCall(query, args, mode, this.#source), (call) => this.run(call, read))
+      const calls = this.notesCallers ? callsTo(this.#run) : undefined
+      return this.#read(toCall(query, args, mode, this.#source), (call) => this.run(call, read, calls))
     } catch (error) {
-      return Promise.reject(error)
+      return Promise.reject(withCallers(error, callsTo(this.#run)))
     }
   }
 
   /** Goes on with a call once it is known how its text is to be read: what a backslash is, only a session tells. */
   #read<C extends Call, T> (call: C, run: (call: C) => Promise<T>): Promise<T> {
     if (this.#target.standardStrings === undefined && call.statement.text.includes('\\')) {
-      return this.opened().then(() => this.#checked({ ...call, statement: this.#source.get(call.statement.text) }, run))
+      return forCaller(this.notesCallers, async () => {
+        await this.opened()
+        return await this.#checked({ ...call, statement: this.#source.get(call.statement.text) }, run)
+      })
     }
     return this.#checked(call, run)
   }

@@ -1,12 +1,15 @@
 import { type Batch, runBatch } from '../batch/batch.js'
 import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
+import { type Calls, keepStack } from '../errors/callers-stack.js'
 import { NestedTransactionError, QueryError, ReleasedError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
 import { inSavepoint, inTransaction } from '../transaction/transaction-control.js'
-import type { TransactionOptions } from '../transaction/transaction-options.js'
+import { beginText, type TransactionOptions } from '../transaction/transaction-options.js'
+import './async-dispose.js'
+import { forCaller } from './caller.js'
 import { Queryable } from './queryable.js'
 
 export type Work<T> = (tx: Transaction) => Promise<T> | T
@@ -20,17 +23,30 @@ export class Transaction extends Queryable {
   #lastNested: Promise<void> | undefined
 
   constructor (checkout: Checkout, statements: StatementCache, depth: number) {
-    super(statements, checkout)
+    super(statements, checkout, checkout.notesCallers)
     this.#checkout = checkout
     this.#depth = depth
   }
 
-  override async transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
-    this.#check()
-    if (readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
-      throw new QueryError('a nested transaction is a savepoint: it has no options of its own')
-    }
-    return await this.#nest(work)
+  override transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
+    return forCaller(this.notesCallers, () => {
+      const checked = checkWork(work)
+      this.#check()
+      beginText(options)
+      if (readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
+        throw new QueryError('a nested transaction is a savepoint: it has no options of its own')
+      }
+      return this.#nest(checked)
+    })
+  }
+
+  /**
+   * Resolves when the calls made through it are done; later ones reject. Whether it is committed is still for its function to say, by
+   * returning or throwing.
+   */
+  async [Symbol.asyncDispose] (): Promise<void> {
+    this.#ended = true
+    await this.#checkout.drain()
   }
 
   async #nest<T> (work: Work<T>): Promise<T> {
@@ -50,9 +66,9 @@ export class Transaction extends Queryable {
       'and use tx.transaction(…) for a part that may be undone')
   }
 
-  protected override run<T> (call: Call, read: Read<T>): Promise<T> {
+  protected override run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
     this.#check()
-    return super.run(call, read)
+    return super.run(call, read, calls)
   }
 
   protected override async batch (batch: Batch): Promise<void> {
@@ -70,6 +86,21 @@ export class Transaction extends Queryable {
   #check (): void {
     if (this.#ended) throw new ReleasedError('transaction')
     if (this.#nested) throw new NestedTransactionError()
+  }
+}
+
+/** The work, whose errors keep the stack that they have. Raises `QueryError` for what is no function. */
+export function checkWork<T> (work: Work<T>): Work<T> {
+  if (typeof work !== 'function') {
+    throw new QueryError('transaction takes a function, and then its options: transaction(async (tx) => …, { isolation })')
+  }
+  return async (tx) => {
+    try {
+      return await work(tx)
+    } catch (error) {
+      keepStack(error)
+      throw error
+    }
   }
 }
 

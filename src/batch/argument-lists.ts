@@ -39,11 +39,15 @@ export class Interruption {
   }
 }
 
-/** Reads the lists and gives them in chunks. Raises `QueryError` for what is no list of lists. */
-export async function * inChunks (argsList: ArgumentLists, interruption: Interruption): AsyncGenerator<Lists, void, undefined> {
+/** Raises `QueryError` for what cannot be read list by list, before it costs a connection. */
+export function checkArgumentLists (argsList: ArgumentLists): void {
   if (typeof argsList !== 'object' || argsList === null || !(Symbol.iterator in argsList || Symbol.asyncIterator in argsList)) {
     throw new QueryError('the argument lists are not iterable: pass an array of arrays, or any iterable or async iterable of arrays')
   }
+}
+
+/** Reads the lists and gives them in chunks. Raises `QueryError` for what is no list. */
+export async function * inChunks (argsList: ArgumentLists, interruption: Interruption): AsyncGenerator<Lists, void, undefined> {
   const mostLists = Symbol.asyncIterator in argsList ? MOST_LISTS_ASYNC : MOST_LISTS
   let row = 0
   let chunk: Array<readonly unknown[]> = []

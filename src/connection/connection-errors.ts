@@ -1,3 +1,4 @@
+import { copyOf } from '../errors/callers-stack.js'
 import { codeOf } from '../errors/error-code.js'
 import { ConnectionLostError, ProtocolError } from '../errors/errors.js'
 
@@ -18,6 +19,6 @@ export function isForeignEncoding (name: string, value: string): boolean { retur
 
 /** What a call learns of a connection that has ended. */
 export function lostError (reason: string, cause: unknown): Error {
-  if (cause instanceof ProtocolError) return cause
+  if (cause instanceof ProtocolError) return copyOf(cause)
   return cause === undefined ? new ConnectionLostError(reason) : new ConnectionLostError(codeOf(cause), { cause })
 }

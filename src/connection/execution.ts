@@ -50,7 +50,6 @@ export abstract class Execution implements Abortable, Expiring {
   /** Whether a cancel was on its way to the server while it was in flight: it may be hit by accident. */
   exposed = false
   startedAt = 0
-  readonly #reject: (error: unknown) => void
   readonly #listener: SettleListener | undefined
   #owner: AbandonListener | undefined
   #deadlines: Deadlines | undefined
@@ -62,11 +61,13 @@ export abstract class Execution implements Abortable, Expiring {
   #finished = false
   #onFinished: Array<() => void> | undefined
 
-  constructor (call: Call, reject: (error: unknown) => void, listener?: SettleListener) {
+  constructor (call: Call, listener?: SettleListener) {
     this.call = call
-    this.#reject = reject
     this.#listener = listener
   }
+
+  /** Tells the caller that it has failed. */
+  protected abstract reject (error: unknown): void
 
   /** Whether nobody waits for it any more, although the server may not be done with it. */
   get isAbandoned (): boolean { return this.#abandoned }
@@ -121,7 +122,7 @@ export abstract class Execution implements Abortable, Expiring {
 
   /** Answers the caller; a second answer is ignored. */
   fail (error: unknown): void {
-    if (this.settle(error)) this.#reject(error)
+    if (this.settle(error)) this.reject(error)
   }
 
   /** Whether this is the first answer, which the caller gets. */
@@ -192,7 +193,7 @@ export class StatementExecution extends Execution implements Sender {
   readonly #caller: Caller
 
   constructor (call: Call, caller: Caller, listener?: SettleListener) {
-    super(call, caller.reject, listener)
+    super(call, listener)
     this.#caller = caller
   }
 
@@ -207,19 +208,25 @@ export class StatementExecution extends Execution implements Sender {
   succeed (result: DriverResult): void {
     if (this.settle()) this.#caller.resolve(this.#caller.read(result, this.call))
   }
+
+  protected override reject (error: unknown): void { this.#caller.reject(error) }
 }
 
 /** Something else that takes the turn of a call: a description, or many executions of a statement. */
 export class TaskExecution<T> extends Execution {
   readonly #succeed: (result: T) => void
+  readonly #reject: (error: unknown) => void
 
   constructor (call: Call, succeed: (result: T) => void, reject: (error: unknown) => void, listener?: SettleListener) {
-    super(call, reject, listener)
+    super(call, listener)
     this.#succeed = succeed
+    this.#reject = reject
   }
 
   /** Answers the caller; a second answer is ignored. */
   succeed (result: T): void {
     if (this.settle()) this.#succeed(result)
   }
+
+  protected override reject (error: unknown): void { this.#reject(error) }
 }

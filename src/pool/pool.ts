@@ -2,6 +2,7 @@ import type { Config } from '../config/config.js'
 import type { EventLog } from '../config/event-log.js'
 import type { Connection } from '../connection/connection.js'
 import { isPermanent } from '../connector/connector.js'
+import { copyOf } from '../errors/callers-stack.js'
 import { codeOf } from '../errors/error-code.js'
 import { ClosedError, ConnectError } from '../errors/errors.js'
 import { pingServer } from '../protocol/socket.js'
@@ -92,7 +93,7 @@ export class Pool implements DispatcherEvents {
     // While a failed start is being cleaned up, its own error comes first.
     if (['closing', 'closed'].includes(this.#phase) && !this.#startup.isUnderWay) return Promise.reject(this.#closedError())
     this.#start ??= this.#startUp()
-    return this.#start
+    return this.#start.catch((error) => { throw copyOf(error) })
   }
 
   async #startUp (): Promise<void> {
@@ -203,6 +204,6 @@ export class Pool implements DispatcherEvents {
   }
 
   #closedError (): Error {
-    return this.#failure ?? new ClosedError()
+    return this.#failure === undefined ? new ClosedError() : copyOf(this.#failure)
   }
 }

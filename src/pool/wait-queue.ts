@@ -1,4 +1,5 @@
 import { LinkedList, type Node } from '../collections/linked-list.js'
+import { copyOf } from '../errors/callers-stack.js'
 import { AbortedError } from '../errors/errors.js'
 import { type Abortable, listen, stopListening } from '../timing/abort-listeners.js'
 import { reasonOf } from '../timing/abort-signal.js'
@@ -102,7 +103,8 @@ export class WaitQueue extends LinkedList<Waiter> implements Expiring {
   /** The seconds that a caller may go on waiting. */
   #left ({ since }: Waiter, now: number): number { return this.#seconds - (now - since) / 1000 }
 
+  /** Each gets an error of its own. */
   rejectAll (error: Error): void {
-    for (const waiter of [...this]) waiter.reject(error)
+    for (const waiter of [...this]) waiter.reject(copyOf(error))
   }
 }

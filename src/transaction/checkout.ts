@@ -3,6 +3,7 @@ import type { Connection } from '../connection/connection.js'
 import { type SessionOutcome, StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { DriverResult } from '../driver/result.js'
+import { copyOf } from '../errors/callers-stack.js'
 import { ReleasedError, TransactionAbortedError } from '../errors/errors.js'
 import type { Config } from '../config/config.js'
 import type { Pool } from '../pool/pool.js'
@@ -101,7 +102,7 @@ export class Checkout implements StatementTarget {
   #ensureBegun (call: Call, proceed: () => void, refuse: (error: unknown) => void): void {
     const { underWay } = this.begin
     if (underWay !== undefined) underWay.then(() => this.#ensureBegun(call, proceed, refuse))
-    else if (this.#over !== undefined) refuse(this.#over)
+    else if (this.#over !== undefined) refuse(copyOf(this.#over))
     else {
       this.begin.ensure(call, proceed, (error) => {
         this.#endTransaction(error)
@@ -123,7 +124,7 @@ export class Checkout implements StatementTarget {
 
   /** Raises `TransactionAbortedError` once the transaction is over. */
   throwIfOver (): void {
-    if (this.#over !== undefined) throw this.#over
+    if (this.#over !== undefined) throw copyOf(this.#over)
   }
 
   #endTransaction (cause: unknown): Error {
@@ -133,6 +134,8 @@ export class Checkout implements StatementTarget {
   }
 
   get config (): Config { return this.#pool.config }
+  /** Whether the calls that lead to a helper are noted. */
+  get notesCallers (): boolean { return this.config.debug !== false }
 
   get standardStrings (): boolean { return this.connection.session.standardStrings }
 

@@ -66,7 +66,7 @@ t.test('each option is taken over', async (t) => {
     ['user', 'ann'], ['database', 'shop'], ['ssl', 'require'], ['ssl', { rejectUnauthorized: false }], ['applicationName', 'shop-api'],
     ['targetSessionAttrs', 'prefer-standby'], ['min', 0], ['max', 10_000], ['acquireTimeout', 0.5], ['commandTimeout', 0], ['connectTimeout', 0.25],
     ['startupTimeout', 60], ['required', false], ['maxQueries', 0], ['idleTimeout', 1.5], ['checkIdle', 0], ['maxWaiting', 100], ['leakWarning', 0.5], ['instances', 4], ['maxLifetime', 0], ['closeTimeout', 0],
-    ['prepare', false], ['pipeline', false],
+    ['prepare', false], ['pipeline', false], ['debug', true],
   ]
   for (const [name, value] of given) t.same(readConfig({ [name]: value }, {})[name], value, name)
   t.equal(readConfig({ onConnect: () => {} }, {}).hasOnConnect, true, 'onConnect')
