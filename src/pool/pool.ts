@@ -71,7 +71,7 @@ export class Pool implements DispatcherEvents {
 
   connectFailed (error: unknown): void {
     const refused = new ConnectError(codeOf(error), { cause: error })
-    const isFinal = isPermanent(error) && this.#counters.created === 0
+    const isFinal = isPermanent(error) && this.size === 0
     if (isFinal) this.dispatcher.rejectAll(refused)
     if (isFinal || !this.config.required) this.#startup.failed(refused)
   }
