@@ -23,6 +23,6 @@ function describe (error: unknown): string {
   // A name with several addresses: one error for each, and no message of its own.
   if (error instanceof AggregateError) return error.errors.map(describe).join(', ')
   if (!(error instanceof Error)) return String(error)
-  // What is wrong with the database is in its errors' advice: their messages are for clients.
-  return 'advice' in error && typeof error.advice === 'string' ? error.advice : error.message
+  // Of an error of the database, the message is for clients, and the advice for who runs the app.
+  return 'advice' in error && typeof error.advice === 'string' ? `${error.message}: ${error.advice}` : error.message
 }

@@ -65,18 +65,21 @@ function shown (value: unknown): string {
 }
 
 /**
- * An error of ours, with what the call was: for the option `debug`. Where several calls fail for one reason and share an error, each
- * gets its own. Others are returned as they are.
+ * A copy of an error of ours with what the call was, for the option `debug`: several calls that fail for one reason may share an error.
+ * What shows its own call already is returned as it is, and so are others: those of the server have their details from the start.
  */
 export function withStatement (error: unknown, { query, args }: Required<Omit<Failed, 'fields'>>, { parameters }: Shown): unknown {
-  if (!isOurs(error)) return error
-  const own: Error = hasDetails(error) ? Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error)) : error
-  hide(own, { query, ...(parameters && { parameters: args }) })
-  addDetails(own, detailsOf({ query, args }, { parameters }))
-  return own
+  try {
+    if (!isOurs(error) || hasDetails(error)) return error
+    const own: Error = Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error))
+    hide(own, { query, ...(parameters && { parameters: args }) })
+    addDetails(own, detailsOf({ query, args }, { parameters }))
+    return own
+  } catch {
+    return error // it is a user's, and cannot be read
+  }
 }
 
-/** Those of the server have their details from the start. */
 function isOurs (error: unknown): error is Error {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('FST_PG_')
 }

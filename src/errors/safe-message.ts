@@ -75,8 +75,8 @@ function namesIn ({ constraint_name: constraint, column_name: column, table_name
   return of.length === 0 ? '' : `${of.map(([what, name]) => `${what} "${name}"`).join(' of ')}; `
 }
 
-/** Of contexts, those that quote something before the parameter, or that are not of the values of parameters. */
-const NAMES_A_PARAMETER = /^(?![^$\n]*(?:SQL|JSON|XML|COPY))[^"'«»„“$\n]*\$(\d+)/m
+/** Other contexts quote something before a `$2`, or list all parameters behind a colon. */
+const NAMES_A_PARAMETER = /^(?![^$\n]*(?:SQL|JSON|XML|COPY))[^"'«»„“$:：\n]*\$(\d+)/m
 
 /**
  * The number of the parameter whose text the server could not read, from 1. Its context says so in its own language

@@ -4,6 +4,7 @@ import Fastify from 'fastify'
 import { pino } from 'pino'
 import t from 'tap'
 import postgresJs, { createDatabase, errorSerializer, ServerError, type Database, type DatabaseOptions, type FastifyPostgresJsOptions } from '../../plugins/db.js'
+import { withStatement } from '../../src/errors/debug-details.js'
 import { refusedParameter } from '../../src/errors/safe-message.js'
 import { freshDatabase, memoryLog, openDatabase, type Observer } from '../support/database.js'
 import { found } from '../support/disclosure.js'
@@ -118,7 +119,11 @@ t.test('parameters are shown only where that was asked for', async (t) => {
     t.teardown(() => database.close())
     const refused = await failureOf(database.execute('SELECT $1::int, $2::positive', 1, -98471))
     t.match(refused, { code: '23514', message: 'check violation: parameter $2' })
-    for (const shown of [inspect(refused), JSON.stringify(errorSerializer(refused))]) t.equal(shown.includes('-98471'), quotes, JSON.stringify(debug))
+    const executed = await failureOf(database.execute('SELECT $1::int, $2::int / $3::int', 1, -98471, 0))
+    t.match(executed, { code: '22012', message: 'division by zero', where: /-98471/ }, 'it may quote all of them, and blames none')
+    for (const shown of [refused, executed].flatMap((error) => [inspect(error), JSON.stringify(errorSerializer(error))])) {
+      t.equal(shown.includes('-98471'), quotes, JSON.stringify(debug))
+    }
   }
 })
 
@@ -158,6 +163,24 @@ t.test('our own errors show the statement too, each caller its own', async (t) =
   for (const [index, each] of lost.entries()) shows(await each, 'FST_PG_CONNECTION_LOST', others[index])
   await observer.kill()
   await leased.release()
+})
+
+t.test('what a user’s own code throws stays what it is', async (t) => {
+  const observer = await freshDatabase(t)
+  await prepare(observer)
+  const db = await openDatabase(t, observer, { max: 2, debug: { parameters: true } })
+  const unreadable = new Proxy({}, { get () { throw new Error('no') }, has () { throw new Error('no') }, getPrototypeOf () { throw new Error('no') } })
+  const inner = await failureOf(db.fetchVal('SELECT $1::int /* inner */', {}))
+  t.ok(withStatement(unreadable, { query: 'SELECT 1', args: [] }, { parameters: true }) === unreadable)
+  for (const thrown of [inner, new Error('mine'), undefined, 'text']) {
+    const lists = async function * (): AsyncGenerator<unknown[]> {
+      yield [1]
+      throw thrown
+    }
+    const outcome = await db.executeMany('SELECT $1::int', lists()).then(() => ({ thrown: 'nothing' }), (error: unknown) => ({ thrown: error }))
+    t.ok(outcome.thrown === thrown)
+  }
+  t.strictSame(statementIn(inner)[0], 'SELECT $1::int /* inner */')
 })
 
 t.test('what fails at the end of a transaction, and the cause of another error', async (t) => {
@@ -279,7 +302,7 @@ t.test('the parameter is named in any language of the server, and none by what i
   for (const where of named) t.equal(of(where), 2, where)
   const others = [undefined, '', 'PL/pgSQL function f(integer) line 3 at RAISE', 'SQL statement "SELECT $2"', 'SQL function "f$2" statement 1', 'JSON data, line 1: $2...',
     'COPY t, line 1, column a: "$2"', 'PL/pgSQL function f$2(integer) line 3', 'SQL-Anweisung »SELECT $2«', 'unnamed portal parameter $4', 'unnamed portal parameter $0',
-    'unnamed portal parameter $98471984719']
+    'unnamed portal parameter $98471984719', "unnamed portal with parameters: $1 = '1', $2 = 'x'", "extended query with parameters: $1 = '1'"]
   for (const where of others) t.equal(of(where), undefined, String(where))
 })
 
