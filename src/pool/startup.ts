@@ -64,7 +64,7 @@ export class Startup {
   failed (error: Error): void {
     if (this.#pending === undefined) return
     if (!this.#mayGoOn()) return this.#pending.reject(error)
-    const what = isPermanent(error.cause) ? 'the database refuses us' : 'the database is not there yet'
+    const what = isPermanent(error.cause) ? 'the database refuses connections' : 'the database is not there yet'
     this.#log.warn({ event: 'startup.deferred', err: error }, `${what}: going on without it`)
     this.#pending.resolve(false)
   }
