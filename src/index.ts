@@ -13,6 +13,7 @@ export type { HealthOptions, HealthReport, HealthStatus } from './monitoring/hea
 export type { PoolStats } from './pool/stats.js'
 export type { CloseReason } from './connection/connection.js'
 export type { Ssl } from './config/target.js'
+export type { CodedError, CodedErrorClass } from './errors/coded-error.js'
 export { ServerError } from './errors/server-error.js'
 export * as errors from './errors/errors.js'
 // For those who build on the core: how its options are checked.

@@ -40,7 +40,7 @@ t.test('registering decorates the instance before anything is opened', async (t)
 
 t.test('the plugin is the default export and a named one', async (t) => {
   t.equal(fastifyPostgresJs, postgresJs)
-  t.match(Reflect.get(postgresJs, Symbol.for('plugin-meta')), { name: 'fastify-postgres-js', fastify: '5.x' })
+  t.match(Reflect.get(postgresJs, Symbol.for('plugin-meta')), { name: 'fastify-postgres-js', fastify: '5.x || 6.x' })
 })
 
 t.test('ready opens as many connections as min says, and close leaves none', async (t) => {

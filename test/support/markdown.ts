@@ -99,7 +99,7 @@ declare global {
 `
 
 const root = path.resolve(import.meta.dirname, '../..')
-const mapping = { 'fastify-postgres-js': 'plugins/db.ts', 'fastify-postgres-js/core': 'src/index.ts' }
+const mapping = { 'fastify-postgres-js': 'plugins/db.ts', 'fastify-postgres-js/plugin': 'plugins/plugin.ts', 'fastify-postgres-js/core': 'src/index.ts' }
 
 function compilerOptions (): ts.CompilerOptions {
   const file = path.join(root, 'tsconfig.json')
