@@ -53,7 +53,12 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   if (health !== false) {
     // A second database must not claim the same route.
     const ownPath = path ?? (name === 'db' ? '/api/health' : `/api/health/${name}`)
-    const routes = async (scope: FastifyInstance): Promise<void> => healthRoutes(scope, () => db.health(), { path: ownPath, routeOptions })
+    // In these, the app may set compilers later than now.
+    const contexts = [fastify]
+    fastify.addHook('onRegister', (context) => { contexts.push(context) })
+    const routes = async (scope: FastifyInstance): Promise<void> => {
+      healthRoutes(scope, () => db.health(), contexts, { path: ownPath, routeOptions })
+    }
     // Fastify ignores the prefix of a plugin that does not encapsulate, so the routes get a scope that does.
     await fastify.register(routes, prefix === undefined ? {} : { prefix })
   }
