@@ -49,6 +49,15 @@ t.test('the entries compile without skipLibCheck under moduleResolution bundler 
   }
 })
 
+t.test('the declarations hold nothing that TypeScript before 5.7 does not know', async (t) => {
+  const declarations = files.filter((file) => file.endsWith('.d.ts'))
+  t.ok(declarations.length > 50)
+  for (const file of declarations) {
+    const text = await readFile(path.join(folder, 'node_modules/fastify-postgres-js', file), 'utf8')
+    t.notMatch(text, /\b(?:Buffer|\w+Array)<Array(?:BufferLike|Buffer)\b/, `${file}: write its type down`)
+  }
+})
+
 t.test('an app with a db of its own', async (t) => {
   t.strictSame(compile(['own-db/app.ts'], NODENEXT), [])
   t.strictSame(await run('own-db/app.js'), { printed: { both: { db: ['from the ORM'], pg: 42 }, health: 200, code: 'FST_PG_QUERY_TIMEOUT' }, complaints: '' })
