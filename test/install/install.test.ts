@@ -15,6 +15,7 @@ await cp('test/fixtures', path.join(folder, 'fixtures'), { recursive: true })
 await writeFile(path.join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true }))
 
 const { ModuleKind, ModuleResolutionKind } = ts
+const ESM: ts.CompilerOptions = { module: ModuleKind.ESNext, esModuleInterop: true }
 const NODENEXT: ts.CompilerOptions = { module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext }
 
 /** Compiles files of the fixtures as an app would be, and returns what TypeScript says. */
@@ -42,11 +43,8 @@ async function run (name: string): Promise<{ printed: unknown, complaints: strin
 }
 
 // `npm run e2e` does so by several versions of TypeScript, and under nodenext and node16 too.
-t.test('the entries compile without skipLibCheck under moduleResolution bundler and node10', async (t) => {
-  for (const moduleResolution of [ModuleResolutionKind.Bundler, ModuleResolutionKind.Node10]) {
-    const options = { module: ModuleKind.ESNext, moduleResolution, esModuleInterop: true, noEmit: true }
-    t.strictSame(compile(['consumer/main.ts', 'consumer/core.ts'], options), [])
-  }
+t.test('the entries compile without skipLibCheck under moduleResolution node10, which has no exports of packages', async (t) => {
+  t.strictSame(compile(['consumer/main.ts', 'consumer/core.ts'], { ...ESM, moduleResolution: ModuleResolutionKind.Node10, noEmit: true }), [])
 })
 
 t.test('the declarations hold nothing that TypeScript before 5.7 does not know', async (t) => {
@@ -58,8 +56,8 @@ t.test('the declarations hold nothing that TypeScript before 5.7 does not know',
   }
 })
 
-t.test('an app with a db of its own', async (t) => {
-  t.strictSame(compile(['own-db/app.ts'], NODENEXT), [])
+t.test('an app with a db of its own compiles without skipLibCheck, by moduleResolution bundler', async (t) => {
+  t.strictSame(compile(['own-db/app.ts'], { ...ESM, moduleResolution: ModuleResolutionKind.Bundler }), [])
   t.strictSame(await run('own-db/app.js'), { printed: { both: { db: ['from the ORM'], pg: 42 }, health: 200, code: 'FST_PG_QUERY_TIMEOUT' }, complaints: '' })
 })
 
