@@ -1,11 +1,15 @@
-import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
+import type { FastifyContextConfig, FastifyInstance, RouteShorthandOptions } from 'fastify'
 import type { HealthReport } from '../src/index.js'
+import { takeJsonSchemas } from './schema-compilers.js'
 
 export interface HealthRouteOptions {
   /** Default `/api/health`, or `/api/health/<name>` for a database of another name; the liveness route is `/live` below it. */
   path?: string | undefined
   /** Passed on to Fastify: `onRequest` hooks, `config`, `logLevel` and so on. */
-  routeOptions?: RouteShorthandOptions | undefined
+  routeOptions?: Omit<RouteShorthandOptions, 'config'> & {
+    // Open, because a plugin that declares some of its own (as @fastify/swagger does) would have TypeScript refuse all others.
+    config?: FastifyContextConfig | (FastifyContextConfig & Record<string, unknown>)
+  } | undefined
 }
 
 const status = { type: 'string', enum: ['healthy', 'degraded', 'unavailable'] } as const
@@ -44,11 +48,28 @@ const liveness = {
   response: { 200: { type: 'object', properties: { status: { type: 'string', const: 'alive' } } } },
 }
 
-/** `GET` and `HEAD` of the health route and the liveness route. */
-export function healthRoutes (fastify: FastifyInstance, check: () => Promise<HealthReport>, options: HealthRouteOptions): void {
+/**
+ * `GET` and `HEAD` of the health route and the liveness route. They work under any compilers that the app sets; `contexts` are
+ * those whose compilers its OpenAPI transform may be made for.
+ */
+export function healthRoutes (
+  fastify: FastifyInstance, check: () => Promise<HealthReport>, contexts: readonly FastifyInstance[], options: HealthRouteOptions
+): void {
   const { path = '/api/health', routeOptions } = options
-  // A probe every second must not fill the log; problems are logged by the check itself.
-  const defaults: RouteShorthandOptions = { logLevel: 'warn', exposeHeadRoute: true, ...routeOptions }
+  const config: object = {
+    // @fastify/swagger asks when it makes the document: a transform made for other schemas would throw at these.
+    get swaggerTransform () { return takeJsonSchemas(contexts) ? undefined : false },
+    ...routeOptions?.config,
+  }
+  const defaults: RouteShorthandOptions = {
+    // A probe every second must not fill the log; problems are logged by the check itself.
+    logLevel: 'warn',
+    exposeHeadRoute: true,
+    // The app's own compiler may take no JSON schema. The other way round, the user's schema is for the user's compiler.
+    ...(routeOptions?.schema?.response === undefined && { serializerCompiler: () => JSON.stringify }),
+    ...routeOptions,
+    config,
+  }
 
   fastify.get(path, { ...defaults, schema: { ...readiness, ...routeOptions?.schema } }, async (_request, reply) => {
     const report = await check()

@@ -64,12 +64,14 @@ function limits (most: number, types: string, others: Readonly<Record<string, nu
 }
 
 /** Until the first ReadyForQuery: authentication, the key, parameters, NegotiateProtocolVersion, errors and notices. */
-export const STARTUP_LIMITS = limits(MEGABYTE, 'RKSvENZ')
+export const STARTUP_LIMITS: Uint32Array = limits(MEGABYTE, 'RKSvENZ')
 /**
  * Afterwards, all that a server sends to a client that is no replica. Rows may be as large as the server makes them; so
  * may errors and notices, which quote values, but of one that is larger than this nobody reads the words.
  */
-export const SESSION_LIMITS = limits(MEGABYTE, 'SZC123tTnsIAGHWc', { D: LARGEST, d: LARGEST, E: 64 * MEGABYTE, N: 64 * MEGABYTE })
+export const SESSION_LIMITS: Uint32Array = limits(MEGABYTE, 'SZC123tTnsIAGHWc', {
+  D: LARGEST, d: LARGEST, E: 64 * MEGABYTE, N: 64 * MEGABYTE,
+})
 
 /** A column of a RowDescription. */
 export interface WireColumn { readonly name: string, readonly type: number }

@@ -3,7 +3,7 @@ const PART = 64 * 1024
 
 const EXECUTE = Buffer.from([0x45, 0, 0, 0, 9, 0, 0, 0, 0, 0]) // of the unnamed portal, all rows
 /** Asks for the answers to what was sent. */
-export const FLUSH = Buffer.from([0x48, 0, 0, 0, 4])
+export const FLUSH: Buffer = Buffer.from([0x48, 0, 0, 0, 4])
 const SYNC = Buffer.from([0x53, 0, 0, 0, 4])
 /** Of the unnamed statement. */
 const DESCRIBE = Buffer.from([0x44, 0, 0, 0, 6, 0x53, 0])

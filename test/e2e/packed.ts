@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { Observer, until } from '../support/database.js'
+import { checkConsumers, runFixtures } from './consumers.js'
 
 /**
  * `npm run e2e`: what a new user does. Packs the project, installs the tarball into an empty project, writes down the
@@ -18,7 +19,7 @@ const project = await mkdtemp(join(tmpdir(), 'fastify-postgres-js-e2e-'))
 const server = await startEmbeddedPostgres()
 try {
   const [{ filename, files }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', project], process.cwd())) as [{ filename: string, files: Array<{ path: string }> }]
-  const strange = files.map(({ path }) => path).filter((path) => !/^(dist\/(src|plugins|routes)\/.*\.(js|js\.map|d\.ts)|docs\/.*\.md|README\.md|CHANGELOG\.md|LICENSE|package\.json|\.env\.example)$/.test(path))
+  const strange = files.map(({ path }) => path).filter((path) => !/^(dist\/(src|plugins|routes)\/.*\.(js|js\.map|d\.ts)|docs\/.*\.(md|svg|json)|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|package\.json|\.env\.example)$/.test(path))
   assert.deepEqual(strange, [], 'only what a user needs')
   step(`packed ${files.length} files`)
 
@@ -31,6 +32,8 @@ try {
   await writeFile(join(project, 'core.ts'), "import { createDatabase } from 'fastify-postgres-js/core'\nconst db = createDatabase({ min: 1, max: 1 })\nconsole.log(await db.fetchVal<number>('SELECT 42'))\nawait db.close()\n")
   run('npx', ['tsc', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node', 'app.ts', 'core.ts'], project)
   step('installed and type-checked, without skipLibCheck')
+  await cp('test/fixtures', join(project, 'fixtures'), { recursive: true })
+  checkConsumers(project)
 
   const observer = await new Observer(server.url).open()
   await observer.rows('CREATE TABLE users (id int PRIMARY KEY, name text)')
@@ -39,6 +42,7 @@ try {
   const env = { ...process.env, DATABASE_URL: server.url, NODE_ENV: 'production' }
   assert.match(execFileSync(process.execPath, ['core.js'], { cwd: project, env, encoding: 'utf8' }), /^42$/m)
   step('the core answers in a script, which ends by itself')
+  runFixtures(project, env)
 
   const app = spawn(process.execPath, ['app.js'], { cwd: project, env, stdio: ['ignore', 'pipe', 'inherit'] })
   let log = ''

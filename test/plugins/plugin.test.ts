@@ -1,7 +1,9 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp, { type PluginMetadata } from 'fastify-plugin'
 import t, { type Test } from 'tap'
+import * as main from '../../plugins/db.js'
 import postgresJs, { Database, fastifyPostgresJs, type FastifyPostgresJsOptions } from '../../plugins/db.js'
+import * as undeclared from '../../plugins/plugin.js'
 import { freshDatabase, until, type Observer } from '../support/database.js'
 
 declare module 'fastify' {
@@ -40,7 +42,11 @@ t.test('registering decorates the instance before anything is opened', async (t)
 
 t.test('the plugin is the default export and a named one', async (t) => {
   t.equal(fastifyPostgresJs, postgresJs)
-  t.match(Reflect.get(postgresJs, Symbol.for('plugin-meta')), { name: 'fastify-postgres-js', fastify: '5.x' })
+  t.match(Reflect.get(postgresJs, Symbol.for('plugin-meta')), { name: 'fastify-postgres-js', fastify: '5.x || 6.x' })
+})
+
+t.test('the entry that declares no fastify.db has the same exports', async (t) => {
+  t.strictSame(Object.entries(undeclared), Object.entries(main))
 })
 
 t.test('ready opens as many connections as min says, and close leaves none', async (t) => {

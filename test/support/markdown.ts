@@ -99,7 +99,7 @@ declare global {
 `
 
 const root = path.resolve(import.meta.dirname, '../..')
-const mapping = { 'fastify-postgres-js': 'plugins/db.ts', 'fastify-postgres-js/core': 'src/index.ts' }
+const mapping = { 'fastify-postgres-js': 'plugins/db.ts', 'fastify-postgres-js/plugin': 'plugins/plugin.ts', 'fastify-postgres-js/core': 'src/index.ts' }
 
 function compilerOptions (): ts.CompilerOptions {
   const file = path.join(root, 'tsconfig.json')
@@ -249,15 +249,15 @@ export function variablesOf (block: Block): Array<[name: string, value: string]>
   })
 }
 
-/** Where a relative link of a document leads nowhere. */
-export async function brokenLinks (file: string, text: string): Promise<string[]> {
+/** Where a relative link of a document leads nowhere in its folder. */
+export async function brokenLinks (file: string, text: string, folder = root): Promise<string[]> {
   const broken: string[] = []
   const prose = text.replace(/^```[^]*?^```$/gm, '').replace(/`[^`\n]*`/g, '')
   for (const [, link = ''] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
     if (/^https?:/.test(link)) continue
     const [target = '', anchor] = link.split('#')
     const name = target === '' ? file : path.join(path.dirname(file), target)
-    const content = await readFile(path.join(root, name), 'utf8').catch(() => undefined)
+    const content = await readFile(path.join(folder, name), 'utf8').catch(() => undefined)
     if (content === undefined || (anchor !== undefined && !anchors(content).includes(anchor))) broken.push(`${file}: ${link}`)
   }
   return broken

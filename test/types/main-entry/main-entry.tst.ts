@@ -1,0 +1,36 @@
+import type { FastifyInstance } from 'fastify'
+import { describe, expect, test } from 'tstyche'
+import postgresJs, { errors, type Database } from '../../../plugins/db.js'
+
+test('the main entry declares fastify.db', () => {
+  expect<FastifyInstance['db']>().type.toBe<Database>()
+})
+
+test('it is registered with options, all of them optional', () => {
+  const app = {} as FastifyInstance
+  expect(app.register).type.toBeCallableWith(postgresJs)
+  expect(app.register).type.toBeCallableWith(postgresJs, { name: 'archive', min: 1, health: false as const })
+  expect(app.register).type.not.toBeCallableWith(postgresJs, { min: '1' })
+})
+
+describe('errors', () => {
+  test('each has its code and its status as literal types', () => {
+    expect<InstanceType<typeof errors.OptionError>['code']>().type.toBe<'FST_PG_OPTION'>()
+    expect<InstanceType<typeof errors.QueueFullError>['code']>().type.toBe<'FST_PG_QUEUE_FULL'>()
+    expect<InstanceType<typeof errors.AbortedError>['statusCode']>().type.toBe<499>()
+  })
+
+  test('instanceof narrows to them', () => {
+    const error: unknown = undefined
+    if (error instanceof errors.QueryTimeoutError) {
+      expect(error.code).type.toBe<'FST_PG_QUERY_TIMEOUT'>()
+      expect(error.statusCode).type.toBe<504>()
+      expect(error.message).type.toBe<string>()
+    }
+  })
+
+  test('a code tells them apart', () => {
+    const error = {} as InstanceType<typeof errors.ClosedError> | InstanceType<typeof errors.ReleasedError>
+    if (error.code === 'FST_PG_CLOSED') expect(error.statusCode).type.toBe<503>()
+  })
+})
