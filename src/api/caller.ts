@@ -1,37 +1,33 @@
 import type { Caller, Read } from '../connection/execution.js'
-import type { DriverResult } from '../driver/result.js'
 import { type Calls, callsTo, unshared, withCallers } from '../errors/callers-stack.js'
-import type { Call } from '../query/call.js'
 
 /**
  * The caller of a helper: how its promise ends. An error comes with the stack of that caller: that of the call, where it was noted, and
  * otherwise that of whoever awaits the promise by then. So a call that succeeds costs nothing for it.
  */
 export class PromisedCaller<T> implements Caller {
-  readonly #read: Read<T>
+  readonly read: Read<T>
   readonly resolve: (value: T | Promise<T>) => void
   /** The calls that led here, where they are noted at each call, or where it failed at once. */
   calls: Calls | undefined
 
   constructor (read: Read<T>, resolve: (value: T | Promise<T>) => void, calls: Calls | undefined) {
-    this.#read = read
+    this.read = read
     this.resolve = resolve
     this.calls = calls
   }
 
-  read (result: DriverResult, call: Call): T { return this.#read(result, call) }
+  reject (error: unknown): void { this.resolve(rejection(this, error)) }
+}
 
-  reject (error: unknown): void { this.resolve(this.#rejection(error)) }
-
-  /**
-   * V8 finds those who await a promise when it runs a reaction that ends in it. So this one does, two turns later: by then the
-   * promise of the caller waits for it.
-   */
-  async #rejection (error: unknown): Promise<T> {
-    await undefined
-    await undefined
-    throw withCallers(unshared(error), this.calls, callsTo(this.#rejection))
-  }
+/**
+ * V8 finds those who await a promise when it runs a reaction that ends in it. So this one does, two turns later: by then the
+ * promise of the caller waits for it.
+ */
+async function rejection (caller: { readonly calls: Calls | undefined }, error: unknown): Promise<never> {
+  await undefined
+  await undefined
+  throw withCallers(unshared(error), caller.calls, callsTo(rejection))
 }
 
 /** Runs what a caller asked for; an error comes with its stack. `notes`: whether the calls that led here are noted at once. */

@@ -274,8 +274,8 @@ export class Executor implements StatementOwner {
   /** A call failed with a prepared statement: it runs again if that was stale, and the call had no effect. */
   #sendAgainIfStale (execution: StatementExecution, types: readonly number[] | undefined, error: unknown, isStale = false): void {
     const remedy = this.#stale.remedyFor(execution, types, isStale)
-    if (remedy === undefined) return this.end(execution, error)
-    remedy.then((mayRunAgain) => mayRunAgain && !execution.settled ? this.#send(execution) : this.end(execution, error))
+    if (remedy === undefined) this.end(execution, error)
+    else remedy.then((mayRunAgain) => mayRunAgain && !execution.settled ? this.#send(execution) : this.end(execution, error))
   }
 
   /** What the caller learns of the driver's error. Notes what it says of the session and of the connection. */

@@ -144,7 +144,7 @@ t.test('opening and closing', async (t) => {
     }
   })
 
-  t.test('a script ends by itself when the pool is closed; and logs through pino', async (t) => {
+  t.test('a script ends by itself when the pool is closed; and logs through pino, warnings only', async (t) => {
     const script = `
       import { createDatabase } from './src/index.ts'
       const db = createDatabase({ url: process.env.URL_OF_TEST, min: 2, max: 4 })
@@ -158,8 +158,12 @@ t.test('opening and closing', async (t) => {
     child.stdout.setEncoding('utf8').on('data', (text) => { output += text })
     const code = await new Promise((resolve) => child.once('close', resolve))
     t.equal(code, 0)
+<<<<<<< HEAD
     t.match(output.replace(/^\{.*\n/gm, ''), /^42\nFST_PG_QUERY_TIMEOUT\nclosed\n$/)
     t.match(output, /"name":"fastify-postgres-js".*"msg":"database pool is open"/)
     t.notMatch(output, observer.url)
+=======
+    t.equal(output, '42\nFST_PG_QUERY_TIMEOUT\nclosed\n')
+>>>>>>> stacks
   })
 })
