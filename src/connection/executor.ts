@@ -236,8 +236,7 @@ export class Executor implements StatementOwner {
     const seen = errorOf(execution, request, translated)
     if (seen !== translated || (request.status !== 'none' && !execution.isInSession)) return this.#endWith(execution, seen)
     if (!(translated instanceof ServerError)) return this.end(execution, translated)
-    const stale = isStale(error)
-    const { before, call: { statement } } = execution
+    const [stale, { before, call: { statement } }] = [isStale(error), execution]
     const wasPrepared = request.status === 'failed' && this.#prepared.failed(statement, translated.code)
     if (before !== undefined && wasPrepared && (stale || statement.leaves === 'nothing')) this.#beginAgain(execution, before)
     else if (stale || /^(0A|22|42|XX000)/.test(translated.code)) this.#sendAgainIfStale(execution, types, translated, stale)
