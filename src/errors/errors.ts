@@ -5,13 +5,16 @@ import { createError } from './coded-error.js'
  * clients and its `advice` for the log (message-and-advice.ts). None ever holds a parameter, SQL, a host or a password.
  */
 
-/** A bad option or environment variable. It is met by who writes the app, before there are clients: the message is all of it. */
+/**
+ * A bad option or environment variable. Like the next one it is met by who writes the app, before there are clients: the message is all.
+ */
 export const OptionError = createError('FST_PG_OPTION', 500, { message: (what: string) => what, advice: (_what: string) => undefined })
 
 /** The plugin was registered twice under one name. */
 export const AlreadyRegisteredError = createError('FST_PG_ALREADY_REGISTERED', 500, {
-  message: (name: string) => `fastify.${name} exists already`,
-  advice: (_name: string) => "register fastify-postgres-js once, or give the other database a name of its own with { name: '…' }",
+  message: (name: string) =>
+    `fastify.${name} exists already: register fastify-postgres-js once, or give the other database a name of its own with { name: '…' }`,
+  advice: (_name: string) => undefined,
 })
 
 /** The query is not something that can be run. The message is what stands before the first colon; what to do stands behind it. */
