@@ -1,4 +1,4 @@
-import { type Read, StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
+import { type Read, StatementExecution, type StatementTarget } from '../connection/execution.js'
 import { type ArgumentLists, checkArgumentLists } from '../batch/argument-lists.js'
 import type { Batch } from '../batch/batch.js'
 import {
@@ -76,11 +76,8 @@ export abstract class Queryable {
    * @example const user = await db.fetchExactlyOne<User>('SELECT * FROM users WHERE id = $1', 7) */
   fetchExactlyOne<T extends readonly unknown[] = unknown[]> (query: ArrayQuery, ...args: readonly unknown[]): Promise<T>
   fetchExactlyOne<T extends object = Row> (query: RowQuery, ...args: readonly unknown[]): Promise<T>
-  async fetchExactlyOne<T> (query: RowQuery, ...args: readonly unknown[]): Promise<T> {
-    const { rows: [row], seen } = await this.#run(query, args, 'onlyRow', wholeResult)
-    if (seen === 0) throw new NoRowError()
-    if (seen > 1) throw new TooManyRowsError()
-    return row as T
+  fetchExactlyOne<T> (query: RowQuery, ...args: readonly unknown[]): Promise<T> {
+    return this.#run(query, args, 'onlyRow', onlyRow<T>)
   }
 
   /** All rows, in a plain array.
@@ -226,6 +223,12 @@ export abstract class Queryable {
       throw withStatement(error, { query: call.statement.text, args: call.args }, debug)
     }
   }
+}
+
+function onlyRow<T> ({ rows: [row], seen }: DriverResult): T {
+  if (seen === 0) throw new NoRowError()
+  if (seen > 1) throw new TooManyRowsError()
+  return row as T
 }
 
 function firstRow<T> ({ rows }: DriverResult): T | null {

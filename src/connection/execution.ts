@@ -206,7 +206,12 @@ export class StatementExecution extends Execution implements Sender {
 
   /** Answers the caller; a second answer is ignored. */
   succeed (result: DriverResult): void {
-    if (this.settle()) this.#caller.resolve(this.#caller.read(result, this.call))
+    if (!this.settle()) return
+    try {
+      this.#caller.resolve(this.#caller.read(result, this.call))
+    } catch (error) {
+      this.#caller.reject(error) // it is not what the caller asked for
+    }
   }
 
   protected override reject (error: unknown): void { this.#caller.reject(error) }
