@@ -1,6 +1,5 @@
 import type { Debug } from '../errors/debug-details.js'
 import type { PoolOptions } from './options.js'
-import { rejectUnknown } from './unknown-option.js'
 
 export const DEBUG = 'true, false or { parameters: true or false }'
 
@@ -9,9 +8,8 @@ export function readDebug (debug: unknown): Debug | 'invalid' {
   if (debug === undefined || debug === false) return false
   if (debug === true) return { parameters: false }
   if (typeof debug !== 'object' || debug === null || Array.isArray(debug)) return 'invalid'
-  rejectUnknown(debug, ['parameters'], 'debug.')
-  const { parameters = false }: { parameters?: unknown } = debug
-  return typeof parameters === 'boolean' ? { parameters } : 'invalid'
+  const { parameters = false, ...others }: { parameters?: unknown } = debug
+  return typeof parameters === 'boolean' && Object.keys(others).length === 0 ? { parameters } : 'invalid'
 }
 
 /** The same for one that was found to be valid. */

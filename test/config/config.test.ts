@@ -48,7 +48,6 @@ const defaults: Array<[name: keyof Config, value: unknown]> = [
   ['prepare', true],
   ['pipeline', true],
   ['reset', 'auto'],
-  ['debug', false],
   ['hasOnConnect', false],
   ['requireAuth', undefined],
   ['debug', false],
@@ -66,7 +65,7 @@ t.test('each option is taken over', async (t) => {
     ['user', 'ann'], ['database', 'shop'], ['ssl', 'require'], ['ssl', { rejectUnauthorized: false }], ['applicationName', 'shop-api'],
     ['targetSessionAttrs', 'prefer-standby'], ['min', 0], ['max', 10_000], ['acquireTimeout', 0.5], ['commandTimeout', 0], ['connectTimeout', 0.25],
     ['startupTimeout', 60], ['required', false], ['maxQueries', 0], ['idleTimeout', 1.5], ['checkIdle', 0], ['maxWaiting', 100], ['leakWarning', 0.5], ['instances', 4], ['maxLifetime', 0], ['closeTimeout', 0],
-    ['prepare', false], ['pipeline', false], ['debug', true],
+    ['prepare', false], ['pipeline', false],
   ]
   for (const [name, value] of given) t.same(readConfig({ [name]: value }, {})[name], value, name)
   t.equal(readConfig({ onConnect: () => {} }, {}).hasOnConnect, true, 'onConnect')
@@ -136,7 +135,7 @@ t.test('each bad option is one error that names it, and what it takes, and not t
     [['password'], 'a string, or a function that returns one', [5, null, true, {}, []]],
     [['ssl'], "true, false, 'prefer', 'require', 'verify-full' or options of tls.connect", [SECRET, '', 'verify', 1, null, ['require']]],
     [['targetSessionAttrs'], 'one of any, read-write, read-only, primary, standby, prefer-standby', [SECRET, '', 'master', null, 1, true, ['any']]],
-    [['debug'], 'true, false or { parameters: true }', [SECRET, '', 1, null, [], { parameter: true }, { parameters: 1 }]],
+    [['debug'], 'true, false or { parameters: true or false }', [SECRET, '', 1, null, [], { parameter: true }, { parameters: 1 }]],
     [['parameters'], 'an object of session settings', [SECRET, '', 1, null, true, [], { a: null }, { a: {} }, { a: [1] }]],
     [['onConnect'], 'a function', [SECRET, '', 1, null, {}]],
     [['log'], 'a pino-like logger with debug, info, warn and error', [SECRET, '', 1, null, true, {}, { debug () {}, info () {}, warn () {} }]],

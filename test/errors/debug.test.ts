@@ -307,10 +307,9 @@ t.test('the parameter is named in any language of the server, and none by what i
 })
 
 t.test('the option takes what it says', async (t) => {
-  for (const debug of ['yes', 1, null, [], { parameters: 'yes' }, { parameters: 1 }]) {
+  for (const debug of ['yes', 1, null, [], { parameters: 'yes' }, { parameters: 1 }, { params: true }]) {
     t.throws(() => createDatabase({ debug } as object, {}), { code: 'FST_PG_OPTION', message: 'option debug takes true, false or { parameters: true or false }' }, inspect(debug))
   }
-  t.throws(() => createDatabase({ debug: { params: true } } as object, {}), { code: 'FST_PG_OPTION', message: /^unknown option debug\.params: known are parameters/ })
   t.throws(() => createDatabase({ debug: { get parameters () { throw new Error('no') } } } as object, {}), { code: 'FST_PG_OPTION', message: /option debug cannot be read/ })
   t.ok(new ServerError({ message: 'x', code: '22012' }).stack?.startsWith('PostgresError: division by zero\n  advice: '))
 })
