@@ -6,10 +6,13 @@ import * as core from '../src/index.js'
 import { UNTRACKED } from './support/script.js'
 
 /** What a user of the core meets: what createDatabase takes, what it gives, and what calls take, give and reject with. */
-const VALUES = ['Database', 'Lease', 'Queryable', 'ServerError', 'Transaction', 'createDatabase', 'errors']
+const VALUES = [
+  'Database', 'Lease', 'Queryable', 'ServerError', 'Transaction', 'createDatabase', 'errorSerializer', 'errors', 'isCheckViolation', 'isDeadlock', 'isExclusionViolation',
+  'isForeignKeyViolation', 'isLockNotAvailable', 'isNotNullViolation', 'isRetryable', 'isSerializationFailure', 'isUniqueViolation',
+]
 const TYPES = [
-  'ArgumentLists', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'DatabaseOptions', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus',
-  'Isolation', 'Log', 'PoolOptions', 'PoolStats', 'Query', 'Row', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions',
+  'ArgumentLists', 'ArrayQuery', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'CodedError', 'CodedErrorClass', 'DatabaseOptions', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus',
+  'Isolation', 'Log', 'PoolOptions', 'PoolStats', 'Query', 'QueryResult', 'ResultColumn', 'Row', 'RowOptions', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'ValueQuery',
 ]
 
 t.test('the core exports what its users meet, and nothing else', async (t) => {

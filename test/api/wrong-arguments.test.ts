@@ -12,7 +12,7 @@ t.test('transaction without a function says what it takes, costs no connection, 
   const lists = [[], [undefined], [null], ['SELECT 1'], [{ isolation: 'serializable' }], [{ isolation: 'serializable' }, async () => {}], [Promise.resolve()], [[() => {}]]]
   const refused = async (queryable: Queryable, what: string): Promise<void> => {
     for (const args of lists) {
-      await t.rejects(loosely(queryable, 'transaction')(...args), { code: 'FST_PG_QUERY', message: /function.*transaction\(async \(tx\) => …/ }, what)
+      await t.rejects(loosely(queryable, 'transaction')(...args), { code: 'FST_PG_QUERY', stack: /function[^]*transaction\(async \(tx\) => …/ }, what)
     }
   }
   const before = db.stats().acquired
@@ -41,12 +41,12 @@ t.test('executeMany with what is no list of lists says what it takes, and costs 
   const before = db.stats().acquired
   for (const method of ['executeMany', 'executeManyWithReturning']) {
     for (const lists of [undefined, null, 5, 'text', {}, () => []]) {
-      await t.rejects(loosely(db, method)('SELECT $1::int', lists), { code: 'FST_PG_QUERY', message: /argument lists are not iterable: pass an array of arrays/ })
+      await t.rejects(loosely(db, method)('SELECT $1::int', lists), { code: 'FST_PG_QUERY', stack: /argument lists are not iterable[^]*pass an array of arrays/ })
     }
   }
   t.equal(db.stats().acquired, before)
-  await t.rejects(loosely(db, 'executeMany')('SELECT $1::int', [1, 2]), { code: 'FST_PG_QUERY', message: /row 0 .* is not an array/ })
-  await t.rejects(loosely(db, 'executeMany')('SELECT $1::int', ['ab']), { code: 'FST_PG_QUERY', message: /row 0 .* is not an array/ })
+  await t.rejects(loosely(db, 'executeMany')('SELECT $1::int', [1, 2]), { code: 'FST_PG_QUERY', stack: /row 0 [^]*is not an array/ })
+  await t.rejects(loosely(db, 'executeMany')('SELECT $1::int', ['ab']), { code: 'FST_PG_QUERY', stack: /row 0 [^]*is not an array/ })
   await t.rejects(loosely(db, 'executeMany')(undefined, [[1]]), { code: 'FST_PG_QUERY' })
 })
 

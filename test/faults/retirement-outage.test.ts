@@ -145,7 +145,7 @@ t.test('a role that is refused', async (t) => {
     await until(() => (closed?.db.stats().connectFailures ?? 0) >= 14, 60)
     const { connectFailures } = resting.stats()
     t.ok(connectFailures >= 4 && connectFailures <= 9, `${connectFailures} instead of 14`)
-    const warnings = log.lines.filter(({ level, message }) => level === 'warn' && message.startsWith('cannot connect'))
+    const warnings = log.lines.filter(({ level, message }) => level === 'warn' && message.startsWith('the database refuses connections'))
     t.equal(warnings.length, 1)
     await t.rejects(resting.fetchVal('SELECT 1'), { code: 'FST_PG_CONNECT' }, 'a caller is told at once')
     t.ok(resting.stats().connectFailures > connectFailures)

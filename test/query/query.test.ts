@@ -27,7 +27,7 @@ t.test('what is no query is refused, and says what one is', async (t) => {
   for (const query of [undefined, null, 5, {}, { text: 5 }, { text: undefined }, Symbol('query')]) {
     t.throws(() => call(query), { code: 'FST_PG_QUERY', message: /^a query is a string with \$1, \$2 for its arguments, or \{ text, values, timeout, signal, prepare \}$/ })
   }
-  t.throws(() => call(['SELECT ', '']), { code: 'FST_PG_QUERY', message: /^a query is called as fetchOne\(text, \.\.\.args\), not as a tagged template: write \$1, \$2/ })
+  t.throws(() => call(['SELECT ', '']), { code: 'FST_PG_QUERY', message: /^a query is called as fetchOne\(text, \.\.\.args\), not as a tagged template$/, advice: /^write \$1, \$2/ })
   t.throws(() => call(Object.assign([], { text: 'SELECT 1', raw: [] })), { code: 'FST_PG_OPTION' }, 'an array with a text')
 })
 

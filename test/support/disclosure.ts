@@ -1,5 +1,6 @@
 import { appendFileSync } from 'node:fs'
 import { pino, stdSerializers, symbols } from 'pino'
+import { hasDetails } from '../../src/errors/message-and-advice.js'
 import { Database, Lease, Queryable, ServerError, Transaction } from '../../src/index.js'
 
 /**
@@ -69,7 +70,7 @@ function isOurs (error: unknown): error is Error {
 }
 
 function lookAtError (error: unknown, args: readonly unknown[]): void {
-  if (!isOurs(error)) return
+  if (!isOurs(error) || hasDetails(error)) return // what the option debug shows was asked for: test/errors/debug.test.ts looks at that
   looked.errors++
   // The reason of a caller's signal is in its own words.
   const shown = 'code' in error && error.code === 'FST_PG_ABORTED' ? { message: error.message, stack: error.stack } : print(error)

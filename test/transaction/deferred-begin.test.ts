@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Checkout, ROLLBACK } from '../../src/transaction/checkout.js'
 import { readConfig } from '../../src/config/config.js'
+import { eventLog } from '../../src/config/event-log.js'
 import { Pool } from '../../src/pool/pool.js'
 import { toCall } from '../../src/query/query.js'
 import { internalCall, type Call } from '../../src/query/call.js'
@@ -17,7 +18,7 @@ t.test('BEGIN travels with the first statement', async (t) => {
   const statements = new StatementCache()
   const call = (text: string, ...args: unknown[]): Call => toCall({ text, prepare: true }, args, 'rows', statements)
 
-  const pool = new Pool({ config: readConfig({ url: observer.url, min: 1, max: 1 }, {}), log: memoryLog() })
+  const pool = new Pool({ config: readConfig({ url: observer.url, min: 1, max: 1 }, {}), log: eventLog(memoryLog(), 'db') })
   t.teardown(() => pool.close())
   await pool.open()
   async function inCheckout (work: (checkout: Checkout) => Promise<void>): Promise<void> {
