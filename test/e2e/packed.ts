@@ -23,28 +23,31 @@ try {
   assert.deepEqual(strange, [], 'only what a user needs')
   step(`packed ${files.length} files`)
 
-  await writeFile(join(project, 'package.json'), JSON.stringify({ type: 'module', private: true }))
-  run('npm', ['install', '--no-audit', '--no-fund', `./${filename}`, 'fastify@5', 'typescript@5.9', '@types/node@20'], project)
   const readme = await readFile('README.md', 'utf8')
-  const example = /```ts\n([^]*?)```/.exec(readme)?.[1]
-  assert.ok(example !== undefined, 'README has an example')
-  await writeFile(join(project, 'app.ts'), example)
+  const block = (language: string, start = ''): string => {
+    const found = new RegExp(`\`\`\`${language}\\n(${start}[^]*?)\`\`\``).exec(readme)?.[1]
+    assert.ok(found !== undefined, `README has a block of ${language} that begins with ${start}`)
+    return found
+  }
+  for (const line of block('sh', 'npm init').trim().split('\n')) {
+    const [command = '', ...args] = line.split(' ')
+    run(command, args.map((word) => word === 'fastify-postgres-js' ? `./${filename}` : word), project)
+  }
+  await writeFile(join(project, 'app.ts'), block('ts'))
+  step('an empty folder is a project, by the commands of the README')
+  run('npm', ['install', '--no-audit', '--no-fund', 'typescript@5.9', '@types/node@20'], project)
   await writeFile(join(project, 'core.ts'), "import { createDatabase } from 'fastify-postgres-js/core'\nconst db = createDatabase({ min: 1, max: 1 })\nconsole.log(await db.fetchVal<number>('SELECT 42'))\nawait db.close()\n")
   run('npx', ['tsc', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node', 'app.ts', 'core.ts'], project)
   step('installed and type-checked, without skipLibCheck')
   await cp('test/fixtures', join(project, 'fixtures'), { recursive: true })
   checkConsumers(project)
 
-  const observer = await new Observer(server.url).open()
-  await observer.rows('CREATE TABLE users (id int PRIMARY KEY, name text)')
-  await observer.rows("INSERT INTO users VALUES (1, 'Ada')")
-  await observer.close()
   const env = { ...process.env, DATABASE_URL: server.url, NODE_ENV: 'production' }
   assert.match(execFileSync(process.execPath, ['core.js'], { cwd: project, env, encoding: 'utf8' }), /^42$/m)
   step('the core answers in a script, which ends by itself')
   runFixtures(project, env)
 
-  const app = spawn(process.execPath, ['app.js'], { cwd: project, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const app = spawn(process.execPath, ['node_modules/tsx/dist/cli.mjs', 'app.ts'], { cwd: project, env, stdio: ['ignore', 'pipe', 'inherit'] })
   let log = ''
   app.stdout.setEncoding('utf8').on('data', (text) => { log += text })
   while (!log.includes('Server listening')) await once(app.stdout, 'data')
@@ -52,26 +55,34 @@ try {
     const response = await fetch(`http://localhost:3000${path}`)
     return { status: response.status, body: await response.json() as Record<string, unknown> }
   }
-  assert.deepEqual(await get('/users/1'), { status: 200, body: { id: 1, name: 'Ada' } })
+  assert.deepEqual(await get('/cities/1'), { status: 404, body: { statusCode: 404, code: 'FST_PG_NO_ROW', error: 'Not Found', message: 'no row was found' } })
+  const observer = await new Observer(server.url).open()
+  await observer.rows("INSERT INTO cities VALUES (1, 'Oslo')")
+  await observer.close()
+  assert.deepEqual(await get('/cities/1'), { status: 200, body: { id: 1, name: 'Oslo' } })
   const healthy = await get('/api/health')
   assert.equal(healthy.status, 200)
   assert.deepEqual(Object.keys(healthy.body['database'] as object).slice(0, 5), ['status', 'pool_size', 'free_connections', 'min_size', 'max_size'])
-  const wrong = await get('/users/not-a-number-but-a-secret')
-  assert.equal(wrong.status, 500)
+  const wrong = await get('/cities/not-a-number-but-a-secret')
+  assert.equal(wrong.status, 400)
   assert.doesNotMatch(JSON.stringify(wrong.body), /secret/)
   step('the README example answers, and wrong input leaks nothing')
+  const [probe = '', ...probed] = JSON.parse(block('dockerfile').replace('HEALTHCHECK CMD ', '')) as string[]
+  run(probe, probed, project)
+  step('the HEALTHCHECK of the README finds it alive')
 
   await server.stop('immediate')
   await until(async () => (await get('/api/health')).status === 503, 15)
   assert.equal((await get('/api/health/live')).status, 200)
   await server.start()
   await until(async () => (await get('/api/health')).status === 200, 15)
-  assert.equal((await get('/users/1')).status, 200)
+  assert.equal((await get('/cities/1')).status, 200)
   step('the database was stopped under it and started again')
 
   const exited = once(app, 'exit')
-  app.kill('SIGKILL')
+  app.kill('SIGTERM')
   await exited
+  assert.throws(() => run(probe, probed, project), 'nobody is alive there any more')
   assert.ok(!log.includes(server.password), 'no password in the log')
   console.log('e2e: passed')
 } finally {
