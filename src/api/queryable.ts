@@ -191,7 +191,13 @@ export abstract class Queryable {
   #run<T> (query: RowQuery, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
     try {
       const calls = this.notesCallers ? callsTo(this.#run) : undefined
-      return this.#read(toCall(query, args, mode, this.#source), (call) => this.run(call, read, calls))
+      const call = toCall(query, args, mode, this.#source)
+      // Without a closure: this is the way of nearly every call.
+      if (this.#debug === false && this.#target.standardStrings !== undefined) {
+        if (call.statement.controlsTransaction) this.checkTransactionControl(call)
+        return this.run(call, read, calls)
+      }
+      return this.#read(call, (call) => this.run(call, read, calls))
     } catch (error) {
       return Promise.reject(withCallers(error, callsTo(this.#run)))
     }
