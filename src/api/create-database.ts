@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { readConfig } from '../config/config.js'
 import { eventLog } from '../config/event-log.js'
 import type { PoolOptions } from '../config/options.js'
+import { readGiven } from '../config/read-given.js'
 import type { Connection } from '../connection/connection.js'
 import { OptionError, QueryError } from '../errors/errors.js'
 import { Health, type HealthOptions, readHealthOptions } from '../monitoring/health.js'
@@ -33,7 +34,7 @@ export function createDatabase (given: DatabaseOptions = {}, env: NodeJS.Process
   if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof URL) {
     throw new OptionError('createDatabase takes its options in an object: createDatabase({ url, min, max })')
   }
-  const { health, name = 'db', ...options } = given
+  const { health, name = 'db', ...options } = readGiven('createDatabase', () => ({ ...given }))
   const config = readConfig(options, env)
   const healthOptions = readHealthOptions(health)
   if (typeof name !== 'string' || name === '') throw new OptionError('option name takes what log lines call the database')

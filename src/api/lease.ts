@@ -84,6 +84,7 @@ export class Lease extends Queryable {
   async #exclusively<T> (work: () => Promise<T>): Promise<T> {
     this.#inside = true
     try {
+      await this.#checkout.drain() // calls that were made before are not part of it
       return await work()
     } finally {
       this.#inside = false

@@ -1,3 +1,4 @@
+import { readGiven } from '../config/read-given.js'
 import { QueryError } from '../errors/errors.js'
 
 /** Lists of arguments, one for each execution. */
@@ -41,7 +42,8 @@ export class Interruption {
 
 /** Raises `QueryError` for what cannot be read list by list, before it costs a connection. */
 export function checkArgumentLists (argsList: ArgumentLists): void {
-  if (typeof argsList !== 'object' || argsList === null || !(Symbol.iterator in argsList || Symbol.asyncIterator in argsList)) {
+  const isIterable = (): boolean => Symbol.iterator in argsList || Symbol.asyncIterator in argsList
+  if (typeof argsList !== 'object' || argsList === null || !readGiven('argument lists', isIterable)) {
     throw new QueryError('the argument lists are not iterable: pass an array of arrays, or any iterable or async iterable of arrays')
   }
 }

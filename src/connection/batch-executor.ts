@@ -1,5 +1,5 @@
 import { writeTexts } from '../driver/argument.js'
-import { NOTEWORTHY } from '../driver/command-tags.js'
+import { isNoteworthy } from '../driver/command-tags.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Driver } from '../driver/postgres-js.js'
 import type { Call } from '../query/call.js'
@@ -80,7 +80,7 @@ export class BatchExecutor {
           },
           onProgress: () => execution.progress(),
           onCommand: (tag: string) => {
-            if (!NOTEWORTHY.has(tag)) return
+            if (!isNoteworthy(tag)) return
             tags.push(tag)
             noteChanges(execution, tags, this.#session, this.#prepared)
           },

@@ -49,7 +49,8 @@ export function translate (error: unknown, failed: FailedCall): Translation {
     const isOurs = error instanceof BindAborted || error instanceof Refusal
     return { error: new ConnectionLostError('while the statement was running', { cause: error }), means: isOurs ? 'nothing' : 'lost' }
   }
-  const serverError = new ServerError(error.fields, { query: call.statement.text, args, row, debug })
+  const { text: query, mayCommit: mayHaveCommitted } = call.statement
+  const serverError = new ServerError(error.fields, { query, args, row, debug, mayHaveCommitted })
   const isOf = (code: string, routine: RegExp): boolean => error.code === code && routine.test(error.fields.routine ?? '')
   if (isOf('25006', READ_ONLY)) return { error: serverError, means: 'readOnly' }
   if (isOf('08P01', BINDS) && !types.includes(0) && types.length !== call.args.length) {

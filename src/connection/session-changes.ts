@@ -1,4 +1,4 @@
-import { SETS } from '../driver/command-tags.js'
+import { REDEFINES, SETS } from '../driver/command-tags.js'
 import type { Request } from '../driver/request.js'
 import type { Call } from '../query/call.js'
 import type { Execution } from './execution.js'
@@ -17,8 +17,10 @@ export function noteChanges ({ call }: Execution, tags: readonly string[], sessi
   if (call.internal === true) return
   const { leaves, localSettings } = call.statement
   if (leaves === 'nothing' && tags.filter((tag) => SETS.has(tag)).length > localSettings) session.mayChange('something')
-  // They take prepared statements away, without which the next execution of one would fail.
-  if (tags.some((tag) => tag === 'DEALLOCATE ALL' || tag === 'DISCARD ALL')) prepared.forgetAll()
+  // They take prepared statements away, or give them other columns: in a transaction the next execution of one would fail.
+  const isInTransaction = session.transaction !== 'none'
+  const areGone = tags.some((tag) => tag === 'DEALLOCATE ALL' || tag === 'DISCARD ALL' || (isInTransaction && REDEFINES.test(tag)))
+  if (areGone) prepared.forgetAll()
 }
 
 const NO_TAGS: readonly string[] = []

@@ -2,6 +2,10 @@
 export const SETS: ReadonlySet<string> =
   new Set(['SET', 'RESET', 'LISTEN', 'PREPARE', 'LOAD', 'DO', 'CALL', 'DISCARD ALL', 'DEALLOCATE ALL'])
 
-/** Those that say something of the session or of its transaction. */
-export const NOTEWORTHY: ReadonlySet<string> =
-  new Set(['BEGIN', 'START TRANSACTION', 'COMMIT', 'ROLLBACK', 'PREPARE TRANSACTION', ...SETS])
+const NOTEWORTHY: ReadonlySet<string> = new Set(['BEGIN', 'START TRANSACTION', 'COMMIT', 'ROLLBACK', 'PREPARE TRANSACTION', ...SETS])
+
+/** The command tags of what may give statements other columns or types. */
+export const REDEFINES = /^(ALTER|DROP|CREATE (VIEW|FUNCTION)) ?/
+
+/** Whether a command tag says something of the session, of its transaction or of what prepared statements mean. */
+export function isNoteworthy (tag: string): boolean { return NOTEWORTHY.has(tag) || REDEFINES.test(tag) }

@@ -1,5 +1,5 @@
 import { type Argument, BindAborted } from './argument.js'
-import { NOTEWORTHY } from './command-tags.js'
+import { isNoteworthy } from './command-tags.js'
 import { Refusal } from '../codecs/encode.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
 import type { Mode } from '../query/call.js'
@@ -256,7 +256,7 @@ export class Request implements Turn {
     const isUsual = command === 'SELECT' || command === 'INSERT' || command === 'UPDATE' || command === 'DELETE'
     this.#count ??= readCount(bytes, end)
     this.#ended()
-    if (!isUsual && NOTEWORTHY.has(command)) (this.tags ??= []).push(command)
+    if (!isUsual && isNoteworthy(command)) (this.tags ??= []).push(command)
   }
 
   /** No more rows come of a statement. */

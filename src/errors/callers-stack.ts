@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { types } from 'node:util'
 import { ServerError } from './server-error.js'
 
@@ -9,9 +10,20 @@ type Callee = (...args: never[]) => unknown
 /** The calls that led to a call of `callee`, which has to be under way; behind them those that await it, as V8 finds them. */
 export function callsTo (callee: Callee): Calls {
   const calls = {}
-  Error.captureStackTrace(calls, callee)
+  const { stackTraceLimit } = Error
+  try {
+    // V8 counts our own frames too: of a transaction's caller none of ten would be left.
+    Error.stackTraceLimit = Math.max(stackTraceLimit, DEEPEST)
+    Error.captureStackTrace(calls, callee)
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
   return calls
 }
+
+const DEEPEST = 50
+/** Where this library is, as frames have it. */
+const HERE = fileURLToPath(new URL('..', import.meta.url))
 
 const FIRST_FRAME = /\n {4}at /
 
@@ -83,5 +95,7 @@ function framesOf (calls: Calls | undefined): string {
   const stack: unknown = calls?.stack
   const start = typeof stack === 'string' ? stack.search(FIRST_FRAME) : -1
   if (typeof stack !== 'string' || start === -1) return ''
-  return stack.slice(start).split('\n').slice(1).filter((frame) => !frame.includes('(node:internal/')).map((frame) => `\n${frame}`).join('')
+  const frames = stack.slice(start).split('\n').slice(1).filter((frame) => !frame.includes('(node:internal/'))
+  const others = frames.filter((frame) => !frame.includes(HERE))
+  return (others.length > 0 ? others : frames).slice(0, Math.max(10, Error.stackTraceLimit)).map((frame) => `\n${frame}`).join('')
 }

@@ -1,4 +1,4 @@
-import { ServerError } from './server-error.js'
+import { COMMITTED, ServerError } from './server-error.js'
 
 /**
  * What an error says, asked of anything that was thrown: also of `undefined`, of errors of other libraries (which are never one of
@@ -71,13 +71,14 @@ type RetryableCode = (typeof UNDONE | typeof REFUSED_FOR_NOW)[number]
 /**
  * Whether the same again, from its beginning, may succeed, and nothing of it has happened: a serialization failure, a deadlock, a lock
  * or a connection that was not to be had in time. What failed inside a transaction is run again as a whole transaction. False for what may
- * have taken effect, such as a timeout or a lost connection.
+ * have taken effect, such as a timeout, a lost connection, or a CALL, a DO and a script with a COMMIT, which may have committed before.
  * @example
  * if (isRetryable(error) && attempt < 5) continue
  */
 export function isRetryable (error: unknown): error is Error & { readonly code: RetryableCode } {
   try {
-    return isOf(error, UNDONE) || (error instanceof Error && 'code' in error && REFUSED_FOR_NOW.some((code) => code === error.code))
+    const isUndone = isOf(error, UNDONE) && Reflect.get(error, COMMITTED) !== true
+    return isUndone || (error instanceof Error && 'code' in error && REFUSED_FOR_NOW.some((code) => code === error.code))
   } catch {
     return false
   }

@@ -11,7 +11,12 @@ export interface Refused {
   readonly row?: number | undefined
   /** What may be shown of it, where the option `debug` is on. */
   readonly debug?: Debug
+  /** Whether some of what was asked may be committed all the same. */
+  readonly mayHaveCommitted?: boolean
 }
+
+/** On an error of what may have been committed in part. */
+export const COMMITTED = Symbol.for('fastify-postgres-js.may-have-committed')
 
 const BRAND = Symbol.for('fastify-postgres-js.server-error')
 
@@ -64,7 +69,7 @@ export class ServerError extends Error {
     return this === ServerError ? isOne : isOne && Function.prototype[Symbol.hasInstance].call(this, value)
   }
 
-  constructor (fields: ServerErrorFields, { query, args = [], row, debug = false }: Refused = {}) {
+  constructor (fields: ServerErrorFields, { query, args = [], row, debug = false, mayHaveCommitted = false }: Refused = {}) {
     super(safeMessage(fields, parameterOf(fields, args.length, row)))
     this.code = fields.code
     this.severity = fields.severity ?? fields.severity_local ?? 'ERROR'
@@ -72,6 +77,7 @@ export class ServerError extends Error {
       if (fields[name] !== undefined) Object.defineProperty(this, name, { value: fields[name], enumerable: !isRaised(fields) })
     }
     if (row !== undefined) this.row = row
+    if (mayHaveCommitted) Object.defineProperty(this, COMMITTED, { value: true })
     if (fields.position !== undefined) this.position = Number(fields.position)
     const { message: serverMessage, detail, hint, where } = fields
     hide(this, { serverMessage, detail, hint, where, query })

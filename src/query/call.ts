@@ -75,6 +75,7 @@ export function internalCall (text: string, mode: Mode = 'script', options: Call
     localSettings: 0,
     rollbacksTo: 0,
     controlsTransaction: true,
+    mayCommit: false,
     leavesTransactionOpen: false
   }
   return { statement, args: [], mode, options, internal: true }

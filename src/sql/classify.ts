@@ -25,12 +25,16 @@ export interface Traits {
   readonly rollbacksTo: number
   /** Whether it begins or ends a transaction anywhere. Going back to a savepoint does not. */
   readonly controlsTransaction: boolean
+  /** Whether some of it may be committed although it fails. */
+  readonly mayCommit: boolean
   /** Whether a transaction that it begins is still open at its end. */
   readonly leavesTransactionOpen: boolean
 }
 
 const BEGINS = /^(begin|start\s+transaction)\b/i
 const ENDS = /^(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
+/** What has a body that may commit. */
+const RUNS_BODY = /^(call|do)\b/i
 const LOCAL_SETTING = /^set\s+(local|transaction)\b(?!\s*(\.|=|to\b))/i
 const ROLLBACK_TO = /^rollback\s+(work\s+|transaction\s+)?to\b/i
 /** The driver turns these into streams that nobody would read. */
@@ -74,6 +78,7 @@ export function classify (text: string, standardStrings = true): Traits {
     localSettings: parts.filter((part) => LOCAL_SETTING.test(part.text)).length,
     rollbacksTo: parts.filter((part) => ROLLBACK_TO.test(part.text)).length,
     controlsTransaction: last !== undefined,
+    mayCommit: (parts.length > 1 && last !== undefined) || parts.some((part) => RUNS_BODY.test(part.text)),
     leavesTransactionOpen: last !== undefined && (BEGINS.test(last) || /\band\s+chain\b/i.test(last)),
   }
 }

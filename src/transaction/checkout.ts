@@ -113,12 +113,11 @@ export class Checkout implements StatementTarget {
 
   /** Runs work during which what ends a transaction has no place. */
   async inTransaction<T> (work: () => Promise<T>): Promise<T> {
-    if (this.#depth === 0) this.#over = undefined
     this.#depth++
     try {
       return await work()
     } finally {
-      this.#depth--
+      if (--this.#depth === 0) this.#over = undefined // a lease goes on
     }
   }
 

@@ -259,3 +259,22 @@ t.test('what fails first in its transaction for a reason of its own fails, and h
   t.same(await observer.rows('SELECT * FROM parts'), [])
   t.equal(db.stats().created, 1)
 })
+
+t.test('what a transaction changes itself is no change to its prepared statements', async (t) => {
+  for (const change of ['ALTER TABLE held ADD w int DEFAULT 2', 'ALTER TABLE held ALTER v TYPE text', 'DROP TABLE held; CREATE TABLE held (w text, v int)', 'DROP VIEW seen; ALTER TABLE held RENAME v TO w']) {
+    for (const end of ['commits', 'is undone']) {
+      const { db, observer } = await open(t, 'CREATE TABLE held (v int); INSERT INTO held VALUES (1); CREATE VIEW seen AS SELECT 1 AS one')
+      const text = 'SELECT * FROM held'
+      for (let use = 0; use < 4; use++) await db.fetchAll(text)
+      const undone = new Error('undo it')
+      await db.transaction(async (tx) => {
+        await tx.execute(change)
+        const now = await tx.fetchAll(text)
+        t.same(now, await tx.fetchAll({ text, prepare: false }), change)
+        if (end === 'is undone') throw undone
+      }).catch((error) => { if (error !== undone) throw error })
+      for (let use = 0; use < 3; use++) t.same(await db.transaction((tx) => tx.fetchAll(text)), await observer.rows(text), `${change}, which ${end}`)
+      t.equal(db.stats().created, 1)
+    }
+  }
+})

@@ -544,3 +544,19 @@ t.test('while calls succeed, no stack is captured', async (t) => {
   await failure(async () => await db.fetchVal(bad))
   t.ok(captured > 0, 'it counts')
 })
+
+t.test('of a transaction whose function is one call, the line that awaits it is within reach', async (t) => {
+  const observer = await freshDatabase(t)
+  const db = await openDatabase(t, observer, { min: 1, max: 1 })
+  await pointsHere(t, 'an arrow', '22012', async () => {
+    await db.transaction((tx) => tx.fetchVal(bad)) // here
+  })
+  await pointsHere(t, 'a savepoint', '22012', async () => {
+    await db.transaction((tx) => tx.transaction((inner) => inner.fetchVal(bad))) // here
+  })
+  const lease = await db.acquire()
+  await pointsHere(t, 'a lease', '22012', async () => {
+    await lease.transaction((tx) => tx.fetchVal(bad)) // here
+  })
+  await lease.release()
+})

@@ -178,3 +178,16 @@ t.test('the keys of an error are those that it has', async (t) => {
   t.strictSame(await keys("INSERT INTO users VALUES ('x'), ('x')"), all)
   t.strictSame(await keys('INSERT INTO users VALUES (NULL, NULL)'), ['code', 'column_name', 'name', 'schema_name', 'severity', 'table_name'])
 })
+
+t.test('what may have committed before it failed is not retryable', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows(`CREATE TABLE written (n int); CREATE PROCEDURE write () LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO written VALUES (1); COMMIT; RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$`)
+  const db = await openDatabase(t, observer, { min: 1, max: 1 })
+  const raise = "DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$"
+  for (const text of ['CALL write()', '-- x\nCALL write()', `INSERT INTO written VALUES (2); COMMIT; ${raise}`, raise]) {
+    t.equal(isRetryable(await db.execute(text).catch((error) => error)), false, text)
+  }
+  await observer.rows("CREATE FUNCTION again () RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$")
+  t.equal(isRetryable(await db.fetchVal('SELECT again()').catch((error) => error)), true)
+})
