@@ -84,7 +84,8 @@ export class Lease extends Queryable {
   async #exclusively<T> (work: () => Promise<T>): Promise<T> {
     this.#inside = true
     try {
-      await this.#checkout.drain() // calls that were made before are not part of it
+      const calls = this.#checkout.drain() // those that were made before are not part of it
+      if (calls !== undefined) await calls
       return await work()
     } finally {
       this.#inside = false
