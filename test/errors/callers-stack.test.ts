@@ -6,6 +6,7 @@ import { createDatabase, type Database, type DatabaseOptions, errors, ServerErro
 import { callsTo, withCallers } from '../../src/errors/callers-stack.js'
 import { FaultProxy } from '../../tools/fault-proxy.js'
 import { freshDatabase, memoryLog, type Observer, openDatabase } from '../support/database.js'
+import { failure } from '../support/failure.js'
 
 const SECRET = 'opensesame-4711'
 const FILE = fileURLToPath(import.meta.url)
@@ -18,15 +19,6 @@ function named (error: unknown): string[] {
     const line = frame.includes(FILE) ? /:(\d+):\d+\)?$/.exec(frame)?.[1] : undefined
     return line === undefined ? [] : [lines[Number(line) - 1] ?? '']
   })
-}
-
-async function failure (call: () => unknown): Promise<unknown> {
-  try {
-    await call()
-  } catch (error) {
-    return error
-  }
-  throw new Error('it did not fail')
 }
 
 /** The innermost line of this file in the stack of what fails is one that says so. */

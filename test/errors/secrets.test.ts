@@ -7,21 +7,12 @@ import { createDatabase, type Database, type DatabaseOptions, ServerError } from
 import { freshDatabase, memoryLog, openDatabase, until } from '../support/database.js'
 import { found, looked, secretsIn } from '../support/disclosure.js'
 import { FaultProxy } from '../../tools/fault-proxy.js'
+import { failure } from '../support/failure.js'
 import { runScript } from '../support/script.js'
 import { leaks as leaksOf, shown } from '../support/shown.js'
 
 const SECRET = 'opensesame-4711'
 const leaks = (error: unknown, secret = SECRET): Promise<string[]> => leaksOf(error, secret)
-
-/** What a call that must fail rejects with. */
-async function failure (call: () => unknown): Promise<unknown> {
-  try {
-    await call()
-  } catch (error) {
-    return error
-  }
-  throw new Error('it did not fail')
-}
 
 type Provoke = (db: Database, t: Test) => unknown
 const never = { text: `SELECT pg_sleep(60), $1::text /* ${SECRET} */`, timeout: 0.05 }
