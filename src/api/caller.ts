@@ -1,5 +1,5 @@
 import type { Caller, Read } from '../connection/execution.js'
-import { type Calls, callsTo, unshared, withCallers } from '../errors/callers-stack.js'
+import { type Calls, callersOf, callsTo, unshared, withCallers } from '../errors/callers-stack.js'
 
 /**
  * The caller of a helper: how its promise ends. An error comes with the stack of that caller: that of the call, where it was noted, and
@@ -27,7 +27,7 @@ export class PromisedCaller<T> implements Caller {
 async function rejection (caller: { readonly calls: Calls | undefined }, error: unknown): Promise<never> {
   await undefined
   await undefined
-  throw withCallers(unshared(error), caller.calls, callsTo(rejection))
+  throw withCallers(unshared(error), caller.calls, callersOf(rejection))
 }
 
 /** Runs what a caller asked for; an error comes with its stack. `notes`: whether the calls that led here are noted at once. */
@@ -36,6 +36,6 @@ export async function forCaller<T> (notes: boolean, work: () => Promise<T>): Pro
   try {
     return await work()
   } catch (error) {
-    throw withCallers(error, calls, callsTo(forCaller))
+    throw withCallers(error, calls, callersOf(forCaller))
   }
 }

@@ -8,7 +8,7 @@ import { type Call, type Mode } from '../query/call.js'
 import { type Debug, type Shown, withStatement } from '../errors/debug-details.js'
 import type { DriverResult, ResultColumn } from '../driver/result.js'
 import { NoRowError, TooManyRowsError } from '../errors/errors.js'
-import { type Calls, callsTo, withCallers } from '../errors/callers-stack.js'
+import { type Calls, callersOf, callsTo, withCallers } from '../errors/callers-stack.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { forCaller, PromisedCaller } from './caller.js'
@@ -167,9 +167,9 @@ export abstract class Queryable {
       const execution = new StatementExecution(call, caller, this.#target)
       try {
         this.#target.run(execution)
-        if (execution.settled) caller.calls ??= callsTo(this.#run) // it failed at once
+        if (execution.settled) caller.calls ??= callersOf(this.#run) // it failed at once
       } catch (error) {
-        resolve(Promise.reject(withCallers(error, calls, callsTo(this.#run))))
+        resolve(Promise.reject(withCallers(error, calls, callersOf(this.#run))))
       }
     })
   }
@@ -199,7 +199,7 @@ export abstract class Queryable {
       }
       return this.#read(call, (call) => this.run(call, read, calls))
     } catch (error) {
-      return Promise.reject(withCallers(error, callsTo(this.#run)))
+      return Promise.reject(withCallers(error, callersOf(this.#run)))
     }
   }
 

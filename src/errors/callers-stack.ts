@@ -10,15 +10,19 @@ type Callee = (...args: never[]) => unknown
 /** The calls that led to a call of `callee`, which has to be under way; behind them those that await it, as V8 finds them. */
 export function callsTo (callee: Callee): Calls {
   const calls = {}
+  Error.captureStackTrace(calls, callee)
+  return calls
+}
+
+/** The same for an error, so deep that our own frames leave room for others: V8 counts them too. Not for calls that may succeed. */
+export function callersOf (callee: Callee): Calls {
   const { stackTraceLimit } = Error
   try {
-    // V8 counts our own frames too: of a transaction's caller none of ten would be left.
     Error.stackTraceLimit = Math.max(stackTraceLimit, DEEPEST)
-    Error.captureStackTrace(calls, callee)
+    return callsTo(callee)
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }
-  return calls
 }
 
 const DEEPEST = 50
