@@ -89,10 +89,10 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     this.host = host
     this.gone = new Promise((resolve) => { this.#onGone = resolve })
     this.session = new Session(owner, config.commandTimeout, config.reset)
-    this.#inFlight = new InFlight(owner, lag)
+    this.#inFlight = new InFlight(owner, lag, deadlines)
     const { session } = this
     const prepared = new PreparedStatements(driver, session)
-    this.#executor = new Executor({ driver, config, deadlines, session, inFlight: this.#inFlight, prepared, events: this })
+    this.#executor = new Executor({ driver, owner, config, session, inFlight: this.#inFlight, prepared, events: this })
     this.#batches = new BatchExecutor(this.#executor, driver, session, prepared)
     this.#cancellation = new Cancellation(this.#inFlight, this)
     owner.takeOver(this)
@@ -103,7 +103,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     this.session.reported()
   }
 
-  running (): void { if (this.#cancelling !== undefined) this.#cancellation.running() }
+  running (): void { this.#cancellation.running() }
 
   ending (fields: ServerErrorFields): void { this.destroy('lost', new ServerError(fields, { debug: this.#parts.config.debug })) }
 
@@ -222,8 +222,10 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   abandoned (): void {
     // Of a connection that has ended nothing is left to cancel, and what waits for it must not wait again.
     if (!this.isUsable) return
+    this.#parts.owner.tellsRunning = true
     this.#cancelling ??= this.#cancellation.endAbandoned().finally(() => {
       this.#cancelling = undefined
+      this.#parts.owner.tellsRunning = false
       if (this.#inFlight.size === 0) this.drained(performance.now())
     })
   }

@@ -1,5 +1,8 @@
 import type { Config } from '../config/config.js'
 import type { Argument } from '../driver/argument.js'
+import { textsOf } from '../driver/fast-lane.js'
+import type { PreparedSender, PreparedSubject } from '../driver/prepared-request.js'
+import type { PreparedStatement } from '../driver/prepared-statement.js'
 import type { Request, Sender } from '../driver/request.js'
 import type { DriverResult } from '../driver/result.js'
 import type { TransactionStatus } from '../driver/turn.js'
@@ -7,7 +10,6 @@ import { AbortedError, QueryTimeoutError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
 import { type Abortable, listen, stopListening } from '../timing/abort-listeners.js'
 import { reasonOf } from '../timing/abort-signal.js'
-import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
 
 /** What a helper makes of the result. */
 export type Read<T> = (result: DriverResult, call: Call) => T
@@ -43,18 +45,18 @@ export interface Limit { readonly timeout: number, readonly clock: number }
  * One call, from its making to its end. The caller and the server are done with it at different times: a caller whose
  * time is up is answered at once, while the connection waits for the server before it serves another one.
  */
-export abstract class Execution implements Abortable, Expiring {
+export abstract class Execution implements Abortable {
   readonly call: Call
   /** How often it was sent. */
   sends = 0
   /** Whether a cancel was on its way to the server while it was in flight: it may be hit by accident. */
   exposed = false
   startedAt = 0
+  /** When its time is up, in the clock of `performance.now()`. */
+  dueAt = Infinity
   readonly #listener: SettleListener | undefined
   #owner: AbandonListener | undefined
-  #deadlines: Deadlines | undefined
   #limit: Limit | undefined
-  #deadline: Deadline | undefined
   #expired = false
   #abandoned = false
   #settled = false
@@ -85,20 +87,18 @@ export abstract class Execution implements Abortable, Expiring {
     return this.call.internal === true ? undefined : this.#listener?.objection({ ...outcome, call: this.call })
   }
 
-  /** Starts the caller's clock, and listens to its signal. */
-  watch (limit: Limit, owner: AbandonListener, deadlines: Deadlines): void {
+  /** Starts the caller's clock, and listens to its signal. It is for others to see when its time is up. */
+  watch (limit: Limit, owner: AbandonListener): void {
     this.#limit = limit
     this.#owner = owner
-    this.#deadlines = deadlines
-    if (limit.clock > 0) this.#deadline = deadlines.set(limit.clock, this, this.startedAt)
-    if (this.signal !== undefined) listen(this.signal, this)
+    const { signal } = this.call.options
+    if (limit.clock > 0) this.dueAt = this.startedAt + limit.clock * 1000
+    if (signal !== undefined) listen(signal, this)
   }
 
   /** Starts the clock again: one of the statements of a batch is done. */
   progress (): void {
-    if (this.#settled || this.#deadline === undefined) return
-    this.#deadlines?.clear(this.#deadline)
-    this.#deadline = this.#deadlines?.set(this.#limit?.clock ?? 0, this)
+    if (this.dueAt !== Infinity) this.dueAt = performance.now() + (this.#limit?.clock ?? 0) * 1000
   }
 
   /** Whether the server's own limit has passed before our clock went off. */
@@ -129,8 +129,8 @@ export abstract class Execution implements Abortable, Expiring {
   protected settle (error?: unknown): boolean {
     if (this.#settled) return false
     this.#settled = true
-    if (this.#deadline !== undefined) this.#deadlines?.clear(this.#deadline)
-    if (this.signal !== undefined) stopListening(this.signal, this)
+    const { signal } = this.call.options
+    if (signal !== undefined) stopListening(signal, this)
     this.#listener?.settled(error)
     return true
   }
@@ -152,7 +152,7 @@ export abstract class Execution implements Abortable, Expiring {
 }
 
 /** Is told what the driver answers to a statement. */
-export interface StatementOwner extends AbandonListener {
+export interface StatementOwner extends AbandonListener, PreparedSender<StatementExecution> {
   answered (execution: StatementExecution, result: DriverResult, request: Request): void
   failed (execution: StatementExecution, error: unknown, request: Request): void
 }
@@ -179,13 +179,20 @@ export interface Caller {
 /** The result as it is. */
 export const wholeResult: Read<DriverResult> = (result) => result
 
-/** One statement, which the driver runs. It waits in the queue for a connection itself. */
-export class StatementExecution extends Execution implements Sender {
+const NO_TEXTS: readonly string[] = []
+
+/** One statement. It waits in the queue for a connection itself. */
+export class StatementExecution extends Execution implements Sender, PreparedSubject {
   readonly holder = 'statement'
   /** The wrapped arguments, kept for when the statement has to be sent again. */
   args: Array<Argument | null> | undefined
+  /** The texts of its arguments, as they were written for one prepared statement. */
+  texts: ReadonlyArray<string | null> = NO_TEXTS
+  #writtenFor: PreparedStatement | undefined
   /** A statement of ours right before it, as one group with it: if that fails, the server skips it. */
   before: string | undefined
+  /** Whether it is sent only when the other connections are read, so that others can leave with it. */
+  mayWait = false
   /** How often its statement was described again. */
   renewals = 0
   /** What hears of the driver's answer: the executor that sends it. */
@@ -195,6 +202,25 @@ export class StatementExecution extends Execution implements Sender {
   constructor (call: Call, caller: Caller, listener?: SettleListener) {
     super(call, listener)
     this.#caller = caller
+  }
+
+  /** Writes its arguments for a prepared statement, once. False if they are not as plain as that. Raises nothing. */
+  writeFor (statement: PreparedStatement): boolean {
+    if (this.#writtenFor === statement) return true
+    const texts = textsOf(this.call.args, statement.parameters)
+    if (texts === undefined) return false
+    this.texts = texts
+    this.#writtenFor = statement
+    return true
+  }
+
+  /** Whether its arguments could be written for some statement. */
+  get isWritten (): boolean { return this.args !== undefined || this.#writtenFor !== undefined }
+
+  /** Its arguments are to be written again. */
+  rewrite (): void {
+    this.args = undefined
+    this.#writtenFor = undefined
   }
 
   /** It has a connection. */

@@ -3,24 +3,29 @@ import { ServerError } from '../errors/server-error.js'
 import { Execution } from './execution.js'
 import { paceOf } from '../query/call.js'
 import type { Lag } from '../query/latency.js'
+import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
 
 /** How often a call is sent at most: types that change all the time, or cancels that hit it by accident, come to an end. */
 export const MOST_SENDS = 4
 
 /** The calls that are in flight on one connection. Which of them the server is running is for the owner of the socket to say. */
-export class InFlight {
+export class InFlight implements Expiring {
   /** An array and not a Set, which makes a new table for every few that come and go: 1 µs of garbage collection for each query. */
   readonly #executions: Execution[] = []
   readonly #owner: SocketOwner
   readonly #lag: Lag
+  readonly #deadlines: Deadlines
+  /** When their times are looked at next. A deadline for each would be two steps of every call: nearly all are answered long before. */
+  #deadline: Deadline | undefined
   #answeredAt = 0
   /** When the first of those that travel together was sent, and how many of them are answered. */
   #firstSentAt = 0
   #answered = 0
 
-  constructor (owner: SocketOwner, lag: Lag) {
+  constructor (owner: SocketOwner, lag: Lag, deadlines: Deadlines) {
     this.#owner = owner
     this.#lag = lag
+    this.#deadlines = deadlines
   }
 
   get size (): number { return this.#executions.length }
@@ -33,8 +38,21 @@ export class InFlight {
   /** The first call that nobody waits for any more, although the server is not done with it. */
   get abandoned (): Execution | undefined { return this.#executions.find(({ isAbandoned }) => isAbandoned) }
 
-  add (execution: Execution): void {
-    this.#executions.push(execution)
+  add (execution: Execution): void { this.#executions.push(execution) }
+
+  /** Sees to it that a call that was added is told when its time is up. `now` is the time. */
+  watch ({ dueAt }: Execution, now: number): void {
+    if (dueAt === Infinity || (this.#deadline !== undefined && this.#deadline.at <= dueAt)) return
+    if (this.#deadline !== undefined) this.#deadlines.clear(this.#deadline)
+    this.#deadline = this.#deadlines.set((dueAt - now) / 1000, this, now)
+  }
+
+  /** Tells those whose time is up. */
+  expire (): void {
+    this.#deadline = undefined
+    const now = performance.now()
+    for (const execution of [...this.#executions]) if (execution.dueAt <= now) execution.expire()
+    for (const execution of this.#executions) if (!execution.settled) this.watch(execution, now)
   }
 
   /** How many are left. */
@@ -50,6 +68,7 @@ export class InFlight {
 
   /** Answers all callers, because the connection is lost. */
   failAll (error: unknown): void {
+    if (this.#deadline !== undefined) this.#deadlines.clear(this.#deadline)
     for (const execution of [...this.#executions]) execution.fail(error)
   }
 

@@ -1,4 +1,6 @@
 import type { Driver } from '../driver/postgres-js.js'
+import type { PreparedStatement } from '../driver/prepared-statement.js'
+import type { DriverStatement } from '../driver/request-lane.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
 import type { Request } from '../driver/request.js'
 import type { Statement } from '../query/statement.js'
@@ -8,8 +10,18 @@ import type { Session } from './session.js'
 const MOST_PREPARED = 256
 const MOST_CHARACTERS = 4_000_000
 
-/** A prepared statement: the types of its parameters, and when it was used last, counted in uses of any. */
-interface Prepared { readonly strings: readonly [string], readonly types: readonly number[], usedAt: number }
+/** A prepared statement. */
+export interface Prepared {
+  readonly strings: readonly [string]
+  /** As the driver has noted it. */
+  readonly described: DriverStatement
+  /** The types of its parameters. */
+  readonly types: readonly number[]
+  /** All that an execution needs; undefined until that is asked for, and known. */
+  executable: PreparedStatement | undefined
+  /** When it was used last, counted in uses of any. */
+  usedAt: number
+}
 
 /**
  * What is prepared on one connection. It holds for the search_path under which it was described: with another one the same text may
@@ -36,12 +48,12 @@ export class PreparedStatements {
   /** Whether it has to be prepared again before it is run. */
   isGone (text: string): boolean { return this.#gone.size > 0 && this.#gone.has(text) && this.#session.hasUsualPath }
 
-  /** The types of the parameters of one that can be run now. */
-  typesOf (text: string): readonly number[] | undefined {
+  /** One that can be run now. */
+  get (text: string): Prepared | undefined {
     const prepared = this.#held.get(text)
     if (prepared === undefined || !this.#session.hasUsualPath) return undefined
     prepared.usedAt = ++this.#uses
-    return prepared.types
+    return prepared
   }
 
   /** Whether a statement should be prepared that is not. Only what the planner plans is: a FETCH has other columns each time. */
@@ -63,13 +75,13 @@ export class PreparedStatements {
   remember ({ text, strings }: Statement, request: Request): void {
     const { prepare, statement } = request
     if (!prepare || statement === null || this.#held.has(text) || statement.types.includes(0)) return
-    if (request.isDescribed) this.#hold(text, strings, statement.types)
+    if (request.isDescribed) this.#hold(text, strings, statement)
     else this.#gone.set(text, statement.types.length) // the server refused to describe its columns
   }
 
-  #hold (text: string, strings: readonly [string], types: readonly number[]): void {
+  #hold (text: string, strings: readonly [string], described: DriverStatement): void {
     this.#drop(text)
-    this.#held.set(text, { strings, types, usedAt: ++this.#uses })
+    this.#held.set(text, { strings, described, types: described.types, executable: undefined, usedAt: ++this.#uses })
     this.#characters += text.length
     while (this.#held.size > MOST_PREPARED || (this.#characters > MOST_CHARACTERS && this.#held.size > 1)) {
       const [oldest] = [...this.#held].reduce((a, b) => a[1].usedAt < b[1].usedAt ? a : b)
@@ -108,10 +120,10 @@ export class PreparedStatements {
 
   /** Has a stale statement prepared again: once, however many calls have found out. If it fails, it is tried again before the next use. */
   renew ({ text, strings }: Statement, parameters: number, subject: object): Promise<void> {
-    const renewal = this.#renewals.get(text) ?? this.#driver.typesOf(strings, parameters, true, subject)
-      .then((types) => {
+    const renewal = this.#renewals.get(text) ?? this.#driver.describeStatement(strings, parameters, true, subject)
+      .then((described) => {
         this.#gone.delete(text)
-        this.#hold(text, strings, types)
+        this.#hold(text, strings, described)
       }, (error) => {
         this.#gone.set(text, parameters) // whatever the server has of it by now
         throw error

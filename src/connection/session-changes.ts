@@ -1,5 +1,5 @@
 import { REDEFINES, SETS } from '../driver/command-tags.js'
-import type { Request } from '../driver/request.js'
+import type { TransactionStatus } from '../driver/turn.js'
 import type { Call } from '../query/call.js'
 import type { Execution } from './execution.js'
 import type { PreparedStatements } from './prepared-statements.js'
@@ -25,13 +25,16 @@ export function noteChanges ({ call }: Execution, tags: readonly string[], sessi
 
 const NO_TAGS: readonly string[] = []
 
+/** What the server said of the session when it had answered a call. */
+export interface Answer { readonly status: TransactionStatus, readonly tags: readonly string[] | undefined }
+
 /** What its caller gets instead of a result, if a call may not leave its session as it has. */
-export function objectionTo (execution: Execution, { status, tags }: Request): Error | undefined {
+export function objectionTo (execution: Execution, { status, tags }: Answer): Error | undefined {
   return execution.objection({ status, tags: tags ?? NO_TAGS })
 }
 
 /** The same for a call that failed. */
-export function errorOf (execution: Execution, { status, tags }: Request, error: Error): Error {
+export function errorOf (execution: Execution, { status, tags }: Answer, error: Error): Error {
   const objection = execution.objection({ status, tags: tags ?? NO_TAGS, error })
   // A script that shows that it would have ended its transaction just failed.
   const { controlsTransaction, leavesTransactionOpen } = execution.call.statement

@@ -23,14 +23,14 @@ export class StaleStatements {
    * nothing does. `isStale`: the server itself has said so; otherwise the statement may just be, and is described to find out.
    */
   remedyFor (execution: StatementExecution, types: readonly number[] | undefined, isStale: boolean): Promise<boolean> | undefined {
-    const { call: { statement }, args } = execution
-    const known = this.#prepared.typesOf(statement.text)
+    const { call: { statement } } = execution
+    const known = this.#prepared.get(statement.text)?.types
     const wasPrepared = known !== undefined || this.#prepared.isRenewing(statement.text)
-    const mayRenew = args !== undefined && types !== undefined && wasPrepared && execution.renewals < MOST_RENEWALS
+    const mayRenew = execution.isWritten && types !== undefined && wasPrepared && execution.renewals < MOST_RENEWALS
     // Others may have had effects (CALL), or are ours: they run only once.
     if (!mayRenew || !statement.isPlanned) return undefined
     execution.renewals++
-    execution.args = undefined
+    execution.rewrite()
     // Another call found out before.
     if (known !== undefined && known.some((oid, index) => oid !== types[index])) return Promise.resolve(true)
     return isStale ? this.#renew(execution, types.length) : this.#renewIfChanged(execution, types)
@@ -38,7 +38,7 @@ export class StaleStatements {
 
   async #renewIfChanged (execution: StatementExecution, types: readonly number[]): Promise<boolean> {
     try {
-      const now = await this.#driver.typesOf(execution.call.statement.strings, types.length, false, execution)
+      const { types: now } = await this.#driver.describeStatement(execution.call.statement.strings, types.length, false, execution)
       if (execution.settled || !now.some((oid, index) => oid !== types[index])) return false
     } catch {
       return false

@@ -3,6 +3,7 @@ import { Argument, BindAborted } from './argument.js'
 import { AUTHENTICATED } from './driver-messages.js'
 import { DriverPort, type DriverPortEvents } from './driver-port.js'
 import { type Executions, type ExecutionsResult, RefusedExecutionError, runExecutions } from './execute-many.js'
+import { type PreparedStatement, preparedStatement } from './prepared-statement.js'
 import { Request } from './request.js'
 import type { DriverStatement, RequestLane } from './request-lane.js'
 import type { RequestedStatement, RequestKind } from './requested-statement.js'
@@ -11,7 +12,7 @@ import { RowReader } from './row-reader.js'
 import type { SocketOwner } from './socket-owner.js'
 import { TypeRegistry } from '../codecs/type-registry.js'
 import type { WireColumn } from '../protocol/message-reader.js'
-import { closeStatement, FLUSH, limitedExecute, unsyncedStatement } from '../protocol/message-writer.js'
+import { closeStatement, FLUSH, limitedExecute } from '../protocol/message-writer.js'
 
 /**
  * The one file that touches postgres.js: a client of it for one physical connection, and the few things that its type
@@ -53,6 +54,7 @@ const QUERY = 0x51
 const SYNC = 0x53
 /** Of no prepared statement. */
 const NO_NAME = 'none'
+const NO_STATEMENT: DriverStatement = { name: '', types: [] }
 
 /** A postgres.js client that speaks by way of a socket's owner. It never gets another one: a dead client must not be revived. */
 export class Driver implements RequestLane, DriverPortEvents {
@@ -110,6 +112,7 @@ export class Driver implements RequestLane, DriverPortEvents {
    */
   send (request: Request): void {
     this.#handed.push(request)
+    this.#owner.expected = this
     this.#handle(request)
   }
 
@@ -146,7 +149,10 @@ export class Driver implements RequestLane, DriverPortEvents {
       this.#hasStarted = true
       queueMicrotask(() => this.feed(AUTHENTICATED)) // the driver forgets what it writes before this returns
     } else if (this.#owner.isFreeFor(this)) this.#write(bytes)
-    else this.#owner.hold(() => this.#write(bytes))
+    else {
+      this.#owner.expected = undefined // others are held behind this
+      this.#owner.hold(() => this.#write(bytes))
+    }
   }
 
   ended (bytes: Buffer): void {
@@ -190,6 +196,7 @@ export class Driver implements RequestLane, DriverPortEvents {
   /** Begins the turn of the next request, and returns what goes before it. */
   #begin (type: number): Buffer[] | undefined {
     const request = type === SYNC ? undefined : this.#handed.shift()
+    if (this.#handed.length === 0) this.#owner.expected = undefined
     if (request === undefined) return this.#owner.fail(new Error('the driver wrote what nobody asked for'))
     this.#writing = request
     this.#owner.begin(request, this)
@@ -200,7 +207,6 @@ export class Driver implements RequestLane, DriverPortEvents {
       before.push(closeStatement(closed))
     }
     request.begun(this)
-    if (request.before !== undefined) before.push(unsyncedStatement(request.before))
     return before
   }
 
@@ -230,10 +236,16 @@ export class Driver implements RequestLane, DriverPortEvents {
     return this.#outcome({ strings: [text], args: [], kind, subject }, (_, result) => result)
   }
 
-  /** The types that the parameters have by now. With `prepare`, the driver's prepared statement is replaced too. */
-  typesOf (strings: readonly [string], parameters: number, prepare: boolean, subject?: object): Promise<readonly number[]> {
+  /** What a statement is by now. With `prepare`, the driver's prepared statement is replaced too. */
+  describeStatement (strings: readonly [string], parameters: number, prepare: boolean, subject?: object): Promise<DriverStatement> {
     const args = new Array<null>(parameters).fill(null)
-    return this.#outcome({ strings, args, kind: { prepare, describe: true }, subject }, ({ statement }) => statement?.types ?? [])
+    return this.#outcome({ strings, args, kind: { prepare, describe: true }, subject }, ({ statement }) => statement ?? NO_STATEMENT)
+  }
+
+  /** All that is known of a statement that the driver has prepared; undefined as long as something is unknown. */
+  executable (statement: DriverStatement): PreparedStatement | undefined {
+    const reader = this.readerOf(statement)
+    return reader === undefined ? undefined : preparedStatement(statement, reader, this.#types.registry)
   }
 
   #outcome<T> (statement: RequestedStatement, read: (request: Request, result: DriverResult) => T): Promise<T> {

@@ -29,7 +29,6 @@ const COLUMNS = 4
 const EXECUTE = 5
 const QUERY = 6
 const CLOSE = 7
-const EXECUTE_BEFORE = 8 // of the statement that goes before
 
 /**
  * One statement as the driver's connection takes it, and its turn on the wire. It stands in for the driver's own Query.
@@ -72,8 +71,6 @@ export class Request implements Turn {
   tags: string[] | undefined
   /** The transaction status of its ReadyForQuery. */
   status: TransactionStatus = 'none'
-  /** A statement of ours right before it. */
-  readonly before: string | undefined
   readonly #sender: Sender
   readonly #mode: Mode
   readonly #arrays: boolean
@@ -84,7 +81,8 @@ export class Request implements Turn {
   #lane: RequestLane | undefined
   #rows: unknown[] = []
   #seen = 0
-  #command: string | null = null
+  /** That of the last statement. */
+  command: string | null = null
   #count: number | null = null
   /** Whether a statement of a script is answered, and rows may come. */
   #isAnswered = false
@@ -96,14 +94,13 @@ export class Request implements Turn {
   /** Whether the driver has ended a description. */
   #isSynced = false
 
-  constructor ({ strings, args, kind, subject, before }: RequestedStatement, sender: Sender) {
+  constructor ({ strings, args, kind, subject }: RequestedStatement, sender: Sender) {
     this.subject = subject
     this.strings = strings
     this.args = args
     this.options = kind.simple === true ? SIMPLE : kind.prepare === true ? PREPARED : UNPREPARED
     this.forgets = kind.forget === true
     this.onlyDescribe = kind.describe === true || this.forgets
-    this.before = before
     this.limit = kind.limit
     this.#mode = kind.mode ?? 'rows'
     this.#arrays = kind.arrays === true
@@ -112,9 +109,14 @@ export class Request implements Turn {
   }
 
   /** The driver is about to write its first message. */
-  begun (lane: RequestLane): void {
+  begun (lane: RequestLane): void { this.#lane = lane }
+
+  /** It was written as one Query, past the driver. */
+  writtenAsQuery (lane: RequestLane): void {
     this.#lane = lane
-    if (this.before !== undefined) for (const step of [PARSE, BIND, EXECUTE_BEFORE]) this.#expect(step)
+    this.statement = { name: '', types: [] }
+    this.isClosed = true
+    this.#expect(QUERY)
   }
 
   /** Whether the columns of its statement are known. */
@@ -157,7 +159,6 @@ export class Request implements Turn {
         if (step !== EXECUTE && step !== QUERY) throw unexpected(type)
         return this.#takeRow(bytes, start, end)
       case 0x43: // CommandComplete
-        if (step === EXECUTE_BEFORE) return this.#next()
         if (step !== EXECUTE && step !== QUERY) throw unexpected(type)
         if (step === EXECUTE) this.#next()
         return this.#completed(bytes, start, end)
@@ -223,7 +224,7 @@ export class Request implements Turn {
 
   /** The next statement of a script has rows. What is told is the last such statement's, with the command of the last of all. */
   #newResult (columns: readonly WireColumn[]): void {
-    if (this.#command !== null) this.#count = null
+    if (this.command !== null) this.#count = null
     this.#rows = []
     this.#seen = 0
     this.#mayHaveRows = true
@@ -252,7 +253,7 @@ export class Request implements Turn {
 
   #completed (bytes: Buffer, start: number, end: number): void {
     const command = readCommand(bytes, start, end)
-    this.#command = command
+    this.command = command
     const isUsual = command === 'SELECT' || command === 'INSERT' || command === 'UPDATE' || command === 'DELETE'
     this.#count ??= readCount(bytes, end)
     this.#ended()
@@ -292,6 +293,6 @@ export class Request implements Turn {
     if (this.#isDone) return
     this.#isDone = true
     if (error !== undefined) return this.#sender.failed(error, this)
-    this.#sender.answered({ rows: this.#rows, seen: this.#seen, command: this.#command, count: this.#count, described: this.reader }, this)
+    this.#sender.answered({ rows: this.#rows, seen: this.#seen, command: this.command, count: this.#count, described: this.reader }, this)
   }
 }

@@ -24,8 +24,6 @@ export interface RequestedStatement {
   readonly kind: RequestKind
   /** On whose behalf. */
   readonly subject?: object | undefined
-  /** A statement of ours right before it, in one group with it: if that fails, the server skips this one. */
-  readonly before?: string | undefined
 }
 
 /** What the driver wants to know of a query. */

@@ -4,6 +4,7 @@ import { isFatal, type ServerErrorFields } from '../errors/error-response.js'
 import {
   MessageReader, type MessageReceiver, readError, readParameter, SESSION_LIMITS, STARTUP_LIMITS
 } from '../protocol/message-reader.js'
+import { OutgoingMessages } from './outgoing-messages.js'
 import { type TransactionStatus, type Turn, unexpected } from './turn.js'
 
 /** Milliseconds without traffic after which TCP asks whether the other side is there. */
@@ -13,7 +14,7 @@ const KEEP_ALIVE = 60_000
 export interface SocketOwnerEvents {
   /** A setting of the session that the server reports has this value now. */
   parameter (name: string, value: string): void
-  /** The server works on another turn now: `running` of the owner. */
+  /** The server works on another turn now: `running` of the owner. Only told while `tellsRunning` of the owner is set. */
   running (): void
   /** The server ends the session, with these words. */
   ending (fields: ServerErrorFields): void
@@ -28,6 +29,9 @@ export class SocketClosedError extends Error {
   readonly code = 'CONNECTION_CLOSED'
   constructor () { super('the server closed the connection') }
 }
+
+/** Writes what is in `outgoing`: one function for all, where a timer takes its argument. */
+let flush: (owner: SocketOwner) => void
 
 /** A lane: it writes turns. */
 export type Lane = object
@@ -45,6 +49,14 @@ export class SocketOwner implements MessageReceiver {
   readonly reported = new Map<string, string>()
   /** The status of the last ReadyForQuery. */
   transaction: TransactionStatus = 'none'
+  /** The lane that has taken something on and has yet to begin its turn: what others send goes behind that. */
+  expected: Lane | undefined
+  /** Whether its events are told when the server goes on to another turn. */
+  tellsRunning = false
+  /** What leaves with the next write: messages of turns that were begun. */
+  readonly outgoing = new OutgoingMessages()
+  /** Whether a write is due, and how soon. */
+  #due: 'never' | 'soon' | 'now' = 'never'
   #events: SocketOwnerEvents = NOBODY
   /** How the socket ended, for one who takes over later. */
   #end: ((events: SocketOwnerEvents) => void) | undefined
@@ -87,8 +99,11 @@ export class SocketOwner implements MessageReceiver {
   /** What the server works on: the oldest turn that it has not answered. */
   get running (): Turn | undefined { return this.#turns[0] }
 
-  /** Whether a lane may write now: no turn of another lane is open, and nobody waits for that. */
-  isFreeFor (lane: Lane): boolean { return this.#open === undefined ? this.#held.length === 0 : this.#lane === lane }
+  /** Whether a lane may write now: no turn of another lane is open or expected, and nobody waits for that. */
+  isFreeFor (lane: Lane): boolean {
+    if (this.#open !== undefined) return this.#lane === lane
+    return this.expected === lane || (this.expected === undefined && this.#held.length === 0)
+  }
 
   /** Runs `write`, by which a lane writes its turns, when the turn of another lane that is open is closed. */
   hold (write: () => void): void { this.#held.push(write) }
@@ -98,7 +113,13 @@ export class SocketOwner implements MessageReceiver {
     this.#open = turn
     this.#lane = lane
     this.#turns.push(turn)
-    if (this.#turns.length === 1) this.#events.running()
+    if (this.tellsRunning && this.#turns.length === 1) this.#events.running()
+  }
+
+  /** A turn whose messages are all in `outgoing`. Only while the lanes are free. */
+  append (turn: Turn): void {
+    this.#turns.push(turn)
+    if (this.tellsRunning && this.#turns.length === 1) this.#events.running()
   }
 
   /** The Sync or Query of the turn that is open is written, or is about to be in the same write. */
@@ -106,22 +127,52 @@ export class SocketOwner implements MessageReceiver {
     if (this.#open === undefined) return
     this.#open.isClosed = true
     this.#open = undefined
-    if (this.#held.length > 0) queueMicrotask(() => this.#resume()) // behind what is just being written
   }
 
   #resume (): void {
-    while (this.#open === undefined) {
+    while (this.#open === undefined && this.expected === undefined) {
       const write = this.#held.shift()
       if (write === undefined) return
       write()
     }
   }
 
+  /** Writes at once, between what is in `outgoing` and what was held back until now. */
   write (bytes: Buffer): void {
+    if (this.outgoing.isEmpty && this.#held.length === 0) return this.#send(bytes)
+    this.outgoing.append(bytes)
+    this.#resume()
+    this.#flush()
+  }
+
+  /**
+   * Sees to it that `outgoing` is written: when the code that is running now has come to an end, or, if that `mayWait`, when the other
+   * sockets are read, so that what their callers send leaves with it.
+   */
+  writeSoon (mayWait: boolean): void {
+    if (mayWait) {
+      if (this.#due === 'never') setImmediate(flush, this)
+      this.#due = 'soon'
+    } else if (this.#due !== 'now') {
+      this.#due = 'now'
+      process.nextTick(flush, this)
+    }
+  }
+
+  #flush (): void {
+    this.#due = 'never'
+    if (!this.outgoing.isEmpty) this.#send(this.outgoing.take())
+  }
+
+  #send (bytes: Buffer): void {
     if (this.#isEnded) return
     this.writes++
     this.writtenAt = performance.now()
     this.#socket.write(bytes)
+  }
+
+  static {
+    flush = (owner) => owner.#flush()
   }
 
   /** The start-up is over: from now on the messages of a session are allowed, and others are not. */
@@ -129,6 +180,7 @@ export class SocketOwner implements MessageReceiver {
 
   /** Closes the socket once `bytes` are written. */
   end (bytes: Buffer): void {
+    this.#flush()
     if (!this.#isEnded) this.#socket.end(bytes)
   }
 
@@ -178,7 +230,7 @@ export class SocketOwner implements MessageReceiver {
     this.#turns.shift()
     this.transaction = status
     turn.ready(status)
-    if (this.#turns.length > 0 && !this.#isEnded) this.#events.running()
+    if (this.tellsRunning && this.#turns.length > 0 && !this.#isEnded) this.#events.running()
   }
 
   #refused (fields: ServerErrorFields): void {

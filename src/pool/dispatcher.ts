@@ -123,12 +123,15 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     if (idle === undefined) return undefined
     this.#acquired(idle, 'statement', now)
     this.#pipelining.begin(idle, execution)
+    execution.mayWait = this.connections.busy > 1 // a single caller waits for nothing
     return idle
   }
 
   #join (execution: StatementExecution): PoolEntry | undefined {
     const joined = this.#pipelining.join(execution)
-    if (joined !== undefined) this.#counters.pipelined++
+    if (joined === undefined) return undefined
+    this.#counters.pipelined++
+    execution.mayWait = true
     return joined
   }
 
@@ -224,7 +227,10 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
       this.#counters.waitTime += (now - waiter.since) / 1000
       if (joined === undefined) {
         this.#acquired(entry, acquisition.holder, now)
-        if (statement !== undefined) this.#pipelining.begin(entry, statement)
+        if (statement !== undefined) {
+          this.#pipelining.begin(entry, statement)
+          statement.mayWait = true
+        }
       }
       waiter.serve(entry)
     }

@@ -96,6 +96,79 @@ function mostBytes (text: string): number {
   return text.length < 1000 ? text.length * 3 : Buffer.byteLength(text)
 }
 
+/** Execute and Sync, behind the parameters of a Bind whose columns are all text. */
+const RUN = Buffer.concat([Buffer.alloc(2), EXECUTE, SYNC])
+
+/** What the Bind of a prepared statement begins with, behind its length: the unnamed portal, the name, all parameters are text. */
+export function bindHead (name: string, parameters: number): Buffer {
+  const head = Buffer.from(`\0${name}\0\0\0\0\0`)
+  head.writeUInt16BE(parameters, head.length - 2)
+  return head
+}
+
+/** How many bytes an execution takes at most. */
+export function roomFor (head: Buffer, parameters: ReadonlyArray<string | null>, limit: number | undefined): number {
+  let room = 5 + head.length + RUN.length + (limit === undefined ? 0 : CLOSE_PORTAL.length)
+  for (const text of parameters) room += 4 + (text === null ? 0 : mostBytes(text))
+  return room
+}
+
+/** Puts Bind, Execute (of `limit` rows, if there is one) and Sync at `start`, where there is room for them. Returns where they end. */
+export function putExecution (
+  bytes: Buffer, start: number, { head, limit }: { readonly head: Buffer, readonly limit: number | undefined }, parameters: ReadonlyArray<string | null>
+): number {
+  let at = start + 5
+  for (let index = 0; index < head.length; index++) bytes[at++] = head[index] ?? 0
+  for (let index = 0; index < parameters.length; index++) {
+    const text = parameters[index] ?? null
+    const length = text === null ? -1 : putText(bytes, at + 4, text)
+    putInt32(bytes, at, length)
+    at += length === -1 ? 4 : 4 + length
+  }
+  bytes[start] = 0x42
+  putInt32(bytes, start + 1, at + 1 - start) // with the formats of the columns, which are in RUN
+  if (limit === undefined) {
+    for (let index = 0; index < RUN.length; index++) bytes[at++] = RUN[index] ?? 0
+    return at
+  }
+  bytes[at++] = 0
+  bytes[at++] = 0
+  for (const message of [limitedExecute(limit), SYNC]) at += message.copy(bytes, at)
+  return at
+}
+
+/** Up to here a loop beats a call of the runtime. */
+const SHORT = 40
+
+function putText (bytes: Buffer, start: number, text: string): number {
+  const { length } = text
+  if (length > SHORT) return bytes.write(text, start)
+  for (let index = 0; index < length; index++) {
+    const code = text.charCodeAt(index)
+    if (code > 0x7f) return bytes.write(text, start)
+    bytes[start + index] = code
+  }
+  return length
+}
+
+function putInt32 (bytes: Buffer, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
+}
+
+/** Query: a text by the simple protocol. */
+export function queryMessage (text: string): Buffer {
+  const length = Buffer.byteLength(text)
+  const bytes = Buffer.allocUnsafe(length + 6)
+  bytes[0] = 0x51
+  putInt32(bytes, 1, length + 5)
+  bytes.write(text, 5)
+  bytes[length + 5] = 0
+  return bytes
+}
+
 /** A message: its type, its length, its body. */
 function message (type: string, ...body: Buffer[]): Buffer {
   const content = Buffer.concat(body)

@@ -1,14 +1,14 @@
+import { Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { SocketOwner } from '../../src/driver/socket-owner.js'
 import type { Database, DatabaseOptions, Queryable } from '../../src/index.js'
 import { freshDatabase, type Observer, openDatabase, until } from '../support/database.js'
 
 /** What was written since the last look, one text for each write. */
 const written: string[] = []
-const { write } = SocketOwner.prototype
-SocketOwner.prototype.write = function (bytes) {
-  written.push(bytes.toString('latin1'))
-  write.call(this, bytes)
+const { write } = Socket.prototype
+Socket.prototype.write = function (this: Socket, bytes: string | Uint8Array, ...others: never[]) {
+  if (this.remoteAddress !== undefined && typeof bytes !== 'string') written.push(Buffer.from(bytes).toString('latin1'))
+  return write.call(this, bytes, ...others)
 }
 
 const FUNCTIONS = `

@@ -1,0 +1,99 @@
+import { textOrRefusal } from './argument.js'
+import type { Driver } from './postgres-js.js'
+import type { Parameter, PreparedStatement } from './prepared-statement.js'
+import { PreparedRequest, type PreparedSender, type PreparedSubject } from './prepared-request.js'
+import type { Request } from './request.js'
+import type { DriverStatement, RequestLane } from './request-lane.js'
+import { RowReader } from './row-reader.js'
+import type { SocketOwner } from './socket-owner.js'
+import type { WireColumn } from '../protocol/message-reader.js'
+import { putExecution, queryMessage, roomFor, unsyncedStatement } from '../protocol/message-writer.js'
+
+/** The texts of arguments. */
+type Texts = ReadonlyArray<string | null>
+
+/**
+ * Runs what is plain past the driver: executions of prepared statements, and texts by the simple protocol. Their messages are written straight
+ * to where the socket's owner takes them from. The driver prepares and describes, and runs what is not plain (docs/internals/wire.md).
+ */
+export class FastLane {
+  readonly #owner: SocketOwner
+  readonly #queryLane: RequestLane
+
+  constructor (owner: SocketOwner, driver: Driver) {
+    this.#owner = owner
+    this.#queryLane = new QueryLane(driver)
+  }
+
+  /** Executes a prepared statement, behind what is in flight. */
+  send<S extends PreparedSubject> (subject: S, sender: PreparedSender<S>, statement: PreparedStatement, texts: Texts): void {
+    if (this.#owner.isFreeFor(this)) this.#execute(new PreparedRequest(subject, sender, statement), texts)
+    else this.#owner.hold(() => this.#execute(new PreparedRequest(subject, sender, statement), texts))
+  }
+
+  #execute<S extends PreparedSubject> (request: PreparedRequest<S>, texts: Texts): void {
+    const { outgoing } = this.#owner
+    const { statement: { head }, subject: { before, mayWait, call: { options: { limit } } } } = request
+    if (before !== undefined) outgoing.append(unsyncedStatement(before))
+    outgoing.makeRoom(roomFor(head, texts, limit))
+    outgoing.end = putExecution(outgoing.bytes, outgoing.end, { head, limit }, texts)
+    this.#owner.append(request)
+    this.#owner.writeSoon(mayWait)
+  }
+
+  /** Runs a text by the simple protocol, behind what is in flight. */
+  query (request: Request, text: string, mayWait: boolean): void {
+    if (this.#owner.isFreeFor(this)) this.#query(request, text, mayWait)
+    else this.#owner.hold(() => this.#query(request, text, mayWait))
+  }
+
+  #query (request: Request, text: string, mayWait: boolean): void {
+    request.writtenAsQuery(this.#queryLane)
+    this.#owner.outgoing.append(queryMessage(text))
+    this.#owner.append(request)
+    this.#owner.writeSoon(mayWait)
+  }
+}
+
+/** What a Query needs of a lane: the driver waits for nothing that it would be fed, and its rows come with their columns. */
+class QueryLane implements RequestLane {
+  readonly #driver: Driver
+  constructor (driver: Driver) { this.#driver = driver }
+  feed (): void {}
+  feedTypes (): void {}
+  readerOf (): undefined {}
+  describe (_: DriverStatement, columns: readonly WireColumn[]): RowReader { return new RowReader(columns, this.#driver.types.registry) }
+}
+
+/** Longer ones are for the driver to refuse. */
+const MOST_CHARACTERS = 100_000_000
+
+/**
+ * The texts of arguments, or undefined where that needs a closer look: a wrong number of them, a value that cannot be sent, too long ones.
+ * Reading a value may run code of the caller's.
+ */
+export function textsOf (values: readonly unknown[], parameters: readonly Parameter[]): Array<string | null> | undefined {
+  if (values.length !== parameters.length) return undefined
+  const texts: Array<string | null> = []
+  let characters = 0
+  for (let index = 0; index < parameters.length; index++) {
+    const value = values[index]
+    const parameter = parameters[index]
+    if (value === undefined || parameter === undefined) return undefined
+    if (value === null) texts.push(null)
+    else {
+      const text = textOf(value, parameter)
+      if (text === undefined) return undefined
+      characters += text.length
+      texts.push(text)
+    }
+  }
+  return characters > MOST_CHARACTERS ? undefined : texts
+}
+
+function textOf (value: unknown, { type, takesStrings, takesNumbers }: Parameter): string | undefined {
+  if (typeof value === 'string' && takesStrings) return value.isWellFormed() ? value : undefined
+  if (typeof value === 'number' && takesNumbers) return Object.is(value, -0) ? '-0' : String(value)
+  const text = textOrRefusal(type, value)
+  return typeof text === 'string' ? text : undefined
+}

@@ -1,0 +1,116 @@
+import { isNoteworthy } from './command-tags.js'
+import type { ServerErrorFields } from '../errors/error-response.js'
+import type { Call, Mode } from '../query/call.js'
+import { readCommand, readCount } from '../protocol/message-reader.js'
+import type { PreparedStatement } from './prepared-statement.js'
+import type { DriverResult } from './result.js'
+import type { RowReader } from './row-reader.js'
+import { ServerRefusal } from './server-refusal.js'
+import { type TransactionStatus, type Turn, unexpected } from './turn.js'
+
+/** Who sent a request: told once that it is answered, when the server is ready for what comes next. */
+export interface PreparedSender<S extends PreparedSubject> { ran (subject: S, request: PreparedRequest<S>): void }
+
+/** What is executed, and how. */
+export interface PreparedSubject {
+  readonly call: Call
+  /** A statement of ours right before it: if that fails, the server skips this one. */
+  readonly before: string | undefined
+  /** Whether it is sent only when the other sockets are read, so that others can leave with it. */
+  readonly mayWait: boolean
+}
+
+/** What the server has still to answer, in this order. The first three are of the statement before. */
+const [PARSE_BEFORE, BIND_BEFORE, EXECUTE_BEFORE, BIND, EXECUTE, CLOSE, NOTHING] = [0, 1, 2, 3, 4, 5, 6]
+
+/** One execution of a prepared statement: its turn on the wire, and what it gave. */
+export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverResult {
+  readonly isClosed = true
+  readonly subject: S
+  readonly statement: PreparedStatement
+  readonly rows: unknown[] = []
+  seen = 0
+  command: string | null = null
+  count: number | null = null
+  /** Its command tag, if that says something of the session. */
+  tags: string[] | undefined
+  status: TransactionStatus = 'none'
+  error: ServerRefusal | undefined
+  readonly #sender: PreparedSender<S>
+  readonly #mode: Mode
+  readonly #arrays: boolean
+  readonly #limit: number | undefined
+  #expected: number
+
+  constructor (subject: S, sender: PreparedSender<S>, statement: PreparedStatement) {
+    const { before, call: { mode, options: { limit, rows } } } = subject
+    this.subject = subject
+    this.statement = statement
+    this.#sender = sender
+    this.#mode = mode
+    this.#arrays = rows === 'array'
+    this.#limit = limit
+    this.#expected = before === undefined ? BIND : PARSE_BEFORE
+  }
+
+  get described (): RowReader { return this.statement.reader }
+
+  take (type: number, bytes: Buffer, start: number, end: number): void {
+    const expected = this.#expected
+    switch (type) {
+      case 0x44: // DataRow
+        if (expected !== EXECUTE) break
+        return this.#takeRow(bytes, start, end)
+      case 0x43: // CommandComplete
+        if (expected === EXECUTE) return this.#completed(bytes, start, end)
+        if (expected !== EXECUTE_BEFORE) break
+        this.#expected = BIND
+        return
+      case 0x32: // BindComplete
+        if (expected !== BIND && expected !== BIND_BEFORE) break
+        this.#expected = expected + 1
+        return
+      case 0x31: // ParseComplete
+        if (expected !== PARSE_BEFORE) break
+        this.#expected = BIND_BEFORE
+        return
+      case 0x73: // PortalSuspended, instead of CommandComplete
+        if (expected !== EXECUTE || this.seen !== this.#limit) break
+        this.#expected = CLOSE
+        return
+      case 0x33: // CloseComplete, of the portal
+        if (expected !== CLOSE) break
+        this.#expected = NOTHING
+        return
+    }
+    throw unexpected(type)
+  }
+
+  #takeRow (bytes: Buffer, start: number, end: number): void {
+    const { reader } = this.statement
+    const mode = this.#mode
+    if (this.seen++ > 0 && (mode === 'row' || mode === 'onlyRow' || mode === 'value')) return reader.skip(bytes, start, end)
+    if (this.#arrays) this.rows.push(reader.values(bytes, start, end))
+    else if (mode === 'value' || mode === 'column') this.rows.push(reader.first(bytes, start, end))
+    else this.rows.push(reader.row(bytes, start, end))
+  }
+
+  #completed (bytes: Buffer, start: number, end: number): void {
+    const command = readCommand(bytes, start, end)
+    this.command = command
+    this.count = readCount(bytes, end)
+    this.#expected = this.#limit === undefined ? NOTHING : CLOSE
+    if (command !== 'SELECT' && command !== 'INSERT' && command !== 'UPDATE' && command !== 'DELETE' && isNoteworthy(command)) this.tags = [command]
+  }
+
+  refused (fields: ServerErrorFields): void {
+    this.error = new ServerRefusal(fields)
+    this.#expected = NOTHING // up to its Sync the server skips all
+  }
+
+  ready (status: TransactionStatus): void {
+    if (this.#expected !== NOTHING) throw unexpected(0x5a)
+    this.status = status
+    this.#sender.ran(this.subject, this)
+  }
+}
