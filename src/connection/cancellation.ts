@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { orAborted } from '../timing/abortable.js'
 import { FairLimit } from '../timing/fair-timer.js'
+import type { Execution } from './execution.js'
 import type { InFlight } from './in-flight.js'
 
 /**
@@ -50,8 +51,8 @@ export class Cancellation {
     const stopped = new Promise<void>((resolve) => { this.#onStop = resolve })
     for (let next = this.#inFlight.abandoned; next !== undefined && !this.#isStopped; next = this.#inFlight.abandoned) {
       const execution = next
-      if (this.#inFlight.running === execution) {
-        await Promise.race([this.#run(execution.isLate), stopped])
+      if (this.#inFlight.isRunning(execution)) {
+        await Promise.race([this.#run(execution), stopped])
         continue
       }
       const isRunning = new Promise<void>((resolve) => { this.#onRunning = resolve })
@@ -59,12 +60,12 @@ export class Cancellation {
     }
   }
 
-  /** Cancels what the server is running. `isLate`: it should have ended by a limit of the server's own. Never rejects. */
-  async #run (isLate: boolean): Promise<void> {
-    const limit = new FairLimit(isLate ? LATE_TIMEOUT : TIMEOUT)
+  /** Cancels a call that the server is running. If that is late, a limit of the server's own should have ended it. Never rejects. */
+  async #run (execution: Execution): Promise<void> {
+    const limit = new FairLimit(execution.isLate ? LATE_TIMEOUT : TIMEOUT)
     this.#inFlight.expose()
     try {
-      await orAborted(limit.signal, () => this.#untilEnded(limit.signal))
+      await orAborted(limit.signal, () => this.#untilEnded(execution, limit.signal))
     } catch (error) {
       this.#connection.cancelFailed(error)
     } finally {
@@ -73,8 +74,8 @@ export class Cancellation {
   }
 
   /** Until both are over: a cancel that is still on its way would hit the next statement. */
-  async #untilEnded (limit: AbortSignal): Promise<void> {
-    const ended = this.#inFlight.running?.whenFinished().then(() => true) ?? true
+  async #untilEnded (execution: Execution, limit: AbortSignal): Promise<void> {
+    const ended = execution.whenFinished().then(() => true)
     // The server ignores a cancel that comes between two statements, so that it may be needed again.
     do await this.#connection.requestCancel(limit)
     while (!await Promise.race([ended, sleep(AGAIN * 1000, false, { ref: false })]))

@@ -33,6 +33,9 @@ export interface ExecutorParts {
   events: ExecutorEvents
 }
 
+/** What both kinds of requests say of a statement that was run. */
+type Answered = Pick<Request, 'tags' | 'status' | 'command'>
+
 /** Runs calls on one driver: prepares statements, writes the arguments, reads the rows. */
 export class Executor implements StatementOwner, StatementSender {
   /** How many statements were sent. */
@@ -172,6 +175,11 @@ export class Executor implements StatementOwner, StatementSender {
       return this.after(execution, this.#translated(execution, renewed), () => this.send(execution))
     }
     const statement = this.#executableOf(call)
+    if (statement === undefined) {
+      // Prepared once more beside that, it would have two names, of which the server closes one.
+      const renewed = this.#prepared.renewed(call.statement.text)
+      if (renewed !== undefined) return this.after(execution, renewed, () => this.send(execution))
+    }
     if (statement === undefined || !execution.writeFor(statement)) return this.#sendByDriver(execution)
     if (execution.settled) return this.end(execution) // given up by an argument that was just read
     this.#noteSending(execution)
@@ -215,11 +223,17 @@ export class Executor implements StatementOwner, StatementSender {
   ran (execution: StatementExecution, request: PreparedRequest<StatementExecution>): void {
     const { statement: { types }, tags, status, error } = request
     if (error !== undefined) return this.#failures.refused(execution, error, { types, tags, status })
-    this.#inFlight.measure(execution)
+    this.#inFlight.measure(execution, request.together)
     if (this.#debug) this.#events.ran(execution.call, types)
     const objection = this.#notedOutcome(execution, request)
     if (objection === undefined) this.#deliver(execution, request)
     else this.endWith(execution, objection)
+  }
+
+  skipped (execution: StatementExecution): void {
+    execution.joins = false
+    if (execution.settled) this.end(execution)
+    else this.send(execution)
   }
 
   answered (execution: StatementExecution, result: DriverResult, request: Request): void {
@@ -241,7 +255,7 @@ export class Executor implements StatementOwner, StatementSender {
   }
 
   /** Notes how a call has left its session. Returns what is wrong with that, if anything is. */
-  #notedOutcome (execution: StatementExecution, { tags, status, command }: Pick<Request, 'tags' | 'status' | 'command'>): Error | undefined {
+  #notedOutcome (execution: StatementExecution, { tags, status, command }: Answered): Error | undefined {
     if (tags !== undefined) noteChanges(execution, tags, this.#session, this.#prepared)
     if (!this.#session.hasUsualPath) this.#session.answered()
     if (!this.#session.timeout.isUsual) this.#session.timeout.hasRun(execution.call.statement.text, command)

@@ -1,6 +1,7 @@
+import { PreparedGroup } from '../driver/prepared-group.js'
 import type { SocketOwner } from '../driver/socket-owner.js'
 import { ServerError } from '../errors/server-error.js'
-import { Execution } from './execution.js'
+import type { Execution } from './execution.js'
 import { paceOf } from '../query/call.js'
 import type { Lag } from '../query/latency.js'
 import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
@@ -21,6 +22,10 @@ export class InFlight implements Expiring {
   /** When the first of those that travel together was sent, and how many of them are answered. */
   #firstSentAt = 0
   #answered = 0
+  /** Of those that were answered in the same moment: how many are still to be measured, what they took, and the share of each. */
+  #togetherLeft = 0
+  #took = 0
+  #share = 0
 
   constructor (owner: SocketOwner, lag: Lag, deadlines: Deadlines) {
     this.#owner = owner
@@ -29,10 +34,11 @@ export class InFlight implements Expiring {
   }
 
   get size (): number { return this.#executions.length }
-  /** The call for which the server is running something. */
-  get running (): Execution | undefined {
-    const subject = this.#owner.running?.subject
-    return subject instanceof Execution ? subject : undefined
+
+  /** Whether the server is running something for a call, or for one with which it is answered together: a cancel may reach it. */
+  isRunning (execution: Execution): boolean {
+    const turn = this.#owner.running
+    return turn?.subject === execution || (turn instanceof PreparedGroup && turn.includes(execution))
   }
 
   /** The first call that nobody waits for any more, although the server is not done with it. */
@@ -72,15 +78,27 @@ export class InFlight implements Expiring {
     for (const execution of [...this.#executions]) execution.fail(error)
   }
 
-  /** Tells the statement how long the server took: since it was written, or since it was done with the one before. */
-  measure ({ call, startedAt }: Execution): void {
+  /**
+   * Tells the statement how long the server took: since it was written, or since it was done with the one before. Of some that are answered
+   * `together` only their sum is known: each is told what is left of it when the others took what it usually takes.
+   */
+  measure ({ call, startedAt }: Execution, together = 1): void {
+    if (this.#togetherLeft === 0) this.#answer(startedAt, together)
+    this.#togetherLeft--
+    const pace = paceOf(call)
+    pace.took(together === 1 ? this.#took : this.#took - (together - 1) * pace.estimate, this.#share, this.#lag)
+  }
+
+  #answer (startedAt: number, together: number): void {
     const now = performance.now()
     if (startedAt >= this.#answeredAt) {
       this.#firstSentAt = Math.max(startedAt, this.#owner.writtenAt)
       this.#answered = 0
     }
-    this.#answered++
-    paceOf(call).took(now - Math.max(this.#firstSentAt, this.#answeredAt), (now - this.#firstSentAt) / this.#answered, this.#lag)
+    this.#answered += together
+    this.#togetherLeft = together
+    this.#took = now - Math.max(this.#firstSentAt, this.#answeredAt)
+    this.#share = (now - this.#firstSentAt) / this.#answered
     this.#answeredAt = now
   }
 

@@ -45,6 +45,8 @@ export class PreparedStatements {
 
   has (text: string): boolean { return this.#session.hasUsualPath && this.#held.has(text) }
   isRenewing (text: string): boolean { return this.#renewals.has(text) }
+  /** Until one is prepared again that just is. Never rejects. */
+  renewed (text: string): Promise<void> | undefined { return this.#renewals.get(text)?.catch(() => {}) }
   /** Whether it has to be prepared again before it is run. */
   isGone (text: string): boolean { return this.#gone.size > 0 && this.#gone.has(text) && this.#session.hasUsualPath }
 

@@ -2,23 +2,28 @@ import { textOrRefusal } from './argument.js'
 import type { Driver } from './postgres-js.js'
 import type { Parameter, PreparedStatement } from './prepared-statement.js'
 import { PreparedRequest, type PreparedSender, type PreparedSubject } from './prepared-request.js'
+import { PreparedGroup } from './prepared-group.js'
 import type { Request } from './request.js'
 import type { DriverStatement, RequestLane } from './request-lane.js'
 import { RowReader } from './row-reader.js'
 import type { SocketOwner } from './socket-owner.js'
 import type { WireColumn } from '../protocol/message-reader.js'
-import { putExecution, queryMessage, roomFor, unsyncedStatement } from '../protocol/message-writer.js'
+import { putExecution, queryMessage, roomFor, SYNC_LENGTH, unsyncedStatement } from '../protocol/message-writer.js'
 
 /** The texts of arguments. */
 type Texts = ReadonlyArray<string | null>
 
 /**
- * Runs what is plain past the driver: executions of prepared statements, and texts by the simple protocol. Their messages are written straight
- * to where the socket's owner takes them from. The driver prepares and describes, and runs what is not plain (docs/internals/wire.md).
+ * Runs what is plain past the driver: executions of prepared statements, and texts by the simple protocol. Their messages are put
+ * where the socket's owner takes them from. The driver prepares and describes, and runs what is not plain (docs/internals/wire.md).
  */
 export class FastLane {
   readonly #owner: SocketOwner
   readonly #queryLane: RequestLane
+  /** What was sent last, where its Sync ends, and how often the owner had written by then. */
+  #last: PreparedRequest<PreparedSubject> | PreparedGroup<PreparedSubject> | undefined
+  #lastEnd = 0
+  #writes = 0
 
   constructor (owner: SocketOwner, driver: Driver) {
     this.#owner = owner
@@ -33,12 +38,34 @@ export class FastLane {
 
   #execute<S extends PreparedSubject> (request: PreparedRequest<S>, texts: Texts): void {
     const { outgoing } = this.#owner
-    const { statement: { head }, subject: { before, mayWait, call: { options: { limit } } } } = request
+    const { statement: { head }, subject: { before, mayWait, joins, call: { options: { limit } } } } = request
+    const follows = joins && this.#joinLast(request)
     if (before !== undefined) outgoing.append(unsyncedStatement(before))
     outgoing.makeRoom(roomFor(head, texts, limit))
     outgoing.end = putExecution(outgoing.bytes, outgoing.end, { head, limit }, texts)
-    this.#owner.append(request)
+    if (!follows) {
+      this.#last = request
+      this.#owner.append(request)
+    }
+    this.#lastEnd = outgoing.end
+    this.#writes = this.#owner.writes
     this.#owner.writeSoon(mayWait)
+  }
+
+  /** Has a request travel with the last one, whose Sync is taken back. False unless that is the same statement, and waits to be written. */
+  #joinLast (request: PreparedRequest<PreparedSubject>): boolean {
+    const { outgoing, writes } = this.#owner
+    const last = this.#last
+    const isWaiting = writes === this.#writes && outgoing.end === this.#lastEnd
+    if (last === undefined || last.statement !== request.statement || !isWaiting) return false
+    outgoing.end -= SYNC_LENGTH
+    if (last instanceof PreparedGroup) last.add(request)
+    else {
+      const group = this.#last = new PreparedGroup(last)
+      group.add(request)
+      this.#owner.replaceLast(group)
+    }
+    return true
   }
 
   /** Runs a text by the simple protocol, behind what is in flight. */

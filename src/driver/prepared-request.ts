@@ -9,7 +9,11 @@ import { ServerRefusal } from './server-refusal.js'
 import { type TransactionStatus, type Turn, unexpected } from './turn.js'
 
 /** Who sent a request: told once that it is answered, when the server is ready for what comes next. */
-export interface PreparedSender<S extends PreparedSubject> { ran (subject: S, request: PreparedRequest<S>): void }
+export interface PreparedSender<S extends PreparedSubject> {
+  ran (subject: S, request: PreparedRequest<S>): void
+  /** It was not run: another one that travelled with it has failed. */
+  skipped (subject: S): void
+}
 
 /** What is executed, and how. */
 export interface PreparedSubject {
@@ -18,6 +22,8 @@ export interface PreparedSubject {
   readonly before: string | undefined
   /** Whether it is sent only when the other sockets are read, so that others can leave with it. */
   readonly mayWait: boolean
+  /** Whether it travels with the one that was sent before it: both are plain reads. */
+  readonly joins: boolean
 }
 
 /** What the server has still to answer, in this order. The first three are of the statement before. */
@@ -36,6 +42,8 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
   tags: string[] | undefined
   status: TransactionStatus = 'none'
   error: ServerRefusal | undefined
+  /** How many were answered in the same moment, with one Sync. */
+  together = 1
   readonly #sender: PreparedSender<S>
   readonly #mode: Mode
   readonly #arrays: boolean
@@ -52,6 +60,11 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
     this.#limit = limit
     this.#expected = before === undefined ? BIND : PARSE_BEFORE
   }
+
+  /** Whether only the ReadyForQuery is to come. */
+  get isComplete (): boolean { return this.#expected === NOTHING }
+
+  skipped (): void { this.#sender.skipped(this.subject) }
 
   get described (): RowReader { return this.statement.reader }
 
@@ -100,7 +113,8 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
     this.command = command
     this.count = readCount(bytes, end)
     this.#expected = this.#limit === undefined ? NOTHING : CLOSE
-    if (command !== 'SELECT' && command !== 'INSERT' && command !== 'UPDATE' && command !== 'DELETE' && isNoteworthy(command)) this.tags = [command]
+    const isUsual = command === 'SELECT' || command === 'INSERT' || command === 'UPDATE' || command === 'DELETE'
+    if (!isUsual && isNoteworthy(command)) this.tags = [command]
   }
 
   refused (fields: ServerErrorFields): void {

@@ -122,6 +122,9 @@ export class SocketOwner implements MessageReceiver {
     if (this.tellsRunning && this.#turns.length === 1) this.#events.running()
   }
 
+  /** The turn that was appended last is part of another one. */
+  replaceLast (turn: Turn): void { this.#turns[this.#turns.length - 1] = turn }
+
   /** The Sync or Query of the turn that is open is written, or is about to be in the same write. */
   close (): void {
     if (this.#open === undefined) return

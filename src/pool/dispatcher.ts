@@ -123,15 +123,12 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     if (idle === undefined) return undefined
     this.#acquired(idle, 'statement', now)
     this.#pipelining.begin(idle, execution)
-    execution.mayWait = this.connections.busy > 1 // a single caller waits for nothing
     return idle
   }
 
   #join (execution: StatementExecution): PoolEntry | undefined {
     const joined = this.#pipelining.join(execution)
-    if (joined === undefined) return undefined
-    this.#counters.pipelined++
-    execution.mayWait = true
+    if (joined !== undefined) this.#counters.pipelined++
     return joined
   }
 
@@ -227,10 +224,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
       this.#counters.waitTime += (now - waiter.since) / 1000
       if (joined === undefined) {
         this.#acquired(entry, acquisition.holder, now)
-        if (statement !== undefined) {
-          this.#pipelining.begin(entry, statement)
-          statement.mayWait = true
-        }
+        if (statement !== undefined) this.#pipelining.begin(entry, statement)
       }
       waiter.serve(entry)
     }

@@ -3,8 +3,9 @@ import { type Call, paceOf } from '../query/call.js'
 import type { ConnectionSet } from './connection-set.js'
 import type { PoolEntry } from './pool-entry.js'
 
-/** How many calls may travel together. */
-export const MOST_TOGETHER = 16
+/** How many calls may travel together, and while there are connections to spare: two of them are answered sooner than one with all. */
+export const MOST_TOGETHER = 32
+const MOST_WITH_SPARE = 16
 /** How many milliseconds they may take: few while there are connections to spare. */
 const BUDGET_WITH_SPARE = 1
 const BUDGET = 8
@@ -38,10 +39,11 @@ export class Pipelining {
   stop (): void { this.#entry = undefined }
 
   /** A connection was acquired for a call, which is about to be sent. Whether others may follow is found out by the next one. */
-  begin (entry: PoolEntry, { call }: StatementExecution): void {
+  begin (entry: PoolEntry, execution: StatementExecution): void {
+    execution.mayWait = this.#connections.busy > 1 // a single caller waits for nothing
     if (!this.#enabled) return
     this.#entry = entry
-    this.#first = call
+    this.#first = execution.call
     this.#writes = entry.connection.writes
   }
 
@@ -52,18 +54,22 @@ export class Pipelining {
   get #hasSpare (): boolean { return this.#connections.free > 0 || this.#connections.size < this.#max }
 
   /** The connection that a further call can be sent on, together with those before it. Only while it is open. */
-  join ({ call }: StatementExecution): PoolEntry | undefined {
+  join (execution: StatementExecution): PoolEntry | undefined {
+    const { call } = execution
     const entry = this.#entry
     if (entry === undefined) return undefined
     if (!this.#letsJoin(entry)) {
       this.#entry = undefined
       return undefined
     }
-    if (this.#count >= MOST_TOGETHER) return undefined
     const cost = this.#cost + paceOf(call).estimate
-    if (cost > (this.#hasSpare ? BUDGET_WITH_SPARE : BUDGET) || !canTravel(call, entry)) return undefined
+    const isFull = this.#hasSpare
+      ? this.#count >= MOST_WITH_SPARE || cost > BUDGET_WITH_SPARE
+      : this.#count >= MOST_TOGETHER || cost > BUDGET
+    if (isFull || !canTravel(call, entry)) return undefined
     this.#count++
     this.#cost = cost
+    execution.mayWait = execution.joins = true
     return entry
   }
 

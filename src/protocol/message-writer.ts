@@ -5,6 +5,7 @@ const EXECUTE = Buffer.from([0x45, 0, 0, 0, 9, 0, 0, 0, 0, 0]) // of the unnamed
 /** Asks for the answers to what was sent. */
 export const FLUSH: Buffer = Buffer.from([0x48, 0, 0, 0, 4])
 const SYNC = Buffer.from([0x53, 0, 0, 0, 4])
+export const SYNC_LENGTH: number = SYNC.length
 /** Of the unnamed statement. */
 const DESCRIBE = Buffer.from([0x44, 0, 0, 0, 6, 0x53, 0])
 
@@ -113,10 +114,11 @@ export function roomFor (head: Buffer, parameters: ReadonlyArray<string | null>,
   return room
 }
 
-/** Puts Bind, Execute (of `limit` rows, if there is one) and Sync at `start`, where there is room for them. Returns where they end. */
-export function putExecution (
-  bytes: Buffer, start: number, { head, limit }: { readonly head: Buffer, readonly limit: number | undefined }, parameters: ReadonlyArray<string | null>
-): number {
+/** What is executed: what its Bind begins with, and how many rows are asked for; undefined: all. */
+interface Executed { readonly head: Buffer, readonly limit: number | undefined }
+
+/** Puts Bind, Execute and Sync at `start`, where there is room for them. Returns where they end. */
+export function putExecution (bytes: Buffer, start: number, { head, limit }: Executed, parameters: ReadonlyArray<string | null>): number {
   let at = start + 5
   for (let index = 0; index < head.length; index++) bytes[at++] = head[index] ?? 0
   for (let index = 0; index < parameters.length; index++) {
