@@ -3,20 +3,21 @@ import { parseArgs } from 'node:util'
 import { startEmbeddedPostgres } from '../tools/embedded-postgres/embedded-postgres.js'
 import { compare } from './against/compare.js'
 import { build } from './build.js'
-import { narrowed, without, type Side } from './case.js'
+import { narrowed, without } from './case.js'
 import { cases as allCases } from './cases.js'
 import { findInstalled } from './installed.js'
 import type { Child } from './processes/child.js'
-import { isOptional, startContender } from './processes/start.js'
+import { openAll } from './processes/open-all.js'
+import { startContender } from './processes/start.js'
 import { openNetworks } from './networks/open.js'
-import type { Network, Networks } from './networks/network.js'
+import type { Networks } from './networks/network.js'
 import { createReferee } from './referee.js'
 import { consoleReport } from './report/console.js'
 import { writeDocument } from './report/document.js'
 import { writeJson } from './report/json.js'
 import { clearProgress, showProgress } from '../tools/progress.js'
 import { describeRounds, readSettings } from './report/settings.js'
-import { processOf, runRounds, warmUp } from './rounds.js'
+import { runRounds, warmUp } from './rounds.js'
 import { SETTINGS } from './statements.js'
 
 const { values: { quick, only, rounds: wish, json, write, against, pairs, most } } = parseArgs({
@@ -46,7 +47,7 @@ if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a n
 if (write && only !== '') throw new Error('--write takes the whole run: leave --only out')
 const seconds = quick ? 0.25 : 0.5
 /** Milliseconds: no round begins that would not end by then. A busy machine then gets fewer. */
-const QUICK_LIMIT = 105_000
+const QUICK_LIMIT = 150_000
 
 const wanted = narrowed(allCases(seconds), only, quick)
 if (wanted.length === 0) throw new Error(`no case has the words: ${only}`)
@@ -70,39 +71,16 @@ const server = await starting.catch(async (error) => {
 const referee = createReferee(server.url)
 let networks: Networks | undefined
 
-/** Starts the processes and sees to it that all their connections are open. What is no part of this repository may fail to, and is left out. */
-async function openAll (url: (network: Network) => string): Promise<void> {
-  const expected = new Map<string, { open: number, encrypted: number }>()
-  const failed = new Map<string, string>()
-  const processes = new Map(cases.flatMap(({ sides }) => sides.map((side) => [processOf(side), side])))
-  async function open (key: string, side: Side): Promise<void> {
-    const { contender: name, network = 'loopback' } = side
-    const { child, connections } = await startContender(side, compiled.folder, url(network), installed)
-    children.set(key, child)
-    await child.open()
-    const { open, encrypted } = expected.get(name) ?? { open: 0, encrypted: 0 }
-    expected.set(name, { open: open + connections, encrypted: encrypted + (network === 'tls' ? connections : 0) })
-  }
-  showProgress(0, 1, `opening ${processes.size} processes`)
-  await Promise.all([...processes].map(([key, side]) => open(key, side).catch((error) => {
-    if (!isOptional(side.contender)) throw error
-    failed.set(side.contender, String(error).split('\n')[0] ?? '')
-  })))
-  for (const [name, why] of failed) leftOut.push(`${name} is left out: it does not run (${why})`)
-  cases = without(failed, cases)
-  for (const [name, { open, encrypted }] of expected) {
-    const found = await referee.connections(`bench ${name}`)
-    if (failed.has(name) || (found.open === open && found.encrypted === encrypted)) continue
-    throw new Error(`${name} has ${found.open} connections open, ${found.encrypted} of them encrypted, not ${open} and ${encrypted}`)
-  }
-}
-
 try {
   await referee.createTables()
   const needed = new Set(cases.flatMap(({ sides }) => sides.map(({ network = 'loopback' }) => network)))
+  showProgress(0, 1, 'opening the networks and the processes')
   networks = await openNetworks(needed, compiled.folder, server, referee)
   const settings = [...await readSettings(await referee.settings(), installed.versions), ...networks.remarks, ...installed.remarks]
-  await openAll(networks.url)
+  const { url } = networks
+  const failed = await openAll(cases, children, (side) => startContender(side, compiled.folder, url(side.network ?? 'loopback'), installed), referee)
+  for (const [name, why] of failed) leftOut.push(`${name} is left out: it does not run (${why})`)
+  cases = without(failed, cases)
   clearProgress()
   console.log([...settings, ...leftOut].join('\n'))
 

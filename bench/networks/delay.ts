@@ -1,13 +1,12 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { environment, LIMIT } from '../processes/child.js'
 import { number } from '../report/console.js'
 import { median } from '../report/statistics.js'
 
 /** Milliseconds in each direction. */
-const DELAY = 0.5
+export const DELAY = 0.5
 const MESSAGE = Buffer.alloc(100, 'x')
 const ROUND_TRIPS = 200
 /** For what it can pass at most: sockets, messages in flight on each, and milliseconds. */
@@ -15,19 +14,20 @@ const LOAD = { sockets: 10, inFlight: 20, duration: 300 }
 
 export interface Delay { port: number, close (): void }
 
-/** A proxy in a process of its own in front of a port of this machine. */
-export async function startDelay (folder: string, target: number): Promise<Delay> {
-  const child = fork(join(folder, 'bench/networks/proxy.js'), { env: environment({ BENCH_TARGET: String(target), BENCH_DELAY: String(DELAY) }) })
+/** A proxy in a process of its own in front of a port of this machine; `script` is proxy.ts or what it was compiled to. */
+export async function startDelay (script: string, target: number): Promise<Delay> {
+  const execArgv = script.endsWith('.ts') ? ['--import', 'tsx'] : []
+  const child = fork(script, { execArgv, env: environment({ BENCH_TARGET: String(target), BENCH_DELAY: String(DELAY) }) })
   const [address]: AddressInfo[] = await once(child, 'message', { signal: AbortSignal.timeout(LIMIT) })
   return { port: address?.port ?? 0, close: () => { child.kill('SIGKILL') } }
 }
 
 /** What the proxy can do itself, with an echo behind it: what is slower than that is not its fault. */
-export async function describeDelay (folder: string): Promise<string> {
+export async function describeDelay (script: string): Promise<string> {
   const echo = createServer({ noDelay: true }, (socket) => { socket.on('error', () => {}).pipe(socket) }).listen(0, '127.0.0.1')
   await once(echo, 'listening')
   const { port } = echo.address() as AddressInfo
-  const proxy = await startDelay(folder, port)
+  const proxy = await startDelay(script, port)
   try {
     const trip = await measureRoundTrip(proxy.port)
     const rate = await measureRate(proxy.port)

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { EmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import type { Referee } from '../referee.js'
 import { describeDelay, startDelay } from './delay.js'
@@ -17,8 +18,9 @@ export async function openNetworks (needed: ReadonlySet<Network>, folder: string
   }
   let close = (): void => {}
   if (needed.has('delayed')) {
-    remarks.push(await describeDelay(folder))
-    const delay = await startDelay(folder, server.port)
+    const script = join(folder, 'bench/networks/proxy.js')
+    remarks.push(await describeDelay(script))
+    const delay = await startDelay(script, server.port)
     urls.set('delayed', Object.assign(new URL(plain), { port: String(delay.port) }).href)
     close = delay.close
   }

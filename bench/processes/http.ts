@@ -23,7 +23,8 @@ function isRight (path: HttpWork['path'], id: number, body: string): boolean {
 export async function startFastify (folder: string, name: string, url: string, generate: LoadGenerator): Promise<Child> {
   const port = await freePort()
   const env = environment({ BENCH_CONTENDER: name, BENCH_URL: url, BENCH_PORT: String(port) })
-  return httpChild(name, port, fork(join(folder, 'bench/http/server.js'), { env }), generate)
+  // Without the loader that this process has: it would transform what is compiled already.
+  return httpChild(name, port, fork(join(folder, 'bench/http/server.js'), { env, execArgv: [] }), generate)
 }
 
 export async function startFastApi (python: string, name: string, url: string, generate: LoadGenerator): Promise<Child> {
