@@ -20,5 +20,8 @@ export async function readSettings (server: { version: string, changed: string }
 }
 
 export function describeRounds (rounds: number, seconds: number): string {
-  return `${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${seconds.toFixed(2)} s of load in a turn (pgbench: whole seconds); median (least - greatest) of the rounds, of a ratio the median of the ratios within each`
+  // Each of them lies below the median with a probability of one half; so do all with one of 1 / 2 ** rounds, and so do they all above.
+  const confidence = 100 * (1 - 2 / 2 ** rounds)
+  return `${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${seconds.toFixed(2)} s of load in a turn (pgbench: whole seconds); median (least - greatest) of the rounds, ` +
+    `of a ratio the median of the ratios within each; the median lies between the least and the greatest with ${confidence.toFixed(0)} % confidence`
 }
