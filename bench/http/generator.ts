@@ -18,7 +18,7 @@ export const HIGHEST = ROWS - TWENTY + 1
 /** It is written in C, so that it leaves as much of the machine as possible to who is measured. */
 export async function wrk (origin: string, { path, connections, seconds }: HttpWork): Promise<number> {
   const target = path.includes(':id') ? ['-s', script, origin, '--', path, String(HIGHEST)] : [origin + path]
-  const running = promisify(execFile)('wrk', ['-t1', `-c${connections}`, `-d${Math.ceil(seconds) + 1}s`, ...target])
+  const running = promisify(execFile)('wrk', ['-t1', '--timeout', '60s', `-c${connections}`, `-d${Math.ceil(seconds) + 1}s`, ...target])
   // It takes whole seconds only; interrupted, it reports what it measured until then.
   const interrupt = setTimeout(() => running.child.kill('SIGINT'), seconds * 1000)
   const { stdout } = await running.finally(() => clearTimeout(interrupt))
