@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -36,14 +36,20 @@ export function fetchNode24 (): Fetched {
 
 /** The folder of its modules. No script of it is run. */
 function fetchPackage (spec: string): Fetched {
-  const folder = join(CACHE, spec)
-  const path = join(folder, 'node_modules')
+  const path = join(CACHE, spec, 'node_modules')
   if (existsSync(path)) return { path }
+  // An install that is interrupted leaves nothing that looks complete.
+  const folder = join(CACHE, `${spec}.partial`)
+  rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--fetch-retries=1', '--loglevel=error']
   const { status, stderr, error } = spawnSync('npm', ['install', ...options, '--prefix', folder, spec], {
     encoding: 'utf8', timeout: LIMIT, shell: process.platform === 'win32',
   })
-  if (status === 0) return { path }
+  if (status === 0) {
+    renameSync(folder, join(CACHE, spec))
+    return { path }
+  }
+  rmSync(folder, { recursive: true, force: true })
   return { error: `npm cannot install ${spec}: ${error?.message ?? stderr.trim().split('\n')[0] ?? ''}` }
 }

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fetchBun, fetchNode24 } from './fetched.js'
+import { isHttpContender } from './http/apps.js'
 import { autocannonLoad, wrk, type LoadGenerator } from './http/generator.js'
 import { isPgbenchContender, pgbenchContenders } from './processes/pgbench.js'
 
@@ -31,7 +32,7 @@ export function findInstalled (contenders: ReadonlySet<string>): Installed {
   const remarks: string[] = []
   function found (version: string, names: readonly string[], otherwise: string): void {
     if (version !== '') versions.push(version)
-    else for (const name of names) missing.set(name, otherwise)
+    else for (const name of names) if (contenders.has(name)) missing.set(name, otherwise)
   }
 
   // The first may be another one than Debian's, which has the packages.
@@ -68,8 +69,9 @@ export function findInstalled (contenders: ReadonlySet<string>): Installed {
   }
 
   const hasWrk = output('wrk', '-v').startsWith('wrk')
-  versions.push(hasWrk ? output('wrk', '-v').split(' [')[0] ?? '' : 'autocannon')
-  if (!hasWrk) remarks.push('wrk is not installed (apt-get install wrk): autocannon sends the requests, and its own processor time blurs the ratios')
+  const sendsRequests = [...contenders].some(isHttpContender)
+  if (sendsRequests) versions.push(hasWrk ? output('wrk', '-v').split(' [')[0] ?? '' : 'autocannon')
+  if (sendsRequests && !hasWrk) remarks.push('wrk is not installed (apt-get install wrk): autocannon sends the requests, and its own processor time blurs the ratios')
   return { python, bun, node24, generate: hasWrk ? wrk : autocannonLoad, missing, versions, remarks }
 }
 

@@ -5,7 +5,7 @@ import type { Child } from './child.js'
 import { isOptional } from './start.js'
 
 /** Processes that start at the same time: all of them at once would keep each other from connecting in time. */
-const AT_ONCE = 6
+const AT_ONCE = 3
 
 type Start = (side: Side) => Promise<{ child: Child, connections: number }>
 

@@ -15,7 +15,7 @@ export async function readSettings (server: { version: string, changed: string }
     `${os.availableParallelism()} cores (${cpu?.model.trim()}), shared by the server, the contenders and the load generator; load average at the start ${load}`,
     `PostgreSQL ${server.version} on loopback, scram-sha-256, no TLS unless a case says so; ${server.changed}`,
     `Node ${process.version}, ${os.platform()} ${os.arch()}; ${packages.join(', ')}`,
-    versions.join('; '),
+    ...(versions.length > 0 ? [versions.join('; ')] : []),
   ]
 }
 
