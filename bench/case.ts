@@ -1,7 +1,8 @@
+import type { Network } from './networks/network.js'
 import type { Measure, Measured, Work } from './work.js'
 
-/** One side of a comparison: who does what. */
-export interface Side { label: string, contender: string, work: Work }
+/** One side of a comparison: who does what, over loopback unless it says otherwise. */
+export interface Side { label: string, contender: string, work: Work, network?: Network }
 
 /** What one side has to reach. `of` and `against` are labels of sides. */
 export type Target =
@@ -26,11 +27,12 @@ export interface Case {
 /** The result of a case: what each side measured in each round, in the order of the sides. */
 export interface Result { item: Case, rounds: ReadonlyArray<readonly Measured[]> }
 
-/** Only what the targets name, in all cases or in those whose titles have all the words. */
+/** Only the cases whose titles have all the words; with `targetsOnly` only what the targets name, unless words name a case that has none. */
 export function narrowed (cases: readonly Case[], only: string, targetsOnly: boolean): Case[] {
   const words = only.toLowerCase().split(/\s+/)
   return cases
     .filter(({ title }) => words.every((word) => title.toLowerCase().includes(word)))
+    .filter(({ targets }) => !targetsOnly || only !== '' || targets.length > 0)
     .map((item) => targetsOnly ? { ...item, sides: item.sides.filter(({ label }) => isNamed(label, item.targets)) } : item)
 }
 
@@ -38,7 +40,7 @@ function isNamed (label: string, targets: readonly Target[]): boolean {
   return targets.length === 0 || targets.some((target) => target.of === label || ('against' in target && target.against === label))
 }
 
-/** Without the sides whose contenders are not installed. */
+/** Without the sides whose contenders are not there. */
 export function without (missing: ReadonlyMap<string, string>, cases: readonly Case[]): Case[] {
   return cases.map((item) => ({ ...item, sides: item.sides.filter(({ contender }) => !missing.has(contender)) }))
 }

@@ -7,16 +7,16 @@ import { isMeasure, kindOf, type Measured, type Work } from './work.js'
 /** Where the run is: `done` of `total` turns. */
 export type Progress = (done: number, total: number, text: string) => void
 
-/** The process of a side: one for each contender and kind of work. */
-export function processOf ({ contender, work }: Side): string { return `${contender}: ${kindOf(work)}` }
+/** The process of a side: one for each contender, kind of work and network. */
+export function processOf ({ contender, work, network }: Side): string { return `${contender}: ${kindOf(work)}${network === undefined ? '' : ` (${network})`}` }
 
 /** Milliseconds that a process works before any of its work counts; V8 compiles well only after thousands of calls. */
 const FIRST = 1_500
 
 /** Each side does its own work before it counts, for `seconds`: whatever compiles, prepares, opens or learns has done so. */
 export async function warmUp (cases: readonly Case[], children: ReadonlyMap<string, Child>, referee: Referee, seconds: number, progress: Progress): Promise<void> {
-  // pgbench is compiled, and the heap is that of a new process.
-  const sides = cases.flatMap(({ sides }) => sides).filter(({ contender, work }) => !contender.startsWith('pgbench') && work.name !== 'heap')
+  // pgbench is compiled, and the heap and the hops are those of a new process.
+  const sides = cases.flatMap(({ sides }) => sides).filter(({ contender, work }) => !contender.startsWith('pgbench') && work.name !== 'heap' && work.name !== 'hops')
   const known = new Set<string>()
   for (const [index, side] of sides.entries()) {
     progress(index, sides.length, `warming up: ${processOf(side)}`)
@@ -66,8 +66,9 @@ async function turn (repeat: number, work: Work, child: Child, referee: Referee)
   const all: Measured[] = []
   for (let time = 0; time < repeat; time++) {
     await referee.prepare(work)
-    all.push(await child.measure(work))
-    await referee.verify(work)
+    const measured = await child.measure(work)
+    all.push(measured)
+    await referee.verify(work, measured)
   }
   const medians: Measured = {}
   for (const name of Object.keys(all[0] ?? {})) {

@@ -7,14 +7,17 @@ import { narrowed, without } from './case.js'
 import { cases as allCases } from './cases.js'
 import { findInstalled } from './installed.js'
 import type { Child } from './processes/child.js'
+import { openAll } from './processes/open-all.js'
 import { startContender } from './processes/start.js'
+import { openNetworks } from './networks/open.js'
+import type { Networks } from './networks/network.js'
 import { createReferee } from './referee.js'
 import { consoleReport } from './report/console.js'
 import { writeDocument } from './report/document.js'
 import { writeJson } from './report/json.js'
 import { clearProgress, showProgress } from '../tools/progress.js'
 import { describeRounds, readSettings } from './report/settings.js'
-import { processOf, runRounds, warmUp } from './rounds.js'
+import { runRounds, warmUp } from './rounds.js'
 import { SETTINGS } from './statements.js'
 
 const { values: { quick, only, rounds: wish, json, write, against, pairs, most } } = parseArgs({
@@ -42,14 +45,16 @@ if (against !== undefined) {
 const rounds = Number(wish ?? (quick ? 3 : 7))
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a number from 1 on')
 if (write && only !== '') throw new Error('--write takes the whole run: leave --only out')
-const seconds = quick ? 0.25 : 1
+const seconds = quick ? 0.25 : 0.5
 /** Milliseconds: no round begins that would not end by then. A busy machine then gets fewer. */
-const QUICK_LIMIT = 105_000
+const QUICK_LIMIT = 150_000
 
-const installed = findInstalled()
-const cases = without(installed.missing, narrowed(allCases(seconds), only, quick))
-if (cases.length === 0) throw new Error(`no case has the words: ${only}`)
-const leftOut = [...installed.missing].map(([name, how]) => `${name} is left out: it is not installed (${how})`)
+const wanted = narrowed(allCases(seconds), only, quick)
+if (wanted.length === 0) throw new Error(`no case has the words: ${only}`)
+showProgress(0, 1, 'looking for what is installed')
+const installed = findInstalled(new Set(wanted.flatMap(({ sides }) => sides.map(({ contender }) => contender))))
+let cases = without(installed.missing, wanted)
+const leftOut = [...installed.missing].map(([name, why]) => `${name} is left out: it is not there (${why})`)
 
 const children = new Map<string, Child>()
 function killAll (): void { for (const child of children.values()) child.kill() }
@@ -64,31 +69,21 @@ const server = await starting.catch(async (error) => {
   throw error
 })
 const referee = createReferee(server.url)
-
-/** Starts the processes and sees to it that all their connections are open. */
-async function openAll (): Promise<void> {
-  const expected = new Map<string, number>()
-  const processes = new Map(cases.flatMap(({ sides }) => sides.map((side) => [processOf(side), side])))
-  showProgress(0, 1, `opening ${processes.size} processes`)
-  await Promise.all([...processes].map(async ([key, side]) => {
-    const { child, connections } = await startContender(side, compiled.folder, server.url, installed)
-    children.set(key, child)
-    await child.open()
-    expected.set(side.contender, (expected.get(side.contender) ?? 0) + connections)
-  }))
-  for (const [name, connections] of expected) {
-    const found = await referee.connections(`bench ${name}`)
-    if (found !== connections) throw new Error(`${name} has ${found} connections open, not ${connections}`)
-  }
-}
+let networks: Networks | undefined
 
 try {
   await referee.createTables()
-  const settings = [...await readSettings(await referee.settings(), installed.versions), ...installed.remarks]
+  const needed = new Set(cases.flatMap(({ sides }) => sides.map(({ network = 'loopback' }) => network)))
+  showProgress(0, 1, 'opening the networks and the processes')
+  networks = await openNetworks(needed, compiled.folder, server, referee)
+  const settings = [...await readSettings(await referee.settings(), installed.versions), ...networks.remarks, ...installed.remarks]
+  const { url } = networks
+  const failed = await openAll(cases, children, (side) => startContender(side, compiled.folder, url(side.network ?? 'loopback'), installed), referee)
+  for (const [name, why] of failed) leftOut.push(`${name} is left out: it does not run (${why})`)
+  cases = without(failed, cases)
   clearProgress()
   console.log([...settings, ...leftOut].join('\n'))
 
-  await openAll()
   await warmUp(cases, children, referee, quick ? 0.15 : 1, showProgress)
   const results = await runRounds(cases, children, referee, rounds, quick ? QUICK_LIMIT : Infinity, showProgress)
   clearProgress()
@@ -101,6 +96,7 @@ try {
   console.log(`\n${file} has every figure; ${Math.round(performance.now() / 1000)} s in all`)
 } finally {
   killAll()
+  networks?.close()
   await referee.end()
   await Promise.all([server.close(), compiled.remove()])
 }

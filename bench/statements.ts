@@ -9,7 +9,7 @@ export const WIDE_ROWS = 1_000
 export const BATCH = 10_000
 
 /** `autovacuum` is off while the benchmark runs: it would start in some contender's turn. */
-export const SETTINGS = { max_connections: 600, autovacuum: 'off' }
+export const SETTINGS = { max_connections: 1000, autovacuum: 'off' }
 
 export const TABLES = `
   CREATE TABLE bench_rows (id int PRIMARY KEY, name text NOT NULL);
@@ -25,6 +25,7 @@ export const TABLES = `
   INSERT INTO bench_accounts SELECT n, 1000 FROM generate_series(1, ${ACCOUNTS}) n;
 
   CREATE TABLE bench_inserts (n int NOT NULL, label text NOT NULL);
+  CREATE TABLE bench_singles (n int NOT NULL, label text NOT NULL);
   CREATE TABLE bench_returning (id int GENERATED ALWAYS AS IDENTITY, n int NOT NULL, label text NOT NULL);
   CREATE TABLE bench_updates (id int PRIMARY KEY, value int NOT NULL);`
 
@@ -34,8 +35,12 @@ export const SLEEP = 'SELECT pg_sleep($1)'
 export const DEBIT = 'UPDATE bench_accounts SET balance = balance - 1 WHERE id = $1'
 export const CREDIT = 'UPDATE bench_accounts SET balance = balance + 1 WHERE id = $1'
 export const INSERT = 'INSERT INTO bench_inserts (n, label) VALUES ($1, $2)'
+export const INSERT_ONE = 'INSERT INTO bench_singles (n, label) VALUES ($1, $2)'
 export const INSERT_RETURNING = 'INSERT INTO bench_returning (n, label) VALUES ($1, $2) RETURNING id, n'
 export const UPDATE = 'UPDATE bench_updates SET value = $2 WHERE id = $1'
+
+/** The queries of one request for `/users/:id/twenty`: users from `:id` on. */
+export const TWENTY = 20
 
 export type InsertedRow = readonly [n: number, label: string]
 export type UpdatedRow = readonly [id: number, value: number]

@@ -8,6 +8,8 @@ export type Work =
   | { name: 'mixed', callers: number, slow: number, sleep: number, seconds: number }
   /** Each caller with one transaction of two statements at a time. */
   | { name: 'transactions', callers: number, seconds: number }
+  /** Each caller with one INSERT of one row at a time. */
+  | { name: 'inserts', callers: number, seconds: number }
   /** One caller that reads 1,000 rows of 10 columns at a time. */
   | { name: 'rows', seconds: number }
   /** One batch of 10,000 argument lists. */
@@ -16,8 +18,10 @@ export type Work =
   | { name: 'connect' }
   /** By how much an idle pool makes the heap grow. */
   | { name: 'heap', connections: number }
+  /** Our own functions that one warm call enters. */
+  | { name: 'hops' }
   /** Requests over `connections` connections; the load generator sends them. */
-  | { name: 'http', path: '/users/:id' | '/api/health', connections: number, seconds: number }
+  | { name: 'http', path: '/users/:id' | '/users/:id/twenty' | '/api/health', connections: number, seconds: number }
 
 /**
  * Works of one kind share a contender's process; other kinds have processes of their own. A batch, a new pool or a full
@@ -43,9 +47,12 @@ export const MEASURES = {
   /** Processor time of the contender per query, in microseconds. */
   cpu: { noun: 'processor time per query', title: 'processor time, µs', better: 'lower', digits: 1 },
   heap: { noun: 'growth of the heap', title: 'MB', better: 'lower', digits: 1 },
+  calls: { noun: 'number of functions entered', title: 'calls', better: 'lower', digits: 0 },
+  files: { noun: 'number of files entered', title: 'files', better: 'lower', digits: 0 },
 } as const
 
 export type Measure = keyof typeof MEASURES
-export type Measured = Partial<Record<Measure, number>>
+/** `done`: the rows that were inserted, for whoever counts them afterwards. */
+export type Measured = Partial<Record<Measure | 'done', number>>
 
 export function isMeasure (name: string): name is Measure { return Object.hasOwn(MEASURES, name) }

@@ -19,12 +19,14 @@ export function carryOut (work: Work, contender: Contender, createAnother: (conn
     case 'burst': return burst(contender, work.callers, work.times)
     case 'mixed': return mixed(contender, work)
     case 'transactions': return transactions(contender, work.callers, work.seconds)
+    case 'inserts': return inserts(contender, work.callers, work.seconds)
     case 'rows': return rows(contender, work.seconds)
     case 'insert': return insert(contender)
     case 'update': return update(contender)
     case 'returning': return returning(contender)
     case 'connect': return connect(createAnother())
     case 'heap': return heap(() => createAnother(work.connections))
+    case 'hops': throw new Error('processes/hops.ts counts them')
     case 'http': throw new Error('the load generator sends requests')
   }
 }
@@ -114,6 +116,26 @@ async function transactions (contender: Contender, callers: number, seconds: num
     }
   }))
   return { rate: done / (performance.now() - started) * 1000 }
+}
+
+async function inserts (contender: Contender, callers: number, seconds: number): Promise<Measured> {
+  const insertOne = need(contender.insertOne)
+  let asked = 0
+  let done = 0
+  const cpu = process.cpuUsage()
+  const started = performance.now()
+  const end = started + seconds * 1000
+  await Promise.all(Array.from({ length: callers }, async () => {
+    while (performance.now() < end) {
+      const n = asked++
+      const count = await insertOne(n, `label of row ${n}`)
+      if (count !== 1) throw new Error(`${count} rows were inserted`)
+      done++
+    }
+  }))
+  const elapsed = performance.now() - started
+  const { user, system } = process.cpuUsage(cpu)
+  return { rate: done / elapsed * 1000, cpu: (user + system) / done, done }
 }
 
 async function rows (contender: Contender, seconds: number): Promise<Measured> {

@@ -1,10 +1,7 @@
 // One version of the library in a process of its own; compare.ts is its other end.
-import { once } from 'node:events'
-import { FETCH } from '../statements.js'
 import type { Contender } from '../contenders/contender.js'
-import type { Command, Reply } from '../contenders/process.js'
-import type { Measured } from '../work.js'
-import { carryOut } from '../workloads.js'
+import { serve } from '../contenders/serve.js'
+import { FETCH } from '../statements.js'
 
 const CONNECTIONS = 10
 const SILENT = { debug () {}, info () {}, warn () {}, error () {} }
@@ -14,17 +11,4 @@ if (entry === undefined || url === undefined) throw new Error('compare.ts starts
 const { createDatabase }: typeof import('../../src/index.js') = await import(entry)
 const db = createDatabase({ url, min: CONNECTIONS, max: CONNECTIONS, log: SILENT }, {})
 const contender: Contender = { open: () => db.open(), close: () => db.close(), fetch: (id) => db.fetchOne(FETCH, id) }
-
-async function obey (command: Command): Promise<Measured> {
-  if (command.name !== 'open') return await carryOut(command, contender, () => contender)
-  await contender.open()
-  return {}
-}
-
-function reply (answer: Reply): void { process.send?.(answer) }
-
-process.on('message', (command: Command) => {
-  obey(command).then((measured) => reply({ measured }), (error) => reply({ error: String(error?.stack ?? error) }))
-})
-await once(process, 'disconnect')
-process.exit()
+await serve(() => contender, () => contender)

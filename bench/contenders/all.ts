@@ -1,7 +1,7 @@
 import { copy } from './copy.js'
 import type { Entry } from './contender.js'
 import { ours } from './ours.js'
-import { pg } from './pg.js'
+import { pg, pipelined } from './pg.js'
 import { bare, tagged, unsafe } from './postgres-js.js'
 import { slonik } from './slonik.js'
 
@@ -17,6 +17,7 @@ export const contenders = {
   'ten bare clients, fetch_types false': { connections: 10, create: (url, name, clients) => bare(url, name, clients, false) },
   'pg, named': { connections: 10, create: (url, name, max) => pg(url, name, max, true) },
   'pg, unnamed': { connections: 10, create: (url, name, max) => pg(url, name, max, false) },
+  'pg, pipeline': { connections: 10, create: pipelined },
   slonik: { connections: 10, create: slonik },
   COPY: { connections: 1, create: copy },
 } as const satisfies Readonly<Record<string, Entry>>

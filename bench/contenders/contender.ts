@@ -12,6 +12,8 @@ export interface Contender {
   sleep?: (seconds: number) => PromiseLike<unknown>
   /** Two updates in a transaction; the number of rows that they changed. */
   transfer?: (from: number, to: number) => Promise<number>
+  /** One row into `bench_singles`; the number of rows that the server says it inserted. */
+  insertOne?: (n: number, label: string) => Promise<number | null>
   insert?: (rows: readonly InsertedRow[]) => PromiseLike<unknown>
   update?: (rows: readonly UpdatedRow[]) => PromiseLike<unknown>
   /** The rows that RETURNING gives, in the order of the argument lists. */

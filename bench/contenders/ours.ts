@@ -1,5 +1,5 @@
 import { createDatabase } from '../../src/index.js'
-import { CREDIT, DEBIT, FETCH, FETCH_WIDE, INSERT, INSERT_RETURNING, SLEEP, UPDATE } from '../statements.js'
+import { CREDIT, DEBIT, FETCH, FETCH_WIDE, INSERT, INSERT_ONE, INSERT_RETURNING, SLEEP, UPDATE } from '../statements.js'
 import type { Contender } from './contender.js'
 
 const SILENT = { debug () {}, info () {}, warn () {}, error () {} }
@@ -18,6 +18,7 @@ export function ours (url: string, applicationName: string, connections: number,
       const credit = await tx.execute(CREDIT, to)
       return debit.count + credit.count
     }),
+    insertOne: async (n, label) => (await db.execute(INSERT_ONE, n, label)).count,
     insert: (rows) => db.executeMany(INSERT, rows),
     update: (rows) => db.executeMany(UPDATE, rows),
     insertReturning: (rows) => db.executeManyWithReturning(INSERT_RETURNING, rows),

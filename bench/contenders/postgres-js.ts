@@ -17,6 +17,7 @@ export function tagged (url: string, name: string, max: number): Contender {
       const credit = await sql`UPDATE bench_accounts SET balance = balance + 1 WHERE id = ${to}`
       return debit.count + credit.count
     }),
+    insertOne: async (n, label) => (await sql`INSERT INTO bench_singles (n, label) VALUES (${n}, ${label})`).count,
     // Its manual's "multiple inserts" and "multiple updates in one query".
     insert: (rows) => sql`INSERT INTO bench_inserts (n, label) VALUES ${sql(rows.map(([n, label]) => [n, label]))}`,
     update: (rows) => sql`UPDATE bench_updates SET value = new.value::int

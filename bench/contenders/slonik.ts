@@ -3,7 +3,7 @@ import type { Contender } from './contender.js'
 
 /** slonik as its manual shows it. It resets each connection (`DISCARD ALL`) before the next caller gets it: its default. */
 export function slonik (url: string, name: string, max: number): Contender {
-  const pool = createPool(`${url}?application_name=${encodeURIComponent(name)}`, {
+  const pool = createPool(`${url}&application_name=${encodeURIComponent(name)}`, {
     maximumPoolSize: max,
     minimumPoolSize: max,
     idleTimeout: 'DISABLE_TIMEOUT',
@@ -25,6 +25,7 @@ export function slonik (url: string, name: string, max: number): Contender {
       const credit = await tx.query(sql.unsafe`UPDATE bench_accounts SET balance = balance + 1 WHERE id = ${to}`)
       return debit.rowCount + credit.rowCount
     }),
+    insertOne: async (n, label) => (await (await opened).query(sql.unsafe`INSERT INTO bench_singles (n, label) VALUES (${n}, ${label})`)).rowCount,
     insert: async (rows) => (await opened).query(sql.unsafe`
       INSERT INTO bench_inserts (n, label) SELECT * FROM ${sql.unnest(rows, ['int4', 'text'])}`),
     update: async (rows) => (await opened).query(sql.unsafe`

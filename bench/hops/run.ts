@@ -1,11 +1,9 @@
 // npm run hops -- [--json] [--most-calls N] [--most-files N]: our own functions that one warm fetchOne enters.
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { buildThis } from '../version.js'
 import type { Hop } from './child.js'
+import { countHops, totalOf } from './count.js'
 
 const { values: { json, 'most-calls': mostCalls, 'most-files': mostFiles } } = parseArgs({
   options: {
@@ -18,17 +16,12 @@ const { values: { json, 'most-calls': mostCalls, 'most-files': mostFiles } } = p
 
 const [{ entry, remove }, server] = await Promise.all([buildThis(), startEmbeddedPostgres()])
 try {
-  const child = fork(fileURLToPath(new URL('child.ts', import.meta.url)), [entry, server.url], { execArgv: ['--import', 'tsx'] })
-  const exit = once(child, 'exit')
-  const ended = exit.then(([code]) => { throw new Error(`the measured process has ended (${code})`) })
-  ended.catch(() => {})
-  const [hops] = await Promise.race([once(child, 'message'), ended]) as [Hop[]]
-  await exit
-  const calls = hops.reduce((sum, { count }) => sum + count, 0)
-  const files = [...new Set(hops.map(({ file }) => file))].sort()
-  if (json) console.log(JSON.stringify({ calls, files: files.length, hops }))
-  else console.log(`${files.map((name) => describe(name, hops.filter(({ file }) => file === name))).join('\n')}\n${calls} calls in ${files.length} files`)
-  if (calls > Number(mostCalls) || files.length > Number(mostFiles)) {
+  const hops = await countHops(entry, server.url)
+  const { calls, files } = totalOf(hops)
+  const names = [...new Set(hops.map(({ file }) => file))].sort()
+  if (json) console.log(JSON.stringify({ calls, files, hops }))
+  else console.log(`${names.map((name) => describe(name, hops.filter(({ file }) => file === name))).join('\n')}\n${calls} calls in ${files} files`)
+  if (calls > Number(mostCalls) || files > Number(mostFiles)) {
     console.error(`more than ${mostCalls} calls or ${mostFiles} files`)
     process.exitCode = 1
   }

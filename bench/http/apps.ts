@@ -2,19 +2,25 @@ import fastifyPostgres from '@fastify/postgres'
 import Fastify, { type FastifyInstance } from 'fastify'
 import postgres from 'postgres'
 import postgresJs from '../../plugins/db.js'
-import { FETCH } from '../statements.js'
+import { FETCH, TWENTY } from '../statements.js'
 
 interface User { id: number, name: string }
 
 const user = { type: 'object', properties: { id: { type: 'integer' }, name: { type: 'string' } } } as const
-const users = { schema: { params: { type: 'object', properties: { id: { type: 'integer' } } }, response: { 200: user } } } as const
+const params = { type: 'object', properties: { id: { type: 'integer' } } } as const
+const one = { schema: { params, response: { 200: user } } } as const
+const many = { schema: { params, response: { 200: { type: 'array', items: user } } } } as const
 
-/** The one route, the same for all: only the way to the database differs. */
+/** The routes, the same for all: only the way to the database differs. */
 function serveUsers (app: FastifyInstance, fetch: (id: number) => Promise<User | null | undefined>): FastifyInstance {
-  app.get<{ Params: { id: number } }>('/users/:id', users, async ({ params: { id } }) => {
+  async function checked (id: number): Promise<User> {
     const row = await fetch(id)
     if (row?.id !== id) throw new Error('not the row that was asked for')
     return row
+  }
+  app.get<{ Params: { id: number } }>('/users/:id', one, ({ params: { id } }) => checked(id))
+  app.get<{ Params: { id: number } }>('/users/:id/twenty', many, ({ params: { id } }) => {
+    return Promise.all(Array.from({ length: TWENTY }, (_, index) => checked(id + index)))
   })
   return app
 }

@@ -1,6 +1,13 @@
--- For wrk: another user in each request, by the same numbers as in workloads.ts.
+-- For wrk, with a path and the highest id: another user in each request, by the same numbers as in workloads.ts.
 local id = 1
-request = function()
+local before, after, highest
+
+function init(args)
+  before, after = args[1]:match("^(.*):id(.*)$")
+  highest = tonumber(args[2])
+end
+
+function request()
   id = id * 48271 % 2147483647
-  return wrk.format("GET", "/users/" .. (id % 10000 + 1))
+  return wrk.format("GET", before .. (id % highest + 1) .. after)
 end

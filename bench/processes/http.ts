@@ -3,15 +3,28 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../tools/embedded-postgres/free-port.js'
-import type { LoadGenerator } from '../http/generator.js'
+import { HIGHEST, type LoadGenerator } from '../http/generator.js'
+import { TWENTY } from '../statements.js'
 import type { Measured, Work } from '../work.js'
 import { environment, LIMIT, type Child } from './child.js'
+
+type HttpWork = Extract<Work, { name: 'http' }>
+
+function isRight (path: HttpWork['path'], id: number, body: string): boolean {
+  const user = (id: number): string => `{"id":${id},"name":"name of row ${id}"}`
+  switch (path) {
+    case '/users/:id': return body === user(id)
+    case '/users/:id/twenty': return body === `[${Array.from({ length: TWENTY }, (_, index) => user(id + index)).join(',')}]`
+    case '/api/health': return /^\{"status":"healthy","database":\{.{60,}\}\}$/.test(body)
+  }
+}
 
 /** A Fastify app of http/apps.ts. */
 export async function startFastify (folder: string, name: string, url: string, generate: LoadGenerator): Promise<Child> {
   const port = await freePort()
   const env = environment({ BENCH_CONTENDER: name, BENCH_URL: url, BENCH_PORT: String(port) })
-  return httpChild(name, port, fork(join(folder, 'bench/http/server.js'), { env }), generate)
+  // Without the loader that this process has: it would transform what is compiled already.
+  return httpChild(name, port, fork(join(folder, 'bench/http/server.js'), { env, execArgv: [] }), generate)
 }
 
 export async function startFastApi (python: string, name: string, url: string, generate: LoadGenerator): Promise<Child> {
@@ -33,18 +46,30 @@ function httpChild (name: string, port: number, child: ChildProcess, generate: L
     }
   }
 
-  // The apps themselves look at each row; this looks at what comes out of them.
-  async function check (path: string): Promise<void> {
-    const response = await fetch(origin + path.replace(':id', '77'))
+  // The apps themselves look at each row, and the load generator at each status; this looks at what comes out of them.
+  async function check (path: HttpWork['path'], id: number): Promise<void> {
+    const response = await fetch(origin + path.replace(':id', String(id)))
     const body = await response.text()
-    const right = path === '/api/health' ? /^\{"status":"healthy","database":\{.{60,}\}\}$/ : /^\{"id":77,"name":"name of row 77"\}$/
-    if (response.status !== 200 || !right.test(body)) throw new Error(`${name}: ${path} gives ${response.status} ${body}`)
+    if (response.status !== 200 || !isRight(path, id, body)) throw new Error(`${name}: ${path} gives ${response.status} ${body}`)
+  }
+
+  /** Before the load, and in the midst of it. */
+  async function checkUntil (ended: AbortSignal, path: HttpWork['path']): Promise<void> {
+    for (let id = 77; !ended.aborted; id += 77) {
+      await check(path, id % HIGHEST + 1)
+      await sleep(100, undefined, { signal: ended }).catch(() => {})
+    }
   }
 
   async function measure (work: Work): Promise<Measured> {
     if (work.name !== 'http') throw new Error(`${name} does not do ${work.name}`)
-    await check(work.path)
-    return { rate: await generate(origin, work) }
+    await check(work.path, 77)
+    const ended = new AbortController()
+    const checks = checkUntil(ended.signal, work.path)
+    checks.catch(() => {}) // is looked at below
+    const rate = await generate(origin, work).finally(() => ended.abort())
+    await checks
+    return { rate }
   }
 
   return { open, measure, kill: () => { child.kill('SIGKILL') } }

@@ -1,12 +1,18 @@
-import { fork } from 'node:child_process'
+import { fork, type ForkOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { Command, Reply } from '../contenders/process.js'
+import type { Command, Reply } from '../contenders/serve.js'
 import type { Measured } from '../work.js'
 import { environment, LIMIT, type Child } from './child.js'
 
-export function startNode (folder: string, name: string, url: string): Child {
-  return start(join(folder, 'bench/contenders/process.js'), name, { BENCH_CONTENDER: name, BENCH_URL: url })
+/** `executable` is the Node that it runs on. */
+export function startNode (folder: string, name: string, url: string, executable = process.execPath): Child {
+  return start(join(folder, 'bench/contenders/process.js'), name, { BENCH_CONTENDER: name, BENCH_URL: url }, { execPath: executable })
+}
+
+/** Bun speaks to its parent as Node does. */
+export function startBun (bun: string, folder: string, name: string, url: string): Child {
+  return start(join(folder, 'bench/bun/process.js'), name, { BENCH_URL: url }, { execPath: bun, execArgv: [] })
 }
 
 /** `entry` is the URL of the version's `./core`. */
@@ -14,8 +20,8 @@ export function startVersion (folder: string, label: string, entry: string, url:
   return start(join(folder, 'bench/against/client.js'), label, { AGAINST_ENTRY: entry, BENCH_URL: url })
 }
 
-function start (file: string, name: string, own: Record<string, string>): Child {
-  const child = fork(file, { execArgv: ['--expose-gc'], env: environment(own) })
+function start (file: string, name: string, own: Record<string, string>, options: ForkOptions = {}): Child {
+  const child = fork(file, { execArgv: ['--expose-gc'], ...options, env: environment(own) })
   const ended = once(child, 'exit').then(([code, signal]) => { throw new Error(`${name} has ended (${signal ?? code})`) })
   ended.catch(() => {})
 

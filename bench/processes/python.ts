@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Command, Reply } from '../contenders/process.js'
+import type { Command, Reply } from '../contenders/serve.js'
 import type { Measured } from '../work.js'
 import { environment, LIMIT, type Child } from './child.js'
 

@@ -24,6 +24,7 @@ FETCH_WIDE = (
 DEBIT = "UPDATE bench_accounts SET balance = balance - 1 WHERE id = $1"
 CREDIT = "UPDATE bench_accounts SET balance = balance + 1 WHERE id = $1"
 INSERT = "INSERT INTO bench_inserts (n, label) VALUES ($1, $2)"
+INSERT_ONE = "INSERT INTO bench_singles (n, label) VALUES ($1, $2)"
 INSERT_RETURNING = "INSERT INTO bench_returning (n, label) VALUES ($1, $2) RETURNING id, n"
 UPDATE = "UPDATE bench_updates SET value = $2 WHERE id = $1"
 
@@ -125,6 +126,27 @@ async def transactions(pool, callers, seconds):
     return {"rate": done / (time.perf_counter() - started)}
 
 
+async def inserts(pool, callers, seconds):
+    asked = done = 0
+    cpu = processor_time()
+    started = time.perf_counter()
+    end = started + seconds
+
+    async def caller():
+        nonlocal asked, done
+        while time.perf_counter() < end:
+            n = asked
+            asked += 1
+            tag = await pool.execute(INSERT_ONE, n, f"label of row {n}")
+            if tag != "INSERT 0 1":
+                raise RuntimeError(f"an INSERT answered {tag}")
+            done += 1
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    elapsed = time.perf_counter() - started
+    return {"rate": done / elapsed, "cpu": (processor_time() - cpu) / done * 1e6, "done": done}
+
+
 async def rows(pool, seconds):
     done = 0
     started = time.perf_counter()
@@ -169,7 +191,7 @@ async def connect(_):
     return {"time": elapsed * 1000}
 
 
-WORKS = {work.__name__: work for work in (load, mixed, transactions, rows, insert, update, returning, connect)}
+WORKS = {work.__name__: work for work in (load, mixed, transactions, inserts, rows, insert, update, returning, connect)}
 
 
 async def main():

@@ -4,8 +4,9 @@ import { spread, timesAsGood } from './statistics.js'
 
 /** Who is compared with in the first lines of the page, by the labels of the sides. */
 const PEERS: ReadonlyArray<readonly [heading: string, labels: readonly string[]]> = [
-  ['postgres.js', ['postgres.js']],
+  ['postgres.js', ['postgres.js', 'Fastify + postgres.js']],
   ['`pg`', ['pg, named', 'pg']],
+  ['Bun.sql', ['Bun.sql']],
   ['`@fastify/postgres`', ['@fastify/postgres']],
   ['slonik', ['slonik']],
   ['asyncpg', ['asyncpg', 'FastAPI + asyncpg']],

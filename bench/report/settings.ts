@@ -13,12 +13,15 @@ export async function readSettings (server: { version: string, changed: string }
   const load = os.loadavg().map((value) => value.toFixed(1)).join(' ')
   return [
     `${os.availableParallelism()} cores (${cpu?.model.trim()}), shared by the server, the contenders and the load generator; load average at the start ${load}`,
-    `PostgreSQL ${server.version} on loopback, scram-sha-256, no TLS; ${server.changed}`,
+    `PostgreSQL ${server.version} on loopback, scram-sha-256, no TLS unless a case says so; ${server.changed}`,
     `Node ${process.version}, ${os.platform()} ${os.arch()}; ${packages.join(', ')}`,
-    versions.join('; '),
+    ...(versions.length > 0 ? [versions.join('; ')] : []),
   ]
 }
 
 export function describeRounds (rounds: number, seconds: number): string {
-  return `${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${seconds.toFixed(2)} s of load in a turn (pgbench: whole seconds); median (least - greatest) of the rounds, of a ratio the median of the ratios within each`
+  // Each of them lies below the median with a probability of one half; so do all with one of 1 / 2 ** rounds, and so do they all above.
+  const confidence = 100 * (1 - 2 / 2 ** rounds)
+  return `${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${seconds.toFixed(2)} s of load in a turn (pgbench: whole seconds); median (least - greatest) of the rounds, ` +
+    `of a ratio the median of the ratios within each; the median lies between the least and the greatest with ${confidence.toFixed(0)} % confidence`
 }

@@ -1,8 +1,7 @@
-import { chown, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { generate } from 'selfsigned'
 import type { Test } from 'tap'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
+import { place } from '../../tools/embedded-postgres/place.js'
 import { Observer, until } from './database.js'
 
 /** A certificate and its key, in PEM. */
@@ -113,14 +112,5 @@ export class TlsServer {
     const [before] = await this.observer.rows('SELECT pg_conf_load_time() AS at')
     await this.observer.rows('SELECT pg_reload_conf()')
     await until(async () => (await this.observer.rows('SELECT pg_conf_load_time() > $1 AS done', [before?.['at']]))[0]?.['done'])
-  }
-}
-
-/** Writes files that only the server's user may read. */
-async function place (folder: string, files: Record<string, string>): Promise<void> {
-  const { uid, gid } = await stat(folder)
-  for (const [name, text] of Object.entries(files)) {
-    await writeFile(join(folder, name), text, { mode: 0o600 })
-    if (process.getuid?.() === 0) await chown(join(folder, name), uid, gid)
   }
 }
