@@ -87,7 +87,7 @@ function whiskers (bars: PlacedPanel['bars']): CustomSeriesOption {
       const [left = 0, y = 0] = api.coord([api.value(0), row])
       const [right = 0] = api.coord([api.value(1), row])
       const line = (x1: number, y1: number, x2: number, y2: number) => {
-        return { type: 'line' as const, shape: { x1, y1, x2, y2 }, style: { stroke: paint('whisker'), lineWidth: 1.5 } }
+        return { type: 'line' as const, shape: { x1, y1, x2, y2 }, style: { fill: 'none', stroke: paint('whisker'), lineWidth: 1.5 } }
       }
       return { type: 'group', children: [line(left, y, right, y), line(left, y - 4, left, y + 4), line(right, y - 4, right, y + 4)] }
     },

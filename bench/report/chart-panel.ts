@@ -23,8 +23,8 @@ export interface Panel { name?: string, rounds: number, bars: readonly Bar[], bo
 const OURS = 'ours'
 /** Drawn as a line rather than a bar: clients that do nothing but send and receive. */
 const BOUND = /^(?:pgbench|COPY)\b/
-/** Contenders that are not an alternative to this library: itself with other options, and single connections. */
-const NO_PEER = /^(?:ours|.*bare client)/
+/** This library with other options. */
+const OURS_TOO = /^ours\b/
 
 /** What a chart shows of a result; nothing if it is of another case, or if ours was not measured. */
 export function panelOf (chart: Chart, result: Result): Panel | undefined {
@@ -39,7 +39,7 @@ export function panelOf (chart: Chart, result: Result): Panel | undefined {
   const isAhead = (bar: Bar, of: Bar): boolean => isBetter(chart.measure, bar.median, of.median)
   const chosen = chart.peers.flatMap((label) => measured.find((bar) => bar.label === label) ?? [])
   // A chart that leaves out what is quicker than ours would be no comparison.
-  const ahead = measured.filter((bar) => isAhead(bar, ours) && !chosen.includes(bar) && !BOUND.test(bar.label) && !NO_PEER.test(bar.label))
+  const ahead = measured.filter((bar) => isAhead(bar, ours) && !chosen.includes(bar) && !BOUND.test(bar.label) && !OURS_TOO.test(bar.label))
   const bounds = measured.filter(({ label }) => BOUND.test(label)).toSorted((a, b) => isAhead(a, b) ? -1 : 1)
   const [, name] = found
   const [bound] = bounds

@@ -76,7 +76,7 @@ export async function writeCharts (folder: string, results: readonly Result[]): 
   for (const chart of CHARTS) {
     const panels = results.flatMap((result) => panelOf(chart, result) ?? [])
     if (panels.length === 0) continue
-    await writeFile(join(folder, `${chart.file}.svg`), drawChart(chart, panels))
+    await writeFile(join(folder, `${chart.file}.svg`), `${drawChart(chart, panels)}\n`)
     written.set(`${chart.file}.svg`, `${chart.title}: ${chart.unit.toLowerCase()}`)
   }
   const old = (await readdir(folder)).filter((file) => file.endsWith('.svg') && !written.has(file))

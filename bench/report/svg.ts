@@ -20,6 +20,9 @@ const DARK_RULES = ['fill', 'stroke'].flatMap((attribute) => {
   return Object.values(PALETTE).map(([light, dark]) => `[${attribute}="${light}"]{${attribute}:${dark}}`)
 })
 
+/** What is for a page that answers to a pointer. It is numbered through the process: the same chart would not be the same file. */
+const POINTER = / (?:class|pointer-events|ecmeta_\w+)="[^"]*"|<style ><!\[CDATA\[.*?<\/style>\n/gs
+
 /**
  * Gives a drawing a title, a description, and the colours of a dark page. An image has media queries of its own, also where
  * a page may not bring any (GitHub), and its background with it, should the two be of different minds.
@@ -30,7 +33,7 @@ export function finishSvg (svg: string, { title, description }: { title: string,
     `<desc>${escaped(description)}</desc>`,
     `<style>@media (prefers-color-scheme: dark){${DARK_RULES.join('')}}</style>`,
   ]
-  return svg.replace(/^<svg ([^>]*)>/, (_match, attributes: string) => `<svg role="img" ${attributes}>\n${head.join('\n')}`)
+  return svg.replaceAll(POINTER, '').replace(/^<svg ([^>]*)>/, (_match, attributes: string) => `<svg role="img" ${attributes}>\n${head.join('\n')}`)
 }
 
 function escaped (text: string): string {
