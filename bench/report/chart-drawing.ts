@@ -19,6 +19,7 @@ export function drawChart (chart: Chart, panels: readonly Panel[]): string {
     xAxis: layout.panels.map(({ range }, gridIndex) => ({
       gridIndex,
       ...range,
+      startValue: range.min,
       type: isLogarithmic ? 'log' : 'value',
       axisLabel: { show: isLogarithmic, fontSize: TICK_SIZE, color: paint('muted') },
       splitLine: { show: isLogarithmic, lineStyle: { color: paint('line') } },

@@ -110,9 +110,11 @@ function howToRead (chart: Chart, panels: readonly Panel[]): string[] {
 
 /** From nothing, or, where the scale is logarithmic, from one power of ten to another. */
 function rangeOf (chart: Chart, { bars, bound }: Panel): Range {
-  const max = Math.max(...bars.map(({ max }) => max), bound?.median ?? 0)
-  if (chart.isLogarithmic !== true) return { min: 0, max }
-  return { min: 10 ** Math.floor(Math.log10(Math.min(...bars.map(({ min }) => min)))), max: 10 ** Math.ceil(Math.log10(max)) }
+  const figures = [...bars.flatMap(({ min, max }) => [min, max]), ...(bound === undefined ? [] : [bound.median])]
+  const [least, most] = [Math.min(...figures), Math.max(...figures)]
+  if (chart.isLogarithmic !== true) return { min: 0, max: most }
+  const power = Math.floor(Math.log10(least))
+  return { min: 10 ** power, max: 10 ** Math.max(Math.ceil(Math.log10(most)), power + 1) }
 }
 
 function share (chart: Chart, { min, max }: Range, value: number): number {

@@ -11,7 +11,10 @@ import type { Measured } from '../../bench/work.js'
 function result (title: string, sides: Readonly<Record<string, Measured>>): Result {
   const all = Object.entries(sides)
   const side = (label: string): Side => ({ label, contender: label, work: { name: 'load', callers: 1, seconds: 1 } })
-  const times = (factor: number) => all.map(([, measured]) => Object.fromEntries(Object.entries(measured).map(([name, figure]) => [name, figure * factor])))
+  const scaled = (measured: Measured, factor: number): Measured => {
+    return Object.fromEntries(Object.entries(measured).map(([name, figure]) => [name, figure * factor]))
+  }
+  const times = (factor: number): Measured[] => all.map(([, measured]) => scaled(measured, factor))
   return { item: { title, note: '', sides: all.map(([label]) => side(label)), targets: [] }, rounds: [0.9, 1, 1.1].map(times) }
 }
 
@@ -40,10 +43,17 @@ function barsOf (svg: string): Bar[] {
   })
 }
 
+type Box = Pick<Text, 'left' | 'right' | 'top' | 'bottom'>
+function boxOf ({ left, top, width }: Bar): Box { return { left, right: left + width, top, bottom: top + 14 } }
+function overlap (a: Box, b: Box): boolean { return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom }
+
 /** Where the dashed lines are, and how far down they go. */
 function linesOf (svg: string): Array<{ x: number, top: number, bottom: number }> {
-  const lines = [...svg.matchAll(new RegExp(`<path d="M([\\d.]+) ([\\d.]+)L[\\d.]+ ([\\d.]+)"[^>]*stroke="${paint('bound')}"[^>]*stroke-dasharray`, 'g'))]
-  return lines.map(([, x, ...ends]) => ({ x: Number(x), top: Math.min(...ends.map(Number)), bottom: Math.max(...ends.map(Number)) }))
+  const line = new RegExp(`<path d="M([\\d.]+) ([\\d.]+)L[\\d.]+ ([\\d.]+)"[^>]*stroke="${paint('bound')}"[^>]*stroke-dasharray`, 'g')
+  return [...svg.matchAll(line)].map(([, x, one, other]) => {
+    const [top = NaN, bottom = NaN] = [Number(one), Number(other)].toSorted((a, b) => a - b)
+    return { x: Number(x), top, bottom }
+  })
 }
 
 const rate = (figure: number): Measured => ({ rate: figure, cpu: 1e6 / figure })
@@ -96,6 +106,8 @@ t.test('our bar is the first, in a colour that no other has, and so is its label
     t.equal(ours.length, panels, `${file}: one in each panel`)
     t.equal(bars[0]?.fill, paint('ours'))
     t.ok(bars.length > panels)
+    const labels = textsOf(drawing).filter(({ text }) => text === 'fastify-postgres-js')
+    t.strictSame(ours.map(({ top }) => top + 7), labels.map(({ top, bottom }) => (top + bottom) / 2), 'at the height of its label')
     t.strictSame(new Set(bars.map(({ fill }) => fill)), new Set([paint('ours'), paint('peer')]))
     const texts = textsOf(drawing)
     t.equal(texts.filter(({ isBold, fill }) => isBold && fill === paint('oursText')).length, 2 * panels, 'its label and its figure')
@@ -114,7 +126,27 @@ t.test('bars are as long as the median, or, on a logarithmic scale, as its power
   near('processor-time.svg', [1, 1.25, 2])
   near('batches.svg', [1, 100])
   near('slow-neighbours.svg', [1, Math.log10(600) / Math.log10(6)])
-  t.strictSame(textsOf(svg('slow-neighbours.svg')).map(({ text }) => text).filter((text) => /^1[0,]*$/.test(text)), ['1', '10', '100', '1,000'])
+  const [first] = barsOf(svg('one-row.svg'))
+  const whisker = new RegExp(`<path d="M([\\d.]+) [\\d.]+L([\\d.]+) [^>]*stroke="${paint('whisker')}"`).exec(svg('one-row.svg')) ?? []
+  const ends = [...whisker].slice(1).map((x) => (Number(x) - (first?.left ?? NaN)) / (first?.width ?? NaN))
+  t.match(ends.map((end) => end.toFixed(2)), ['0.90', '1.10'], 'and the whiskers go from the least to the greatest')
+  const ticks = textsOf(svg('slow-neighbours.svg')).filter(({ text }) => /^1[0,]*$/.test(text))
+  t.strictSame(ticks.map(({ text }) => text), ['1', '10', '100', '1,000'])
+})
+
+t.test('a logarithmic scale has room for the line and for the whiskers, and one power of ten at least', async (t) => {
+  const narrow = t.testdir({})
+  const { item } = result('40 quick callers beside 3 slow ones', { ours: {}, asyncpg: {}, 'pgbench, 50 clients': {} })
+  for (const [figure, ticks] of [[10, ['10', '100']], [0.5, ['0.1', '1', '10']]] as const) {
+    const rounds = [[{ worst: 10 }, { worst: 10 }, { worst: figure }]]
+    await writeCharts(narrow, [{ item, rounds }])
+    const drawing = await readFile(join(narrow, 'slow-neighbours.svg'), 'utf8')
+    const scale = textsOf(drawing).filter(({ text, fill }) => /^[01]/.test(text) && fill === paint('muted'))
+    t.strictSame(scale.map(({ text }) => text), ticks)
+    const [line] = linesOf(drawing)
+    const [bar] = barsOf(drawing)
+    if (figure < 10) t.ok(line !== undefined && bar !== undefined && line.x > bar.left && line.x < bar.left + bar.width, 'across the bars')
+  }
 })
 
 t.test('the best of pgbench and COPY is a line across all bars, and "limit" where none is past it', async (t) => {
@@ -142,11 +174,19 @@ t.test('no text lies over another one, over a bar, or outside', async (t) => {
     for (const [index, text] of texts.entries()) {
       t.ok(text.left >= 0 && text.right <= (width ?? 0) && text.top >= 0 && text.bottom <= (height ?? 0), `${file}: ${text.text} is inside`)
       t.ok(text.size * 400 / (width ?? Infinity) >= 8, `${file}: ${text.text} can be read at 400 pixels`)
-      const over = texts.slice(index + 1).filter((other) => text.left < other.right && other.left < text.right && text.top < other.bottom && other.top < text.bottom)
-      t.strictSame(over.map((other) => [text.text, other.text]), [], file)
-      const bars = barsOf(drawing).filter((bar) => text.left < bar.left + bar.width && bar.left < text.right && text.top < bar.top + 14 && bar.top < text.bottom)
-      t.strictSame(bars.map((bar) => [text.text, bar]), [], file)
+      t.strictSame(texts.slice(index + 1).filter((other) => overlap(text, other)).map((other) => [text.text, other.text]), [], file)
+      t.strictSame(barsOf(drawing).filter((bar) => overlap(text, boxOf(bar))).map((bar) => [text.text, bar]), [], file)
     }
+  }
+})
+
+t.test('a long name of a line stays inside, on whichever side of it', async (t) => {
+  const label = 'pgbench with a name that leaves no room for anything else, in C'
+  for (const figure of [1, 45, 55, 150]) {
+    const narrow = t.testdir({})
+    await writeCharts(narrow, [result('one row by key, 50 callers', { ours: rate(100), [label]: rate(figure) })])
+    const text = textsOf(await readFile(join(narrow, 'one-row.svg'), 'utf8')).find(({ text }) => text.includes(label))
+    t.ok(text !== undefined && text.left >= 0 && text.right <= 680, `${figure}: from ${text?.left} to ${text?.right}`)
   }
 })
 
@@ -156,8 +196,8 @@ t.test('a chart says which way is better, and what it shows in words', async (t)
   t.match(svg('slow-neighbours.svg'), '>The scale is logarithmic.<')
   t.match(svg('one-row.svg'), /^<svg role="img" .*>\n<title>One row by key\. Queries per second: longer is better\.<\/title>\n<desc>/)
   const description = /<desc>(.*)<\/desc>/.exec(svg('one-row.svg'))?.[1]
-  t.equal(description, '1 caller: fastify-postgres-js 100; pg 80; postgres.js 50. 200 callers: fastify-postgres-js 200,000; Bun.sql 180,000; ' +
-    'asyncpg 1,000; a newcomer &lt;&amp;&gt; 400,000; pgbench with a pipeline of 16 800,000.')
+  t.equal(description, '1 caller: fastify-postgres-js 100; pg 80; postgres.js 50. 200 callers: fastify-postgres-js 200,000; ' +
+    'Bun.sql 180,000; asyncpg 1,000; a newcomer &lt;&amp;&gt; 400,000; pgbench with a pipeline of 16 800,000.')
 })
 
 /** As the Web Content Accessibility Guidelines define it. */
@@ -194,7 +234,8 @@ t.test('the charts of the page are those of the last run, and the page shows eac
   const files = [...(await writeCharts(again, results)).keys()]
   const page = await readFile('docs/benchmarks.md', 'utf8')
   for (const file of files) {
-    t.equal(await readFile(join(again, file), 'utf8'), await readFile(`docs/benchmarks/${file}`, 'utf8'), `npm run bench -- --redraw writes ${file}`)
+    const drawn = await readFile(join(again, file), 'utf8')
+    t.equal(await readFile(`docs/benchmarks/${file}`, 'utf8'), drawn, `npm run bench -- --redraw writes ${file}`)
     t.match(page, `](benchmarks/${file})`)
   }
   t.strictSame((await readdir('docs/benchmarks')).sort(), [...files, 'figures.json'].sort())
@@ -206,6 +247,8 @@ t.test('figures.json gives back what was measured', async (t) => {
   const read = await readJson(file)
   t.strictSame([read.settings, read.leftOut], [['2 cores'], ['wrk is left out']])
   t.match(read.results, RESULTS.map(({ item: { title, sides } }) => ({ item: { title, sides } })))
-  const rounded = (results: readonly Result[]): string => JSON.stringify(results.map(({ rounds }) => rounds), (_, value) => typeof value === 'number' ? value.toPrecision(6) : value)
+  const rounded = (results: readonly Result[]): string => {
+    return JSON.stringify(results.map(({ rounds }) => rounds), (_, value) => typeof value === 'number' ? value.toPrecision(6) : value)
+  }
   t.equal(rounded(read.results), rounded(RESULTS))
 })
