@@ -26,10 +26,10 @@ const CHARTS: readonly Chart[] = [{
   peers: PEERS,
 }, {
   file: 'networks',
-  title: 'One row by key over other networks',
-  unit: 'Queries per second',
+  title: 'Over TLS, and over a slow network',
+  unit: 'Queries or transactions per second',
   measure: 'rate',
-  cases: /^one row by key,? (.*(?:TLS|latency).*)$/,
+  cases: /^((?:over TLS|1 ms of latency): .*)$/,
   peers: PEERS,
 }, {
   file: 'slow-neighbours',
@@ -65,7 +65,7 @@ const CHARTS: readonly Chart[] = [{
   title: 'HTTP routes',
   unit: 'Requests per second',
   measure: 'rate',
-  cases: /^HTTP (?!GET \/api\/health)(.*)$/,
+  cases: /^HTTP,? (?!GET \/api\/health)(.*)$/,
   peers: HTTP_PEERS,
 }]
 
