@@ -1,4 +1,4 @@
-// npm run bench -- [--quick] [--only WORDS] [--rounds N] [--json FILE] [--write], or: npm run bench -- --against REF [--pairs N] [--most RATIO]
+// npm run bench -- [--quick] [--only WORDS] [--rounds N] [--json FILE] [--write], or: npm run bench -- --against REF [--pairs N] [--most RATIO], or: npm run bench -- --redraw
 import { parseArgs } from 'node:util'
 import { startEmbeddedPostgres } from '../tools/embedded-postgres/embedded-postgres.js'
 import { compare } from './against/compare.js'
@@ -13,14 +13,14 @@ import { openNetworks } from './networks/open.js'
 import type { Networks } from './networks/network.js'
 import { createReferee } from './referee.js'
 import { consoleReport } from './report/console.js'
-import { writeDocument } from './report/document.js'
+import { redrawDocument, writeDocument } from './report/document.js'
 import { writeJson } from './report/json.js'
 import { clearProgress, showProgress } from '../tools/progress.js'
 import { describeRounds, readSettings } from './report/settings.js'
 import { runRounds, warmUp } from './rounds.js'
 import { SETTINGS } from './statements.js'
 
-const { values: { quick, only, rounds: wish, json, write, against, pairs, most } } = parseArgs({
+const { values: { quick, only, rounds: wish, json, write, redraw, against, pairs, most } } = parseArgs({
   options: {
     /** Fewer and shorter rounds, and only the contenders that a target names. */
     quick: { type: 'boolean', default: false },
@@ -30,6 +30,8 @@ const { values: { quick, only, rounds: wish, json, write, against, pairs, most }
     json: { type: 'string' },
     /** Writes docs/benchmarks.md and its charts. */
     write: { type: 'boolean', default: false },
+    /** Only writes that page and its charts once more, from what the last run has left in figures.json. */
+    redraw: { type: 'boolean', default: false },
     /** Only compares this working tree with another commit. */
     against: { type: 'string' },
     pairs: { type: 'string', default: '10' },
@@ -41,6 +43,10 @@ if (against !== undefined) {
   if (!Number.isInteger(Number(pairs)) || Number(pairs) < 1) throw new Error('--pairs takes a number from 1 on')
   if (!(Number(most) > 0)) throw new Error('--most takes a number above 0')
   process.exit(await compare({ ref: against, pairs: Number(pairs), most: Number(most) }) ? 0 : 1)
+}
+if (redraw) {
+  await redrawDocument()
+  process.exit()
 }
 const rounds = Number(wish ?? (quick ? 3 : 7))
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a number from 1 on')
