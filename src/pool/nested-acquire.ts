@@ -59,6 +59,10 @@ export class NestedAcquire {
   #begun = 0
   #seen = 0
   #rest: NodeJS.Timeout | undefined
+  readonly #milliseconds: number
+
+  /** It is off after so many milliseconds without a transaction. */
+  constructor (milliseconds = REST) { this.#milliseconds = milliseconds }
 
   /** A transaction begins on what is held, unless it is a part of one: a savepoint. */
   begin (held: Held): RunningTransaction | undefined {
@@ -66,7 +70,7 @@ export class NestedAcquire {
     this.#running++
     this.#begun++
     // By a timer, and not when the last one ends: whoever begins one after the other would switch it with each.
-    this.#rest ??= setInterval(() => this.#look(), REST).unref()
+    this.#rest ??= setInterval(() => this.#look(), this.#milliseconds).unref()
     held.transaction = new RunningTransaction(held, this, this.current)
     return held.transaction
   }
