@@ -1,10 +1,10 @@
-// Counts what one warm fetchOne enters; bench/hops/run.ts is its other end.
+// Counts what one warm fetchOne, or a transaction of two statements, enters; bench/hops/run.ts is its other end.
+import { createHook } from 'node:async_hooks'
 import { Session, type Profiler } from 'node:inspector/promises'
 import { argv } from 'node:process'
+import type { Hop, Hops } from './child-report.js'
 
-export interface Hop { file: string, name: string, count: number }
-
-const [, , entry = '', url = ''] = argv
+const [, , entry = '', url = '', work = 'fetchOne'] = argv
 /** The folder of the compiled files. */
 const built = new URL('../', entry).href
 const WARM_UP = 500
@@ -14,7 +14,13 @@ const { createDatabase }: typeof import('../../src/index.js') = await import(ent
 const db = createDatabase({ url, min: 1, max: 1, log: { debug () {}, info () {}, warn () {}, error () {} } }, {})
 await db.open()
 await db.execute("CREATE TABLE IF NOT EXISTS hops AS SELECT 1 AS id, 'Ada'::text AS name")
-const call = (): Promise<object | null> => db.fetchOne('SELECT id, name FROM hops WHERE id = $1', 1)
+const UPDATE = 'UPDATE hops SET name = $2 WHERE id = $1'
+const call = (): Promise<unknown> => work === 'fetchOne'
+  ? db.fetchOne('SELECT id, name FROM hops WHERE id = $1', 1)
+  : db.transaction(async (tx) => {
+    await tx.execute(UPDATE, 1, 'Ada')
+    await tx.execute(UPDATE, 1, 'Ada')
+  })
 for (let count = 0; count < WARM_UP; count++) await call()
 
 const session = new Session()
@@ -32,10 +38,23 @@ for (let count = 0; count < SAMPLES; count++) {
 }
 // A timer of the pool may have fired in some of them: the fewest are those of the call.
 samples.sort((a, b) => total(a) - total(b))
-process.send?.(samples[0] ?? [])
-await db.close()
 session.disconnect()
+process.send?.({ hops: samples[0] ?? [], promises: await countPromises() } satisfies Hops)
+await db.close()
 process.disconnect?.()
+
+async function countPromises (): Promise<number> {
+  let promises = 0
+  const hook = createHook({ init: (_, type) => { if (type === 'PROMISE') promises++ } }).enable()
+  const counts: number[] = []
+  for (let count = 0; count < SAMPLES; count++) {
+    promises = 0
+    await call()
+    counts.push(promises)
+  }
+  hook.disable()
+  return Math.min(...counts)
+}
 
 function total (hops: Hop[]): number { return hops.reduce((sum, { count }) => sum + count, 0) }
 

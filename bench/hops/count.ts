@@ -1,18 +1,25 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Hop } from './child.js'
+import type { Hop, Hops, HopsWork } from './child-report.js'
 
-/** Counts in a process of its own, of which `started` is told. `entry` is the URL of the compiled ./core, in a folder below that of all compiled files. */
-export async function countHops (entry: string, url: string, started: (child: ChildProcess) => void = () => {}): Promise<Hop[]> {
-  const child = fork(fileURLToPath(new URL('child.ts', import.meta.url)), [entry, url], { execArgv: ['--import', 'tsx'] })
-  started(child)
+export interface HopsOptions {
+  /** Default: `fetchOne`. */
+  work?: HopsWork
+  /** Told of the process. */
+  started?: (child: ChildProcess) => void
+}
+
+/** Counts in a process of its own. `entry` is the URL of the compiled ./core, in a folder below that of all compiled files. */
+export async function countHops (entry: string, url: string, { work = 'fetchOne', started }: HopsOptions = {}): Promise<Hops> {
+  const child = fork(fileURLToPath(new URL('child.ts', import.meta.url)), [entry, url, work], { execArgv: ['--import', 'tsx'] })
+  started?.(child)
   const exit = once(child, 'exit')
   const ended = exit.then(([code]) => { throw new Error(`the measured process has ended (${code})`) })
   ended.catch(() => {})
-  const [hops] = await Promise.race([once(child, 'message'), ended]) as [Hop[]]
+  const [report] = await Promise.race([once(child, 'message'), ended]) as [Hops]
   await exit
-  return hops
+  return report
 }
 
 /** How many calls, in how many files. */

@@ -1,26 +1,30 @@
-// npm run hops -- [--json] [--most-calls N] [--most-files N]: our own functions that one warm fetchOne enters.
+// npm run hops -- [--work transaction] [--json] [--most-calls N] [--most-files N]: our own functions that one warm fetchOne enters.
 import { parseArgs } from 'node:util'
 import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { buildThis } from '../version.js'
-import type { Hop } from './child.js'
+import { type Hop, isHopsWork } from './child-report.js'
 import { countHops, totalOf } from './count.js'
 
-const { values: { json, 'most-calls': mostCalls, 'most-files': mostFiles } } = parseArgs({
+const { values: { work, json, 'most-calls': mostCalls, 'most-files': mostFiles } } = parseArgs({
   options: {
+    /** `fetchOne`, or `transaction`: one of two statements. */
+    work: { type: 'string', default: 'fetchOne' },
     json: { type: 'boolean', default: false },
     /** Fails where there are more. */
     'most-calls': { type: 'string', default: 'Infinity' },
     'most-files': { type: 'string', default: 'Infinity' },
   },
 })
+if (!isHopsWork(work)) throw new Error('--work takes fetchOne or transaction')
 
 const [{ entry, remove }, server] = await Promise.all([buildThis(), startEmbeddedPostgres()])
 try {
-  const hops = await countHops(entry, server.url)
+  const { hops, promises } = await countHops(entry, server.url, { work })
   const { calls, files } = totalOf(hops)
   const names = [...new Set(hops.map(({ file }) => file))].sort()
-  if (json) console.log(JSON.stringify({ calls, files, hops }))
-  else console.log(`${names.map((name) => describe(name, hops.filter(({ file }) => file === name))).join('\n')}\n${calls} calls in ${files} files`)
+  const lines = names.map((name) => describe(name, hops.filter(({ file }) => file === name)))
+  if (json) console.log(JSON.stringify({ calls, files, promises, hops }))
+  else console.log(`${lines.join('\n')}\n${calls} calls in ${files} files, ${promises} promises`)
   if (calls > Number(mostCalls) || files > Number(mostFiles)) {
     console.error(`more than ${mostCalls} calls or ${mostFiles} files`)
     process.exitCode = 1

@@ -9,7 +9,10 @@ export function startHops (folder: string, url: string): Child {
   let running: ChildProcess | undefined
   return {
     open: async () => {},
-    measure: async () => totalOf(await countHops(pathToFileURL(join(folder, 'src/index.js')).href, url, (child) => { running = child })),
+    async measure () {
+      const { hops } = await countHops(pathToFileURL(join(folder, 'src/index.js')).href, url, { started: (child) => { running = child } })
+      return totalOf(hops)
+    },
     kill: () => { running?.kill('SIGKILL') },
   }
 }

@@ -1,22 +1,24 @@
-import { type Batch, runBatch } from '../batch/batch.js'
+import type { Batch } from '../batch/batch.js'
 import { rejectUnknown } from '../config/unknown-option.js'
-import { type Calls, callsTo } from '../errors/callers-stack.js'
+import { callsTo } from '../errors/callers-stack.js'
 import { OptionError, QueryError } from '../errors/errors.js'
 import { readGiven } from '../config/read-given.js'
 import { isSignal } from '../timing/abort-signal.js'
 import type { Health, HealthReport } from '../monitoring/health.js'
-import type { Holder } from '../pool/pool-entry.js'
 import type { Pool } from '../pool/pool.js'
 import type { PoolStats } from '../pool/stats.js'
 import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import { Checkout } from '../transaction/checkout.js'
-import { beginText, type TransactionOptions } from '../transaction/transaction-options.js'
+import { transact } from '../transaction/transact.js'
+import type { TransactionOptions } from '../transaction/transaction-options.js'
 import './async-dispose.js'
+import { BatchPart } from './batch-part.js'
 import { forCaller } from './caller.js'
 import { Lease } from './lease.js'
+import { PoolPlace } from './pool-place.js'
 import { Queryable } from './queryable.js'
-import { checkWork, runInTransaction, type Work } from './transaction.js'
+import { FunctionPart, type Work } from './transaction.js'
 
 /** A pool of connections and the query helpers on it: what `fastify.db` is. */
 export class Database extends Queryable {
@@ -47,17 +49,16 @@ export class Database extends Queryable {
   acquire (options: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
     return forCaller(this.notesCallers, async () => {
       const signal = readSignal(options)
-      return new Lease(await this.#checkOut('lease', signal, callsTo(this.acquire)), this.statements)
+      const takenBy = callsTo(this.acquire)
+      const entry = this.#pool.tryAcquire('lease', signal) ?? await this.#pool.acquire('lease', signal)
+      this.#pool.noteTaker(entry, takenBy)
+      return new Lease(new Checkout(this.#pool, entry.connection, 'lease', entry), this.statements)
     })
   }
 
-  override transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
-    return forCaller(this.notesCallers, async () => {
-      const checked = checkWork(work)
-      beginText(options) // a bad option must not cost a connection
-      const checkout = await this.#checkOut('transaction', undefined, this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined)
-      return await this.#inTransaction(checkout, options, checked)
-    })
+  override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
+    const takenBy = this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined
+    return transact(new PoolPlace(this.#pool, { options, takenBy }), new FunctionPart(work, this.statements, 0))
   }
 
   /** A snapshot of the pool's numbers. */
@@ -77,27 +78,12 @@ export class Database extends Queryable {
     }
   }
 
-  protected override async batch (batch: Batch): Promise<void> {
-    const { config } = this.#pool
-    const checkout = await this.#checkOut('transaction', batch.call.options.signal, config.notesTakers ? callsTo(this.batch) : undefined)
-    await this.#inTransaction(checkout, {}, () => runBatch(checkout, batch))
+  protected override batch (batch: Batch): Promise<void> {
+    const takenBy = this.#pool.config.notesTakers ? callsTo(this.batch) : undefined
+    return transact(new PoolPlace(this.#pool, { signal: batch.call.options.signal, takenBy }), new BatchPart(batch))
   }
 
   protected override opened (): Promise<void> { return this.#pool.begin() }
-
-  async #checkOut (holder: Holder, signal?: AbortSignal, takenBy?: Calls): Promise<Checkout> {
-    const entry = this.#pool.tryAcquire(holder, signal) ?? await this.#pool.acquire(holder, signal)
-    this.#pool.noteTaker(entry, takenBy)
-    return new Checkout(this.#pool, entry.connection, holder, entry)
-  }
-
-  async #inTransaction<T> (checkout: Checkout, options: TransactionOptions, work: Work<T>): Promise<T> {
-    try {
-      return await runInTransaction(checkout, this.statements, options, work)
-    } finally {
-      await checkout.release()
-    }
-  }
 }
 
 /** The signal among the options of `acquire`. Raises `OptionError`. */

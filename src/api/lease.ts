@@ -1,4 +1,4 @@
-import { type Batch, runBatch } from '../batch/batch.js'
+import type { Batch } from '../batch/batch.js'
 import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
 import type { Calls } from '../errors/callers-stack.js'
@@ -6,11 +6,14 @@ import { NestedTransactionError, QueryError } from '../errors/errors.js'
 import { type Call, internalCall } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
-import { beginText, type TransactionOptions } from '../transaction/transaction-options.js'
+import { type Control, type Place, transact } from '../transaction/transact.js'
+import { beginCall, SavepointControl, TransactionControl } from '../transaction/transaction-control.js'
+import type { TransactionOptions } from '../transaction/transaction-options.js'
 import './async-dispose.js'
+import { BatchPart } from './batch-part.js'
 import { forCaller } from './caller.js'
 import { Queryable } from './queryable.js'
-import { checkWork, runInSavepoint, runInTransaction, type Work } from './transaction.js'
+import { FunctionPart, type Work } from './transaction.js'
 
 /**
  * A connection for the caller alone, with all helpers, until `release()`. The state of the session (settings, locks,
@@ -31,25 +34,36 @@ export class Lease extends Queryable {
   }
 
   /** Releases the connection when what is running on it is done. Again, it does nothing. */
-  release (): Promise<void> { return this.#checkout.release() }
+  async release (): Promise<void> { await this.#checkout.release() }
 
   [Symbol.asyncDispose] (): Promise<void> { return this.release() }
 
   /** Whether a transaction was begun by hand. */
   get begun (): boolean { return this.#checkout.connection.session.transaction !== 'none' }
 
-  override transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
-    return forCaller(this.notesCallers, () => {
-      const checked = checkWork(work)
-      this.#check()
-      beginText(options)
-      if (this.begun && readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
-        throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
-      }
-      return this.#exclusively(() => this.begun
-        ? runInSavepoint(this.#checkout, this.statements, 1, checked)
-        : runInTransaction(this.#checkout, this.statements, options, checked))
-    })
+  override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
+    return transact(this.#place(options), new FunctionPart(work, this.statements, 1))
+  }
+
+  /** Two transactions at once on one session would be one. */
+  #place (options: TransactionOptions = {}): Place {
+    return {
+      notesCallers: this.notesCallers,
+      enter: () => {
+        this.#check()
+        const begin = beginCall(options)
+        if (this.begun && readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
+          throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
+        }
+        this.#inside = true
+        const control = (): Control => this.begun ? new SavepointControl(this.#checkout, 1) : new TransactionControl(this.#checkout, begin)
+        return this.#checkout.drain()?.then(control) ?? control() // calls that were made before are not part of it
+      },
+      leave: () => {
+        this.#inside = false
+        return undefined
+      },
+    }
   }
 
   /** It may begin and end transactions by hand. */
@@ -73,24 +87,7 @@ export class Lease extends Queryable {
     }
   }
 
-  protected override async batch (batch: Batch): Promise<void> {
-    this.#check()
-    await this.#exclusively(() => this.begun
-      ? runInSavepoint(this.#checkout, this.statements, 1, () => runBatch(this.#checkout, batch))
-      : runInTransaction(this.#checkout, this.statements, {}, () => runBatch(this.#checkout, batch)))
-  }
-
-  /** Two transactions at once on one session would be one. */
-  async #exclusively<T> (work: () => Promise<T>): Promise<T> {
-    this.#inside = true
-    try {
-      const calls = this.#checkout.drain() // those that were made before are not part of it
-      if (calls !== undefined) await calls
-      return await work()
-    } finally {
-      this.#inside = false
-    }
-  }
+  protected override batch (batch: Batch): Promise<void> { return transact(this.#place(), new BatchPart(batch)) }
 
   #check (): void {
     if (this.#inside) throw new NestedTransactionError()

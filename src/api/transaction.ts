@@ -1,4 +1,4 @@
-import { type Batch, runBatch } from '../batch/batch.js'
+import type { Batch } from '../batch/batch.js'
 import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
 import { type Calls, keepStack } from '../errors/callers-stack.js'
@@ -6,10 +6,11 @@ import { NestedTransactionError, QueryError, ReleasedError } from '../errors/err
 import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
-import { inSavepoint, inTransaction } from '../transaction/transaction-control.js'
+import { type Part, type Place, transact } from '../transaction/transact.js'
+import { SavepointControl } from '../transaction/transaction-control.js'
 import { beginText, type TransactionOptions } from '../transaction/transaction-options.js'
 import './async-dispose.js'
-import { forCaller } from './caller.js'
+import { BatchPart } from './batch-part.js'
 import { Queryable } from './queryable.js'
 
 export type Work<T> = (tx: Transaction) => Promise<T> | T
@@ -28,16 +29,8 @@ export class Transaction extends Queryable {
     this.#depth = depth
   }
 
-  override transaction<T> (work: Work<T>, options: TransactionOptions = {}): Promise<T> {
-    return forCaller(this.notesCallers, () => {
-      const checked = checkWork(work)
-      this.#check()
-      beginText(options)
-      if (readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
-        throw new QueryError('a nested transaction is a savepoint: it has no options of its own')
-      }
-      return this.#nest(checked)
-    })
+  override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
+    return transact(this.#place(options), new FunctionPart(work, this.statements, this.#depth + 1))
   }
 
   /**
@@ -49,16 +42,25 @@ export class Transaction extends Queryable {
     await this.#checkout.drain()
   }
 
-  async #nest<T> (work: Work<T>): Promise<T> {
-    this.#nested = true
+  #place (options: TransactionOptions = {}): Place {
     let ended = (): void => {}
-    this.#lastNested = new Promise<void>((resolve) => { ended = resolve })
-    try {
-      // Only this awaits it: of a promise that two wait for, V8 names neither in a stack.
-      return await runInSavepoint(this.#checkout, this.statements, this.#depth + 1, work)
-    } finally {
-      this.#nested = false
-      ended()
+    return {
+      notesCallers: this.notesCallers,
+      enter: () => {
+        this.#check()
+        beginText(options)
+        if (readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
+          throw new QueryError('a nested transaction is a savepoint: it has no options of its own')
+        }
+        this.#nested = true
+        this.#lastNested = new Promise<void>((resolve) => { ended = resolve })
+        return new SavepointControl(this.#checkout, this.#depth + 1)
+      },
+      leave: () => {
+        this.#nested = false
+        ended()
+        return undefined
+      },
     }
   }
 
@@ -73,11 +75,8 @@ export class Transaction extends Queryable {
     return super.run(call, read, calls)
   }
 
-  protected override async batch (batch: Batch): Promise<void> {
-    this.#check()
-    // A savepoint, so that it is all or nothing also where its error is swallowed.
-    await this.#nest(() => runBatch(this.#checkout, batch))
-  }
+  /** In a savepoint, so that it is all or nothing also where its error is swallowed. */
+  protected override batch (batch: Batch): Promise<void> { return transact(this.#place(), new BatchPart(batch)) }
 
   /** Nothing may be run through it any more. Resolves when what is nested in it has ended. */
   end (): Promise<void> | undefined {
@@ -91,41 +90,32 @@ export class Transaction extends Queryable {
   }
 }
 
-/** The work, whose errors keep the stack that they have. Raises `QueryError` for what is no function. */
-export function checkWork<T> (work: Work<T>): Work<T> {
-  if (typeof work !== 'function') {
-    throw new QueryError('transaction takes a function, and then its options: transaction(async (tx) => …, { isolation })')
+/** A function of the user's, whose errors keep the stack that they have. */
+export class FunctionPart<T> implements Part<T> {
+  readonly hasCaller = true
+  readonly #work: Work<T>
+  readonly #statements: StatementCache
+  readonly #depth: number
+  #tx: Transaction | undefined
+
+  constructor (work: Work<T>, statements: StatementCache, depth: number) {
+    this.#work = work
+    this.#statements = statements
+    this.#depth = depth
   }
-  return async (tx) => {
-    try {
-      return await work(tx)
-    } catch (error) {
-      keepStack(error)
-      throw error
+
+  check (): void {
+    if (typeof this.#work !== 'function') {
+      throw new QueryError('transaction takes a function, and then its options: transaction(async (tx) => …, { isolation })')
     }
   }
-}
 
-/** Runs the work in a transaction, with the helpers for it. */
-export function runInTransaction<T> (
-  checkout: Checkout, statements: StatementCache, options: TransactionOptions, work: Work<T>
-): Promise<T> {
-  return inTransaction(checkout, options, () => perform(checkout, new Transaction(checkout, statements, 0), work))
-}
-
-/** Runs the work in a savepoint, with the helpers for it. */
-export function runInSavepoint<T> (checkout: Checkout, statements: StatementCache, depth: number, work: Work<T>): Promise<T> {
-  return inSavepoint(checkout, depth, () => perform(checkout, new Transaction(checkout, statements, depth), work))
-}
-
-/** Runs the work, ends its helpers, and waits for calls that it did not await itself: they belong to the transaction. */
-async function perform<T> (checkout: Checkout, tx: Transaction, work: Work<T>): Promise<T> {
-  try {
-    return await checkout.within(() => work(tx))
-  } finally {
-    const nested = tx.end()
-    if (nested !== undefined) await nested
-    const calls = checkout.drain()
-    if (calls !== undefined) await calls
+  run (checkout: Checkout): Promise<T> | T {
+    const tx = this.#tx = new Transaction(checkout, this.#statements, this.#depth)
+    return checkout.call(this.#work, tx)
   }
+
+  failed (error: unknown): void { keepStack(error) }
+
+  end (): Promise<void> | undefined { return this.#tx?.end() }
 }

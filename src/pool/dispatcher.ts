@@ -68,7 +68,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   readonly #pool: DispatcherEvents
   readonly #counters: Counters
   readonly #waiters: WaitQueue
-  readonly #nested = new NestedAcquire()
+  readonly nested = new NestedAcquire()
   readonly #pipelining: Pipelining
   readonly #checks: IdleChecks
   /** Milliseconds without use after which a connection is checked before use. */
@@ -117,7 +117,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   #joinOrTake (execution: StatementExecution, now: number): PoolEntry | undefined {
     // A caller that holds a transaction open must not wait behind a statement that may wait for one of its locks.
-    const joined = this.#pipelining.isOpen && this.#nested.current === undefined ? this.#join(execution) : undefined
+    const joined = this.#pipelining.isOpen && this.nested.current === undefined ? this.#join(execution) : undefined
     if (joined !== undefined) return joined
     const idle = this.connections.take(now, now - this.#checkIdle)
     if (idle === undefined) return undefined
@@ -156,7 +156,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
       return acquisition.fail(new QueueFullError(maxWaiting))
     }
     this.#counters.waited++
-    const waiter = this.#waiters.enter(acquisition, this.#nested.current, now)
+    const waiter = this.#waiters.enter(acquisition, this.nested.current, now)
     this.dispatch()
     if (waiter.isNested && this.connections.size >= max && this.connections.isDeadlocked) {
       waiter.reject(new NestedAcquireError(max))
@@ -175,8 +175,6 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.rejectAll(error)
     this.connections.closeIdle('close')
   }
-
-  within<T> (entry: PoolEntry, work: () => Promise<T> | T): Promise<T> { return this.#nested.within(entry, work) }
 
   release (entry: PoolEntry, now?: number): void { this.#recycler.release(entry, now) }
 

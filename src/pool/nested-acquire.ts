@@ -5,10 +5,16 @@ export class RunningTransaction {
   /** How many calls in it, and in transactions in it, wait for a further connection. */
   waiting = 0
   #isOver = false
+  readonly #held: Held
+  readonly #owner: NestedAcquire
   /** The transaction in whose function it was begun. */
   #outer: RunningTransaction | undefined
 
-  constructor (outer: RunningTransaction | undefined) { this.#outer = outer }
+  constructor (held: Held, owner: NestedAcquire, outer: RunningTransaction | undefined) {
+    this.#held = held
+    this.#owner = owner
+    this.#outer = outer
+  }
 
   /** This one, or when it is over, the one that it was begun in and that still runs. */
   get running (): RunningTransaction | undefined {
@@ -17,10 +23,13 @@ export class RunningTransaction {
     return this.#outer
   }
 
-  /** Its function is over. */
+  /** Its function is over. Again, it does nothing. */
   end (): void {
+    if (this.#isOver) return
     this.#isOver = true
     this.#outer = this.#outer?.running
+    if (this.#held.transaction === this) this.#held.transaction = undefined
+    this.#owner.ended()
   }
 
   /** A call in it begins to wait, or ceases to. */
@@ -33,23 +42,55 @@ export class RunningTransaction {
 /** What a transaction holds: a connection of the pool. */
 export interface Held { transaction: RunningTransaction | undefined }
 
-/** In which transaction the current caller is: a call that waits for a further connection may wait for itself. */
+/** Milliseconds without a transaction after which nobody's context is followed any more. */
+const REST = 1_000
+
+/**
+ * In which transaction the current caller is: a call that waits for a further connection may wait for itself.
+ *
+ * Before Node 24 every promise of the process pays for an AsyncLocalStorage that is on, those of single queries too: it is off while
+ * there are no transactions. What is begun then inherits nothing, and what has inherited something is in a transaction that is over:
+ * both are in none.
+ */
 export class NestedAcquire {
-  readonly #current = new AsyncLocalStorage<RunningTransaction>()
+  readonly #context = new AsyncLocalStorage<RunningTransaction>()
+  /** How many are running, how many have begun, and how many had when it was last looked at. */
+  #running = 0
+  #begun = 0
+  #seen = 0
+  #rest: NodeJS.Timeout | undefined
+  readonly #milliseconds: number
+
+  /** It is off after so many milliseconds without a transaction. */
+  constructor (milliseconds = REST) { this.#milliseconds = milliseconds }
+
+  /** A transaction begins on what is held, unless it is a part of one: a savepoint. */
+  begin (held: Held): RunningTransaction | undefined {
+    if (held.transaction !== undefined) return undefined
+    this.#running++
+    this.#begun++
+    // By a timer, and not when the last one ends: whoever begins one after the other would switch it with each.
+    this.#rest ??= setInterval(() => this.#look(), this.#milliseconds).unref()
+    held.transaction = new RunningTransaction(held, this, this.current)
+    return held.transaction
+  }
+
+  ended (): void { this.#running-- }
+
+  #look (): void {
+    if (this.#running === 0 && this.#begun === this.#seen) {
+      clearInterval(this.#rest)
+      this.#rest = undefined
+      this.#context.disable()
+    }
+    this.#seen = this.#begun
+  }
 
   /** Runs the function of a transaction, so that a call in it for a further connection is known to depend on it. */
-  async within<T> (held: Held, work: () => Promise<T> | T): Promise<T> {
-    const { transaction } = held
-    if (transaction !== undefined) return await this.#current.run(transaction, work) // a savepoint
-    const running = held.transaction = new RunningTransaction(this.current)
-    try {
-      return await this.#current.run(running, work)
-    } finally {
-      running.end()
-      if (held.transaction === running) held.transaction = undefined
-    }
+  run<A, R> (transaction: RunningTransaction, work: (argument: A) => R, argument: A): R {
+    return this.#context.run(transaction, work, argument)
   }
 
   /** The transaction that the caller is in. What goes on after the end of one is in none, although it inherits the context. */
-  get current (): RunningTransaction | undefined { return this.#current.getStore()?.running }
+  get current (): RunningTransaction | undefined { return this.#context.getStore()?.running }
 }

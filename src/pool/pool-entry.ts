@@ -58,10 +58,7 @@ export class PoolEntry implements ConnectionEvents {
   }
 
   release (now: number): void {
-    if (this.transaction !== undefined) { // a lease may be released while the function of its transaction goes on
-      this.transaction.end()
-      this.transaction = undefined
-    }
+    this.transaction?.end() // a lease may be released while the function of its transaction goes on
     this.isBusy = false
     this.since = now
   }

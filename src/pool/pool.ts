@@ -9,6 +9,7 @@ import { pingServer } from '../protocol/socket.js'
 import { Deadlines } from '../timing/deadlines.js'
 import { warnIfOverCapacity } from './capacity-check.js'
 import { Dispatcher, type DispatcherEvents } from './dispatcher.js'
+import type { NestedAcquire } from './nested-acquire.js'
 import type { Holder, PoolEntry } from './pool-entry.js'
 import { Startup } from './startup.js'
 import { Counters, type PoolStats } from './stats.js'
@@ -134,8 +135,8 @@ export class Pool implements DispatcherEvents {
   /** Takes a connection back: reset where it needs it, replaced where its time is over. Ignores one that has ended. */
   release (entry: PoolEntry): void { this.dispatcher.release(entry) }
 
-  /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
-  within<T> (entry: PoolEntry, work: () => Promise<T> | T): Promise<T> { return this.dispatcher.within(entry, work) }
+  /** In which transaction a caller is. */
+  get nested (): NestedAcquire { return this.dispatcher.nested }
 
   /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.dispatcher.expire() }

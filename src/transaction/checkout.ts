@@ -1,11 +1,12 @@
 import type { Executions } from '../connection/batch-executor.js'
 import type { Connection } from '../connection/connection.js'
-import { type SessionOutcome, StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
+import { type Read, type SessionOutcome, StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { DriverResult } from '../driver/result.js'
 import { copyOf } from '../errors/callers-stack.js'
 import { ReleasedError, TransactionAbortedError } from '../errors/errors.js'
 import type { Config } from '../config/config.js'
+import type { RunningTransaction } from '../pool/nested-acquire.js'
 import type { Pool } from '../pool/pool.js'
 import type { PoolEntry } from '../pool/pool-entry.js'
 import { type Call, internalCall } from '../query/call.js'
@@ -31,13 +32,15 @@ export class Checkout implements StatementTarget {
   /** None while the connection is not the pool's yet. */
   readonly #entry: PoolEntry | undefined
   readonly #name: string
+  /** Whether a call is running. */
   #running = false
   #starting = false
   /** Whether the call that is running may fail without being anyone's error. */
   #attempting = false
-  /** The calls that wait for their turn. */
-  readonly #queue: Array<() => void> = []
-  readonly #drained: Array<() => void> = []
+  /** The calls that wait for their turn, and other work that does. */
+  readonly #queue: Array<StatementExecution | (() => void)> = []
+  #drained: Array<() => void> | undefined
+  #isReleased = false
   #end: Promise<void> | undefined
   /** How many transactions and savepoints of ours are open. */
   #depth = 0
@@ -56,12 +59,12 @@ export class Checkout implements StatementTarget {
   /** Runs a call in its turn. Raises `ReleasedError` after `release()`. */
   run (execution: StatementExecution): void {
     this.throwIfReleased()
-    this.#inTurn(() => execution.call === ROLLBACK ? this.connection.start(execution) : this.#start(execution))
+    this.#inTurn(execution)
   }
 
   /** Runs a call in its turn, and resolves with its result. */
-  perform (call: Call): Promise<DriverResult> {
-    return new Promise((resolve, reject) => this.run(new StatementExecution(call, { read: wholeResult, resolve, reject }, this)))
+  perform (call: Call, read: Read<DriverResult> = wholeResult): Promise<DriverResult> {
+    return new Promise((resolve, reject) => this.run(new StatementExecution(call, { read, resolve, reject }, this)))
   }
 
   /** Runs a call that may fail without being anyone's error: it is not counted. */
@@ -83,13 +86,16 @@ export class Checkout implements StatementTarget {
   }
 
   #start (execution: StatementExecution): void {
-    if (this.#over === undefined && this.begin.underWay === undefined && this.begin.sendWith(execution)) return
-    this.#ensureBegun(execution.call, () => this.connection.start(execution), (error) => execution.fail(error))
+    const { begin } = this
+    if (execution.call === ROLLBACK || (this.#over === undefined && begin.isDone)) this.connection.start(execution)
+    else if (this.#over !== undefined || begin.underWay !== undefined || !begin.sendWith(execution)) {
+      this.#ensureBegun(execution.call, () => this.connection.start(execution), (error) => execution.fail(error))
+    }
   }
 
   /** Does something in its turn. It is over when `settled` is called. */
   #takeTurn<T> (call: Call, work: () => Promise<T>): Promise<T> {
-    if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
+    if (this.#isReleased) return Promise.reject(new ReleasedError(this.#name))
     return new Promise((resolve, reject) => {
       const refuse = (error: unknown): void => {
         this.settled(error)
@@ -111,14 +117,12 @@ export class Checkout implements StatementTarget {
     }
   }
 
-  /** Runs work during which what ends a transaction has no place. */
-  async inTransaction<T> (work: () => Promise<T>): Promise<T> {
-    this.#depth++
-    try {
-      return await work()
-    } finally {
-      if (--this.#depth === 0) this.#over = undefined // a lease goes on
-    }
+  /** A transaction or savepoint of ours begins: what ends a transaction has no place in it. */
+  enter (): void { this.#depth++ }
+
+  /** It is over. */
+  leave (): void {
+    if (--this.#depth === 0) this.#over = undefined // a lease goes on
   }
 
   /** Raises `TransactionAbortedError` once the transaction is over. */
@@ -161,54 +165,66 @@ export class Checkout implements StatementTarget {
     this.#next()
   }
 
-  #inTurn (start: () => void): void {
-    this.#queue.push(start)
-    this.#next()
+  #inTurn (work: StatementExecution | (() => void)): void {
+    if (this.#running || this.#starting) this.#queue.push(work)
+    else this.#next(work)
   }
 
-  #next (): void {
+  #next (first?: StatementExecution | (() => void)): void {
     // A call that is refused before it is sent is settled at once: one round serves all, without recursion.
     if (this.#starting) return
     this.#starting = true
-    while (!this.#running) {
-      const start = this.#queue.shift()
-      if (start === undefined) break
+    for (let work = first ?? this.#queue.shift(); work !== undefined; work = this.#running ? undefined : this.#queue.shift()) {
       this.#running = true
-      start()
+      if (work instanceof StatementExecution) this.#start(work)
+      else work()
     }
     this.#starting = false
-    if (!this.#running) for (const resolve of this.#drained.splice(0)) resolve()
+    if (this.#running || this.#drained === undefined) return
+    const drained = this.#drained
+    this.#drained = undefined
+    for (const resolve of drained) resolve()
   }
 
   /** Resolves when the calls made so far are done; nothing to wait for where there are none. */
   drain (): Promise<void> | undefined {
-    return this.#running ? new Promise((resolve) => this.#drained.push(resolve)) : undefined
+    return this.#running ? new Promise((resolve) => { (this.#drained ??= []).push(resolve) }) : undefined
   }
 
-  /** Runs `work` so that a call in it for a further connection is known to depend on this one. */
-  within<T> (work: () => Promise<T> | T): Promise<T> | T {
-    return this.#entry === undefined ? work() : this.#pool.within(this.#entry, work)
+  /**
+   * The function of a transaction begins, if it is not a part of another one. Until its end a call in it for a further connection is
+   * known to depend on this one.
+   */
+  startRunning (): RunningTransaction | undefined {
+    return this.#entry === undefined ? undefined : this.#pool.nested.begin(this.#entry)
+  }
+
+  /** Runs the function of a transaction. */
+  call<A, R> (work: (argument: A) => R, argument: A): R {
+    const transaction = this.#entry?.transaction
+    return transaction === undefined ? work(argument) : this.#pool.nested.run(transaction, work, argument)
   }
 
   /** Raises `ReleasedError` after `release()`. */
   throwIfReleased (): void {
-    if (this.#end !== undefined) throw new ReleasedError(this.#name)
+    if (this.#isReleased) throw new ReleasedError(this.#name)
   }
 
   /** Ends the connection, unless it was released. */
   destroy (): void {
-    if (this.#end === undefined) this.connection.destroy('transaction')
+    if (!this.#isReleased) this.connection.destroy('transaction')
   }
 
-  /** Releases the connection once what is under way on it is done. Again, it does nothing. */
-  release (): Promise<void> {
-    this.#end ??= this.#release()
+  /** Releases the connection once what is under way on it is done: at once where that is nothing. Again, it does nothing. */
+  release (): Promise<void> | undefined {
+    if (this.#isReleased) return this.#end
+    this.#isReleased = true
+    this.#end = this.drain()?.then(() => this.#giveBack())
+    if (this.#end === undefined) this.#giveBack()
     return this.#end
   }
 
-  async #release (): Promise<void> {
-    const calls = this.drain()
-    if (calls !== undefined) await calls
+  #giveBack (): void {
     if (this.#entry !== undefined) this.#pool.release(this.#entry)
   }
 }

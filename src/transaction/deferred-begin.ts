@@ -29,6 +29,9 @@ export class DeferredBegin {
     return unused
   }
 
+  /** Whether calls need not wait for it: it was sent and answered, or there is none. */
+  get isDone (): boolean { return this.#call === undefined && (this.#carrier === undefined || this.#carrier.isFinished) }
+
   /** Whether the server may have a transaction open: it says so, or it has yet to say. */
   get mayBeOpen (): boolean {
     const { session, cancelling } = this.#connection

@@ -1,27 +1,41 @@
+import type { Read } from '../connection/execution.js'
+import type { DriverResult } from '../driver/result.js'
 import { TransactionAbortedError } from '../errors/errors.js'
 import { type Call, internalCall } from '../query/call.js'
 import { type Checkout, COMMIT, ROLLBACK } from './checkout.js'
+import type { Control } from './transact.js'
 import { beginText, type TransactionOptions } from './transaction-options.js'
 
-/** BEGIN, the work, COMMIT or ROLLBACK. The work has waited for the calls that it made. */
-export async function inTransaction<T> (checkout: Checkout, options: TransactionOptions, work: () => Promise<T>): Promise<T> {
-  checkout.throwIfReleased()
-  const { connection, begin } = checkout
-  begin.defer(beginCall(options))
-  checkout.firstError = undefined
-  try {
-    return await checkout.inTransaction(async () => {
-      const result = await work()
-      checkout.throwIfOver()
-      if (connection.isOpen && begin.takeBack()) return result
-      const { command } = await checkout.perform(COMMIT)
-      if (command === 'ROLLBACK') throw swallowed(checkout)
-      return result
-    })
-  } catch (error) {
-    begin.takeBack()
-    if (begin.mayBeOpen) await checkout.perform(ROLLBACK).catch(() => checkout.destroy())
-    throw error
+/** BEGIN, COMMIT and ROLLBACK. */
+export class TransactionControl implements Control {
+  readonly checkout: Checkout
+  readonly #begin: Call
+  /** COMMIT of a transaction that has failed is no error for the server: it rolls back. */
+  readonly #committed: Read<DriverResult> = (result) => {
+    if (result.command === 'ROLLBACK') throw swallowed(this.checkout)
+    return result
+  }
+
+  constructor (checkout: Checkout, begin: Call) {
+    this.checkout = checkout
+    this.#begin = begin
+  }
+
+  begin (): undefined {
+    this.checkout.throwIfReleased()
+    this.checkout.begin.defer(this.#begin)
+    this.checkout.firstError = undefined
+  }
+
+  commit (): Promise<unknown> | undefined {
+    const { connection, begin } = this.checkout
+    return connection.isOpen && begin.takeBack() ? undefined : this.checkout.perform(COMMIT, this.#committed)
+  }
+
+  undo (): Promise<unknown> | undefined {
+    const { checkout } = this
+    checkout.begin.takeBack()
+    return checkout.begin.mayBeOpen ? checkout.perform(ROLLBACK).catch(() => checkout.destroy()) : undefined
   }
 }
 
@@ -30,9 +44,12 @@ function swallowed ({ firstError }: Checkout): Error {
     'Let the error out, or run the statement that may fail in tx.transaction(…)', { cause: firstError })
 }
 
+const BEGIN = internalCall('BEGIN')
 const begins = new Map<string, Call>()
 
-function beginCall (options: TransactionOptions): Call {
+/** The BEGIN for some options. Raises `OptionError`. */
+export function beginCall (options?: TransactionOptions): Call {
+  if (options === undefined) return BEGIN
   const text = beginText(options)
   let call = begins.get(text)
   if (call === undefined) {
@@ -42,21 +59,31 @@ function beginCall (options: TransactionOptions): Call {
   return call
 }
 
-/** SAVEPOINT, the work, RELEASE or ROLLBACK TO. The work has waited for the calls that it made. */
-export async function inSavepoint<T> (checkout: Checkout, depth: number, work: () => Promise<T>): Promise<T> {
-  const name = `fastify_postgres_js_${depth}`
-  await checkout.perform(internalCall(`SAVEPOINT ${name}`))
-  const { firstError } = checkout
-  try {
-    const result = await checkout.inTransaction(work)
-    checkout.throwIfOver()
-    await checkout.perform(internalCall(`RELEASE ${name}`)).catch((error) => {
-      throw error.code === '25P02' ? swallowed(checkout) : error
+/** SAVEPOINT, RELEASE and ROLLBACK TO. */
+export class SavepointControl implements Control {
+  readonly checkout: Checkout
+  readonly #name: string
+  #firstError: unknown
+
+  constructor (checkout: Checkout, depth: number) {
+    this.checkout = checkout
+    this.#name = `fastify_postgres_js_${depth}`
+  }
+
+  async begin (): Promise<void> {
+    await this.checkout.perform(internalCall(`SAVEPOINT ${this.#name}`))
+    this.#firstError = this.checkout.firstError
+  }
+
+  async commit (): Promise<void> {
+    await this.checkout.perform(internalCall(`RELEASE ${this.#name}`)).catch((error) => {
+      throw error.code === '25P02' ? swallowed(this.checkout) : error
     })
-    return result
-  } catch (error) {
-    // What is undone is not the cause of a later rollback.
-    await checkout.perform(internalCall(`ROLLBACK TO ${name}; RELEASE ${name}`)).then(() => { checkout.firstError = firstError }, () => {})
-    throw error
+  }
+
+  /** What is undone is not the cause of a later rollback. */
+  async undo (): Promise<void> {
+    const undo = internalCall(`ROLLBACK TO ${this.#name}; RELEASE ${this.#name}`)
+    await this.checkout.perform(undo).then(() => { this.checkout.firstError = this.#firstError }, () => {})
   }
 }

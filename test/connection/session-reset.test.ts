@@ -125,6 +125,16 @@ t.test('the cleaning travels in the write of what was run last', async (t) => {
     t.match(writes[1], new RegExp(`${end}[^]*RESET ALL`))
     t.notMatch(writes[1], /DISCARD (PLANS|ALL)|ROLLBACK;/)
   }
+  // BEGIN goes with the first statement, and what cleans with COMMIT.
+  for (const [text, cleans] of [['SELECT $1::text', false], ['SELECT set_tenant($1)', true]] as const) {
+    const two = (): Promise<unknown> => db.transaction(async (tx) => [await tx.fetchVal(text, 'A'), await tx.fetchVal(text, 'B')])
+    await two()
+    const writes = await look(two)
+    t.equal(writes.length, 3, text)
+    t.match(writes[0], /BEGIN/)
+    t.match(writes[2], /COMMIT/)
+    t.equal(/RESET ALL/.test(writes[2] ?? ''), cleans)
+  }
   const left = await look(async () => {
     const lease = await db.acquire()
     await lease.execute('BEGIN')

@@ -1,5 +1,10 @@
+import { execFile } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import t from 'tap'
 import type { Database } from '../../src/index.js'
+import { type Held, NestedAcquire } from '../../src/pool/nested-acquire.js'
 import { freshDatabase, openDatabase, until } from '../support/database.js'
 
 const REFUSED = { code: 'FST_PG_NESTED_ACQUIRE' }
@@ -165,4 +170,93 @@ t.test('which call is nested in a transaction', async (t) => {
     await outlived.catch(() => {}) // its transaction was ended with the lease
     t.match(db.stats(), { busy: 0, waiting: 0 })
   })
+})
+
+/** How a call may come about in the function of a transaction. */
+const ways: Array<[what: string, way: <T>(call: () => Promise<T>) => Promise<T>]> = [
+  ['at once', (call) => call()],
+  ['after an await', async (call) => {
+    await sleep(1)
+    return await call()
+  }],
+  ['in Promise.all', async (call) => (await Promise.all([call(), sleep(1)]))[0]],
+  ['in then', (call) => sleep(1).then(call)],
+  ['in a timer', (call) => new Promise((resolve, reject) => { setTimeout(() => call().then(resolve, reject), 1) })],
+  ['in a microtask', (call) => new Promise((resolve, reject) => { queueMicrotask(() => call().then(resolve, reject)) })],
+  ['in process.nextTick', (call) => new Promise((resolve, reject) => { process.nextTick(() => call().then(resolve, reject)) })],
+  ['in a listener', (call) => new Promise((resolve, reject) => {
+    const emitter = new EventEmitter().on('event', () => call().then(resolve, reject))
+    setImmediate(() => emitter.emit('event'))
+  })],
+  ['after an event', async (call) => {
+    const emitter = new EventEmitter()
+    setImmediate(() => emitter.emit('event'))
+    await once(emitter, 'event')
+    return await call()
+  }],
+]
+
+t.test('a nested call is known however it comes about, in transactions of two pools inside each other too', async (t) => {
+  const observer = await freshDatabase(t)
+  const [db, other] = [await openDatabase(t, observer, { min: 1, max: 1 }), await openDatabase(t, observer, { min: 2, max: 2 })]
+  for (const [what, way] of ways) {
+    await t.rejects(db.transaction(() => way(() => db.fetchVal('SELECT 1'))), REFUSED, what)
+    await t.rejects(db.transaction(() => other.transaction(() => way(() => db.fetchVal('SELECT 1')))), REFUSED, `${what}, across`)
+    t.equal(await db.transaction(() => way(() => other.fetchVal('SELECT 2'))), 2, `${what}, of the other pool`)
+  }
+})
+
+t.test('contexts are not followed while there is no transaction, and nothing is lost by that', async (t) => {
+  const nested = new NestedAcquire(1)
+  const run = async <T>(work: () => Promise<T>): Promise<T> => {
+    const held: Held = { transaction: undefined }
+    const transaction = nested.begin(held)
+    if (transaction === undefined) throw new Error('it is in none')
+    try {
+      return await nested.run(transaction, work, undefined)
+    } finally {
+      transaction.end()
+      transaction.end() // as when a lease is released in the meantime
+    }
+  }
+  for (const round of ['first', 'after it was off']) {
+    for (const [what, way] of ways) t.ok(await run(() => way(async () => nested.current !== undefined)), `${round}: ${what}`)
+    const late = moment()
+    let leftover: Promise<unknown> | undefined
+    await run(async () => { leftover = late.comes.then(() => nested.current) })
+    await sleep(20) // off by then
+    t.equal(nested.current, undefined)
+    await run(async () => {
+      late.now()
+      t.equal(await leftover, undefined, 'what is left of one is not in the next')
+      await sleep(20)
+      t.ok(nested.current !== undefined, 'one that takes long is followed to its end')
+    })
+    await sleep(20)
+  }
+})
+
+t.test('single queries pay for promises that are followed only while there are transactions', async (t) => {
+  // In a process of its own: that of a test has hooks of others.
+  const code = `
+    import { executionAsyncId } from 'node:async_hooks'
+    import { setTimeout as sleep } from 'node:timers/promises'
+    import { NestedAcquire } from '${new URL('../../src/pool/nested-acquire.ts', import.meta.url).href}'
+    // Promises have ids only while something follows them.
+    const isFollowed = () => Promise.resolve().then(() => executionAsyncId()).then((id) => Promise.resolve().then(() => executionAsyncId() !== id))
+    const nested = new NestedAcquire(1)
+    const seen = [await isFollowed()]
+    for (const round of [1, 2]) {
+      const transaction = nested.begin({ transaction: undefined })
+      seen.push(await nested.run(transaction, () => isFollowed()))
+      await sleep(50)
+      seen.push(await isFollowed())
+      transaction.end()
+      while (await isFollowed()) await sleep(1)
+      seen.push('off')
+    }
+    console.log(JSON.stringify(seen))`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', code])
+  const isAlways = Number(process.versions.node.split('.')[0]) < 24 // from then on V8 follows contexts, not promises
+  t.same(JSON.parse(stdout), [false, isAlways, isAlways, 'off', isAlways, isAlways, 'off'])
 })

@@ -24,7 +24,9 @@ t.test('BEGIN travels with the first statement', async (t) => {
   async function inCheckout (work: (checkout: Checkout) => Promise<void>): Promise<void> {
     const entry = await pool.acquire('transaction')
     const checkout = new Checkout(pool, entry.connection, 'transaction', entry)
-    await checkout.inTransaction(() => work(checkout))
+    checkout.enter()
+    await work(checkout)
+    checkout.leave()
     await checkout.release()
   }
 

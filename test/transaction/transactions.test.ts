@@ -142,6 +142,36 @@ t.test('transactions', async (t) => {
     await late
   })
 
+  t.test('its function is never called before transaction has returned, whether a connection is idle or not', async (t) => {
+    for (const max of [3, 1]) {
+      const db = await openDatabase(t, observer, { min: 1, max })
+      const lease = max === 1 ? await db.acquire() : undefined
+      const seen: string[] = []
+      const done = db.transaction(() => { seen.push('in it') })
+      seen.push('returned')
+      await lease?.release()
+      await done
+      t.same(seen, ['returned', 'in it'])
+    }
+  })
+
+  t.test('a call made while the arguments of another one are read comes after it', async (t) => {
+    await db.transaction(async (tx) => {
+      const order: number[] = []
+      let inner: Promise<unknown> | undefined
+      const first = tx.fetchVal<number>('SELECT ($1::json ->> 0)::int', {
+        toJSON: () => {
+          inner ??= tx.fetchVal('SELECT 2').then(() => order.push(2))
+          return [1]
+        },
+      }).then(() => order.push(1))
+      await Promise.all([first, tx.fetchVal('SELECT 3').then(() => order.push(3))])
+      await inner
+      t.equal(order[0], 1)
+      t.equal(order.length, 3)
+    })
+  })
+
   t.test('calls made together run one after the other', async (t) => {
     const values = await db.transaction((tx) => Promise.all([1, 2, 3, 4].map((n) => tx.fetchVal('SELECT $1::int', n))))
     t.same(values, [1, 2, 3, 4])
