@@ -90,8 +90,8 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
     .catch((error) => { throw thrownBy('password', error) })
   if (typeof password !== 'string') throw new OptionError('option password: the function must return a string')
   watch.start()
-  const socket = await connectSocket(host, config.ssl, limit)
-  const owner = new SocketOwner(socket)
+  const { socket, incoming } = await connectSocket(host, config.ssl, limit)
+  const owner = new SocketOwner(socket, incoming)
   const isEncrypted = socket instanceof TLSSocket
   const isPrivate = isEncrypted || isLoopback(socket.remoteAddress)
   const backend = await letIn(owner, limit, { user, database, password, parameters, requireAuth, isPrivate, salted, debug })

@@ -4,6 +4,7 @@ import { isFatal, type ServerErrorFields } from '../errors/error-response.js'
 import {
   MessageReader, type MessageReceiver, readError, readParameter, SESSION_LIMITS, STARTUP_LIMITS
 } from '../protocol/message-reader.js'
+import type { Incoming } from '../protocol/socket.js'
 import { OutgoingMessages } from './outgoing-messages.js'
 import { type TransactionStatus, type Turn, unexpected } from './turn.js'
 
@@ -71,10 +72,10 @@ export class SocketOwner implements MessageReceiver {
   readonly #held: Array<() => void> = []
   #isEnded = false
 
-  constructor (socket: Socket) {
+  constructor (socket: Socket, incoming: Incoming) {
     this.#socket = socket
     socket.setKeepAlive(true, KEEP_ALIVE)
-    socket.on('data', (piece: Buffer) => this.#read(piece))
+    incoming.receive = (piece) => this.#read(piece)
     socket.on('error', (error) => this.#ended((events) => events.lost(error)))
     socket.on('end', () => this.#ended((events) => events.lost(new SocketClosedError())))
     socket.on('close', () => this.#ended((events) => events.closed()))

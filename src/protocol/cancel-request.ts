@@ -12,7 +12,7 @@ const CANCEL_REQUEST_CODE = 80877102
  * that socket, which it does after it signalled the backend: no statement sent later can be hit any more.
  */
 export async function cancelRequest (target: ConnectedHost, ssl: Ssl, backend: Backend, signal: AbortSignal): Promise<void> {
-  const socket = await connectSocket(target, ssl, signal)
+  const { socket } = await connectSocket(target, ssl, signal)
   socket.on('error', () => {})
   const message = Buffer.alloc(12 + backend.key.length)
   message.writeUInt32BE(message.length, 0)

@@ -18,13 +18,17 @@ export class MessageReader {
     this.#receiver = receiver
   }
 
-  /** Raises `ProtocolError` for what is no message, as soon as its header is there: nothing of it is kept. */
+  /** Raises `ProtocolError` for what is no message, as soon as its header is there. The piece is others' when this returns. */
   read (piece: Buffer): void {
     this.#length += piece.length
-    // A message of many pieces is put together once, and not again with each of them.
-    this.#pieces.push(piece)
-    if (this.#length < this.#wanted) return
-    const bytes = this.#pieces.length === 1 ? piece : Buffer.concat(this.#pieces, this.#length)
+    if (this.#length < this.#wanted) return this.#keep(piece)
+    let bytes = piece
+    if (this.#pieces.length > 0) {
+      // A message of many pieces is put together once, and not again with each of them.
+      this.#pieces.push(piece)
+      bytes = Buffer.concat(this.#pieces, this.#length)
+      this.#pieces = []
+    }
     let at = 0
     this.#wanted = 5
     while (bytes.length - at >= 5) {
@@ -41,8 +45,10 @@ export class MessageReader {
       at = end
     }
     this.#length = bytes.length - at
-    this.#pieces = this.#length === 0 ? [] : [bytes.subarray(at)]
+    if (this.#length > 0) this.#keep(bytes.subarray(at))
   }
+
+  #keep (piece: Buffer): void { this.#pieces.push(Buffer.from(piece)) }
 }
 
 function impossible (type: number, most: number): Error {

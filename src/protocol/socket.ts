@@ -5,6 +5,16 @@ import type { ConnectedHost, Ssl } from '../config/target.js'
 
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
 
+/** Bytes that are read at a time. */
+const PIECE = 64 * 1024
+
+/** What arrives on a socket goes to whoever reads it by then. The bytes are others' once `receive` has returned. */
+export class Incoming {
+  receive: (bytes: Buffer) => void = () => {}
+}
+
+export interface ConnectedSocket { readonly socket: net.Socket, readonly incoming: Incoming }
+
 /** The server does not encrypt, although it was asked to. */
 export class TlsRefusedError extends Error {
   readonly code = 'TLS_REFUSED'
@@ -16,23 +26,35 @@ export class TlsRefusedError extends Error {
  * listeners off the raw socket and hangs when that is destroyed (docs/internals/driver-traps.md).
  * Rejects with the system's or OpenSSL's error, or with the reason of `signal`.
  */
-export async function connectSocket (target: ConnectedHost, ssl: Ssl, signal: AbortSignal): Promise<net.Socket> {
+export async function connectSocket (target: ConnectedHost, ssl: Ssl, signal: AbortSignal): Promise<ConnectedSocket> {
   signal.throwIfAborted()
+  const incoming = new Incoming()
+  // Into one buffer: for each piece that a stream reads, the runtime allocates as much anew.
+  const onread = {
+    buffer: Buffer.allocUnsafeSlow(PIECE),
+    callback: (length: number, bytes: Uint8Array): true => {
+      incoming.receive(Buffer.from(bytes.buffer, bytes.byteOffset, length))
+      return true
+    },
+  }
   const raw = target.host.startsWith('/')
-    ? net.connect({ path: `${target.host}/.s.PGSQL.${target.port}` })
-    : net.connect({ host: target.address ?? target.host, port: target.port, noDelay: true })
+    ? net.connect({ path: `${target.host}/.s.PGSQL.${target.port}`, onread })
+    : net.connect({ host: target.address ?? target.host, port: target.port, noDelay: true, onread })
   let socket = raw
   try {
     await once(raw, 'connect', { signal })
-    if (ssl === false || ssl === 'disable' || target.host.startsWith('/')) return raw
-    if (!await serverSpeaksTls(raw, signal)) {
-      if (ssl === 'prefer') return raw
+    const plain = { socket: raw, incoming }
+    if (ssl === false || ssl === 'disable' || target.host.startsWith('/')) return plain
+    if (!await serverSpeaksTls(plain, signal)) {
+      if (ssl === 'prefer') return plain
       throw new TlsRefusedError()
     }
     const encrypted = tls.connect({ socket: raw, ...tlsOptions(target.host, ssl) })
     socket = encrypted
     await once(encrypted, 'secureConnect', { signal })
-    return encrypted
+    const decrypted = new Incoming()
+    encrypted.on('data', (bytes: Buffer) => decrypted.receive(bytes))
+    return { socket: encrypted, incoming: decrypted }
   } catch (error) {
     socket.on('error', () => {})
     socket.destroy()
@@ -41,12 +63,13 @@ export async function connectSocket (target: ConnectedHost, ssl: Ssl, signal: Ab
   }
 }
 
-async function serverSpeaksTls (socket: net.Socket, signal: AbortSignal): Promise<boolean> {
+async function serverSpeaksTls ({ socket, incoming }: ConnectedSocket, signal: AbortSignal): Promise<boolean> {
+  const answered = new Promise<Buffer>((resolve) => { incoming.receive = (bytes) => resolve(Buffer.from(bytes)) })
   socket.write(SSL_REQUEST)
   const closed = once(socket, 'close', { signal }).then(() => { throw new Error('the server closed the connection') })
-  const [answer]: Buffer[] = await Promise.race([once(socket, 'data', { signal }), closed])
+  const answer = await Promise.race([answered, closed])
   // Anything behind the one byte was put there by somebody between us and the server (CVE-2021-23222).
-  if (answer === undefined || answer.length !== 1) throw new Error('unexpected answer to the request for TLS')
+  if (answer.length !== 1) throw new Error('unexpected answer to the request for TLS')
   return answer[0] === 0x53 // S
 }
 
@@ -72,9 +95,10 @@ function checking ({ checkServerIdentity: check }: tls.ConnectionOptions): tls.C
 
 /** Whether a server answers there at all. Takes no session: the server does not authenticate anyone for this. */
 export async function pingServer (target: ConnectedHost, signal: AbortSignal): Promise<void> {
-  const socket = await connectSocket(target, false, signal)
+  const connected = await connectSocket(target, false, signal)
+  const { socket } = connected
   try {
-    await serverSpeaksTls(socket, signal)
+    await serverSpeaksTls(connected, signal)
   } finally {
     socket.on('error', () => {})
     socket.destroy()

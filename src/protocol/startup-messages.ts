@@ -46,7 +46,7 @@ export function saslNext (response: string): Buffer { return passwordMessage(Buf
 
 /** BackendKeyData. Raises `ProtocolError`. */
 export function readBackend (message: Buffer): Backend {
-  const key = message.subarray(9)
+  const key = Buffer.from(message.subarray(9))
   if (key.length < 4 || key.length > 256) throw new ProtocolError('a key of an impossible length')
   return { pid: message.readUInt32BE(5), key: Buffer.from(key) }
 }

@@ -1,11 +1,10 @@
-import { once } from 'node:events'
-import net from 'node:net'
 import t from 'tap'
 import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { createDatabase, type DatabaseOptions } from '../../src/index.js'
 import { readRequireAuth } from '../../src/config/require-auth.js'
 import { authenticate, isLoopback } from '../../src/connector/authentication.js'
 import { SocketOwner } from '../../src/driver/socket-owner.js'
+import { connectSocket } from '../../src/protocol/socket.js'
 import { SaltedPasswords } from '../../src/protocol/scram.js'
 import { memoryLog, Observer } from '../support/database.js'
 import { authentication, FakeServer, LET_IN } from '../support/fake-server.js'
@@ -113,9 +112,9 @@ t.test('in clear text a password only goes where nobody else reads it', async (t
   })
   const outcome = async (isPrivate: boolean, requireAuth?: string): Promise<unknown> => {
     sent = ''
-    const socket = net.connect({ host: '127.0.0.1', port: Number(new URL(server.url).port) })
-    await once(socket, 'connect')
-    const owner = new SocketOwner(socket)
+    const target = { host: '127.0.0.1', port: Number(new URL(server.url).port) }
+    const { socket, incoming } = await connectSocket(target, false, new AbortController().signal)
+    const owner = new SocketOwner(socket, incoming)
     t.teardown(() => owner.destroy())
     const methods = requireAuth === undefined ? undefined : readRequireAuth(requireAuth)
     const credentials = { user: 'user', database: 'db', password: 'opensesame', parameters: {}, salted: new SaltedPasswords(), requireAuth: methods, isPrivate, debug: false as const }
