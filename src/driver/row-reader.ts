@@ -1,114 +1,96 @@
+import type { Read } from '../codecs/decode-bytes.js'
+import { readText } from '../codecs/read-text.js'
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import { ProtocolError } from '../errors/errors.js'
 import type { ResultColumn } from './result.js'
+import { RowShape } from './row-shape.js'
 import type { WireColumn } from '../protocol/message-reader.js'
 
-type Decode = ((text: string) => unknown) | undefined
-
-/** A column of a result, with how its text is read; without, the text is the value. */
+/** A column of a result, with how its fields are read. */
 interface Column extends WireColumn {
-  decode: Decode
+  read: Read
   /** Whether its type was known when it was described. */
   isKnown: boolean
 }
 
 /** Reads the rows of one result or of one prepared statement, whose columns are described once. */
 export class RowReader {
+  /** Which columns are left as text because their types are unknown; undefined where there are none. */
+  unknown: readonly number[] | undefined
   readonly #columns: Column[]
-  /** Assigned, the name `__proto__` would set the prototype of a row. */
-  readonly #hasProto: boolean
+  readonly #shape: RowShape
   readonly #registry: TypeRegistry
-  #unknown: readonly number[] | undefined
-  /** Where the next field is. */
-  #at = 0
 
   constructor (columns: readonly WireColumn[], registry: TypeRegistry) {
     this.#registry = registry
     this.#columns = columns.map(({ name, type }) => {
       const known = registry.get(type)
-      return { name, type, decode: known?.decode, isKnown: known !== undefined }
+      return { name, type, read: known?.read ?? readText, isKnown: known !== undefined }
     })
-    this.#hasProto = columns.some(({ name }) => name === '__proto__')
+    this.#shape = new RowShape(columns.map(({ name }) => name))
     this.#noteUnknown()
   }
 
-  /** Which columns are left as text because their types are unknown; undefined where there are none. */
-  get unknown (): readonly number[] | undefined { return this.#unknown }
-
   #noteUnknown (): void {
     const unknown = this.#columns.flatMap(({ isKnown }, index) => isKnown ? [] : [index])
-    this.#unknown = unknown.length > 0 ? unknown : undefined
+    this.unknown = unknown.length > 0 ? unknown : undefined
   }
 
-  /** A DataRow → the row: its columns by name. Raises `ProtocolError` for one that does not hold those columns. */
+  /**
+   * A DataRow → the row: its columns by name. Raises `ProtocolError` for one that does not hold those columns.
+   *
+   * Every row of every call goes through here: a field is read without a function that finds out where it ends.
+   */
   row (bytes: Buffer, start: number, end: number): Record<string, unknown> {
-    const row: Record<string, unknown> = {}
-    this.#start(bytes, start, end)
-    for (const column of this.#columns) {
-      const value = this.#value(column, bytes, end)
-      if (this.#hasProto && column.name === '__proto__') define(row, column.name, value)
-      else row[column.name] = value
+    const { Row } = this.#shape
+    if (Row === undefined) return this.#shape.rowOf(this.values(bytes, start, end))
+    const columns = this.#columns
+    const row = new Row()
+    let at = start + 7
+    if (at > end || ((bytes[start + 5] ?? 0) << 8 | (bytes[start + 6] ?? 0)) !== columns.length) throw miscounted()
+    for (let index = 0; index < columns.length; index++) {
+      const column = columns[index]
+      if (column === undefined) break
+      const from = at + 4
+      if (from > end) throw cut()
+      const length = (bytes[at] ?? 0) << 24 | (bytes[at + 1] ?? 0) << 16 | (bytes[at + 2] ?? 0) << 8 | (bytes[at + 3] ?? 0)
+      at = from
+      if (length === -1) {
+        row[column.name] = null
+        continue
+      }
+      at += length
+      if (length < 0 || at > end) throw overlong()
+      row[column.name] = column.read(bytes, from, at)
     }
-    if (this.#at !== end) throw excess()
+    if (at !== end) throw excess()
     return row
   }
 
   /** A DataRow → its values. Raises `ProtocolError` as `row` does. */
-  values (bytes: Buffer, start: number, end: number): unknown[] {
-    const values: unknown[] = []
-    this.#start(bytes, start, end)
-    for (const column of this.#columns) values.push(this.#value(column, bytes, end))
-    if (this.#at !== end) throw excess()
-    return values
-  }
+  values (bytes: Buffer, start: number, end: number): unknown[] { return this.#values(bytes, start, end, this.#columns.length) }
 
   /** A DataRow → its first value alone, as an array. Raises `ProtocolError` as `row` does. */
-  first (bytes: Buffer, start: number, end: number): unknown[] {
-    this.#start(bytes, start, end)
-    const [column] = this.#columns
-    const values = column === undefined ? [] : [this.#value(column, bytes, end)]
-    this.#pass(this.#columns.length - values.length, bytes, end)
-    return values
-  }
+  first (bytes: Buffer, start: number, end: number): unknown[] { return this.#values(bytes, start, end, 1) }
 
   /** A DataRow that nobody wants. Raises `ProtocolError` as `row` does. */
-  skip (bytes: Buffer, start: number, end: number): void {
-    this.#start(bytes, start, end)
-    this.#pass(this.#columns.length, bytes, end)
-  }
+  skip (bytes: Buffer, start: number, end: number): void { this.#values(bytes, start, end, 0) }
 
-  /** Goes on to the end of a row, without reading its fields. */
-  #pass (fields: number, bytes: Buffer, end: number): void {
-    for (; fields > 0; fields--) this.#field(bytes, end)
-    if (this.#at !== end) throw excess()
-  }
-
-  #start (bytes: Buffer, start: number, end: number): void {
-    this.#at = start + 7
-    if (this.#at > end || bytes.readUInt16BE(start + 5) !== this.#columns.length) {
-      throw new ProtocolError('a row with more or fewer fields than its description')
+  /** Reads so many fields, and looks where the others end. */
+  #values (bytes: Buffer, start: number, end: number, wanted: number): unknown[] {
+    const values: unknown[] = []
+    let at = start + 7
+    if (at > end || bytes.readUInt16BE(start + 5) !== this.#columns.length) throw miscounted()
+    for (const column of this.#columns) {
+      const from = at + 4
+      if (from > end) throw cut()
+      const length = bytes.readInt32BE(at)
+      at = length === -1 ? from : from + length
+      if (length < -1 || at > end) throw overlong()
+      if (values.length < wanted) values.push(length === -1 ? null : column.read(bytes, from, at))
     }
-  }
-
-  /** The value of the next field. */
-  #value ({ decode }: Column, bytes: Buffer, end: number): unknown {
-    const length = this.#field(bytes, end)
-    if (length === -1) return null
-    const text = bytes.toString('utf8', this.#at - length, this.#at)
-    return decode === undefined ? text : decode(text)
-  }
-
-  /** Goes to the end of the next field. Returns its length in bytes; -1 is NULL. */
-  #field (bytes: Buffer, end: number): number {
-    const from = this.#at + 4
-    if (from > end) throw new ProtocolError('a row that ends before its fields')
-    const length = bytes.readInt32BE(this.#at)
-    this.#at = from
-    if (length === -1) return -1
-    const to = from + length
-    if (length < 0 || to > end) throw new ProtocolError('a field that does not end within its row')
-    this.#at = to
-    return length
+    if (at !== end) throw excess()
+    return values
   }
 
   /** What the columns are. */
@@ -126,9 +108,10 @@ export class RowReader {
     for (const index of columns) {
       const column = this.#columns[index]
       if (column === undefined) continue
-      const decode = registry.get(column.type)?.decode
-      column.decode = decode
+      const type = registry.get(column.type)
+      column.read = type?.read ?? readText
       column.isKnown = true
+      const decode = type?.decode
       if (decode === undefined) continue
       // Of several columns with one name a row holds the last.
       const isLast = this.#columns.findLastIndex(({ name }) => name === column.name) === index
@@ -150,4 +133,7 @@ function define (row: object, key: string | number, value: unknown): void {
   Object.defineProperty(row, key, { value, enumerable: true, writable: true, configurable: true })
 }
 
+function miscounted (): Error { return new ProtocolError('a row with more or fewer fields than its description') }
+function cut (): Error { return new ProtocolError('a row that ends before its fields') }
+function overlong (): Error { return new ProtocolError('a field that does not end within its row') }
 function excess (): Error { return new ProtocolError('a row with bytes behind its fields') }
