@@ -3,7 +3,7 @@ import { readText } from '../codecs/read-text.js'
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import { ProtocolError } from '../errors/errors.js'
 import type { ResultColumn } from './result.js'
-import { RowShape } from './row-shape.js'
+import { type RowClass, rowClass, templateOf } from './row-shape.js'
 import type { WireColumn } from '../protocol/message-reader.js'
 
 /** A column of a result, with how its fields are read. */
@@ -18,8 +18,12 @@ export class RowReader {
   /** Which columns are left as text because their types are unknown; undefined where there are none. */
   unknown: readonly number[] | undefined
   readonly #columns: Column[]
-  readonly #shape: RowShape
   readonly #registry: TypeRegistry
+  /** Undefined where a name cannot be assigned: `__proto__` would set the prototype of a row. */
+  readonly #Row: RowClass | undefined
+  /** Not for the first row: a statement that is read once would pay more for it than for its row. */
+  #template: object | undefined
+  #hasRead = false
 
   constructor (columns: readonly WireColumn[], registry: TypeRegistry) {
     this.#registry = registry
@@ -27,7 +31,7 @@ export class RowReader {
       const known = registry.get(type)
       return { name, type, read: known?.read ?? readText, isKnown: known !== undefined }
     })
-    this.#shape = new RowShape(columns.map(({ name }) => name))
+    this.#Row = columns.some(({ name }) => name === '__proto__') ? undefined : rowClass(columns.length)
     this.#noteUnknown()
   }
 
@@ -42,9 +46,11 @@ export class RowReader {
    * Every row of every call goes through here: a field is read without a function that finds out where it ends.
    */
   row (bytes: Buffer, start: number, end: number): Record<string, unknown> {
-    const { Row } = this.#shape
-    if (Row === undefined) return this.#shape.rowOf(this.values(bytes, start, end))
+    const Row = this.#Row
     const columns = this.#columns
+    if (Row === undefined) return this.#entries(bytes, start, end)
+    if (!this.#hasRead) this.#hasRead = true
+    else if (this.#template === undefined) this.#template = templateOf(Row, columns.map(({ name }) => name))
     const row = new Row()
     let at = start + 7
     if (at > end || ((bytes[start + 5] ?? 0) << 8 | (bytes[start + 6] ?? 0)) !== columns.length) throw miscounted()
@@ -65,6 +71,12 @@ export class RowReader {
     }
     if (at !== end) throw excess()
     return row
+  }
+
+  /** As `row`, whatever the names are. */
+  #entries (bytes: Buffer, start: number, end: number): Record<string, unknown> {
+    const values = this.values(bytes, start, end)
+    return Object.fromEntries(this.#columns.map(({ name }, index) => [name, values[index]]))
   }
 
   /** A DataRow → its values. Raises `ProtocolError` as `row` does. */
