@@ -1,9 +1,7 @@
-import type { Read } from '../codecs/decode-bytes.js'
-import { readText } from '../codecs/read-text.js'
+import { type Read, readText } from '../codecs/decode-bytes.js'
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import { ProtocolError } from '../errors/errors.js'
 import type { ResultColumn } from './result.js'
-import { type RowClass, rowClass, templateOf } from './row-shape.js'
 import type { WireColumn } from '../protocol/message-reader.js'
 
 /** A column of a result, with how its fields are read. */
@@ -12,6 +10,12 @@ interface Column extends WireColumn {
   /** Whether its type was known when it was described. */
   isKnown: boolean
 }
+
+/** Makes an empty object that is like `{}` to everyone, and has room for the columns of a row. */
+interface RowClass { new (): Record<string, unknown> }
+
+/** By the number of columns: rows of the same columns have the same hidden class, whatever statement they are of. */
+const classes: RowClass[] = []
 
 /** Reads the rows of one result or of one prepared statement, whose columns are described once. */
 export class RowReader {
@@ -134,6 +138,45 @@ export class RowReader {
     }
     this.#noteUnknown()
   }
+}
+
+/** The class of rows of so many columns. */
+function rowClass (columns: number): RowClass {
+  const Row = classes[columns] ?? createRowClass(columns)
+  classes[columns] = Row
+  return Row
+}
+
+/**
+ * A literal has room for four properties. Others go to a list beside it, which is copied as it grows, and an object that gets
+ * more than 16 by computed names becomes a hash table. For an object that a constructor makes V8 leaves as much room as it has
+ * assignments to `this`, and eight more; after the first eight objects it leaves only what was used. Those are made here.
+ */
+function createRowClass (columns: number): RowClass {
+  function Row (this: Record<string, unknown>, isNever?: true): void {
+    if (isNever === undefined) return
+    this.a = this.b = this.c = this.d = this.e = this.f = this.g = this.h = this.i = this.j = this.k = this.l = this.m = this.n = 0
+    this.o = this.p = this.q = this.r = this.s = this.t = this.u = this.v = this.w = this.x = this.y = this.z = this.A = this.B = 0
+  }
+  Row.prototype = Object.prototype
+  const Class = Row as unknown as RowClass // a class would have a prototype of its own
+  const largest = new Class()
+  for (let column = 0; column < columns; column++) largest[`column ${column}`] = null
+  for (let count = 0; count < 8; count++) Reflect.construct(Class, [])
+  return Class
+}
+
+/**
+ * A row that is kept, so that V8 keeps the hidden class that the rows of a statement have. Its properties hold one kind of value
+ * after the other: otherwise the rows before a number that is no integer would have another hidden class than those behind it.
+ */
+function templateOf (Row: RowClass, names: readonly string[]): object {
+  const template = new Row()
+  for (const value of [null, 0]) {
+    // By assignments it would be a hash table if it had many more properties than there is room for.
+    for (const name of names) Object.defineProperty(template, name, { value, enumerable: true, writable: true, configurable: true })
+  }
+  return template
 }
 
 function replaceText (row: object, key: string | number, decode: (text: string) => unknown): void {
