@@ -39,7 +39,7 @@ const digits = (most: number): Arbitrary<string> => fc.stringMatching(new RegExp
 const signed = (text: Arbitrary<string>): Arbitrary<string> => fc.tuple(fc.constantFrom('', '', '-', '+'), text).map((parts) => parts.join(''))
 const two = (from: number, to: number): Arbitrary<string> => fc.integer({ min: from, max: to }).map((each) => String(each).padStart(2, '0'))
 const timestamp = fc.tuple(
-  fc.oneof(fc.integer({ min: 1, max: 9999 }), fc.integer({ min: 1, max: 275_760 })).map((year) => String(year).padStart(4, '0')), two(1, 12), two(1, 31),
+  fc.oneof(fc.integer({ min: 0, max: 9999 }), fc.integer({ min: 1, max: 275_760 })).map((year) => String(year).padStart(4, '0')), two(1, 12), two(1, 31),
   two(0, 23), two(0, 59), two(0, 60), fc.oneof(fc.constant(''), digits(6).map((fraction) => `.${fraction}`)),
   fc.constantFrom('', '', '+00', '+00', '-00', '+01', '-07', '+05:45', '+00:53:28', '-00:30', '+00:00'), fc.constantFrom('', '', '', ' BC')
 ).map(([year, month, day, hours, minutes, seconds, ...rest]) => `${year}-${month}-${day} ${hours}:${minutes}:${seconds}${rest.join('')}`)
@@ -89,16 +89,18 @@ for (const [family, texts] of Object.entries(TEXTS) as Array<[ScalarFamily, Arbi
 }
 
 t.test('texts of each length, of ASCII and with a character in each place that is not', async (t) => {
+  const wrong: string[] = []
   for (let length = 0; length <= 40; length++) {
     const text = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST'.slice(0, length)
     t.equal(readField('text', text, '!'), text)
     for (let at = 0; at < length; at++) {
       for (const other of ['é', '€', '🐘', '\x7f', '\x80', '\0']) {
         const mixed = text.slice(0, at) + other + text.slice(at + 1)
-        if (readField('text', mixed, '!') !== mixed) t.fail(`${JSON.stringify(mixed)} is read as another text`)
+        if (readField('text', mixed, '!') !== mixed) wrong.push(mixed)
       }
     }
   }
+  t.strictSame(wrong, [])
 })
 
 t.test('bytes that are no UTF-8 are replaced as a text decoder does', async (t) => {
@@ -112,6 +114,7 @@ t.test('200,000 numbers with as many digits as a server prints are read as Numbe
   const random = seeded('numbers')
   const words = new Uint32Array(2)
   const [double] = [new Float64Array(words.buffer)]
+  const wrong: string[] = []
   let inBetween = 0
   for (let count = 0; count < 200_000; count++) {
     words[0] = random.integer(0, 0xffffffff)
@@ -120,22 +123,25 @@ t.test('200,000 numbers with as many digits as a server prints are read as Numbe
     const some = (double[0] ?? 0).toPrecision(random.integer(1, 17))
     for (const text of [shortest, some]) {
       const value = readField('float', text, '0')
-      if (!Object.is(value, Number(text))) t.fail(`${text} is read as ${value}`)
+      if (!Object.is(value, Number(text))) wrong.push(`${text} is read as ${value}`)
     }
     if (shortest.length > 17) inBetween++
   }
+  t.strictSame(wrong.slice(0, 10), [])
   t.ok(inBetween > 50_000, 'most of them have too many digits for one division')
 })
 
 t.test('each day of 800 years, and each month of a thousand others', async (t) => {
+  const wrong: string[] = []
   const check = (text: string): void => {
     const value = readField('timestamp', text, '1')
-    if (!(value instanceof Date) || !isSame(value, decoders.timestamp?.(text))) t.fail(`${text} is read as ${value}`)
+    if (!(value instanceof Date) || !isSame(value, decoders.timestamp?.(text))) wrong.push(`${text} is read as ${value}`)
   }
   for (let day = new Date('1599-12-31T00:00:00Z'); day.getUTCFullYear() < 2401; day = new Date(day.getTime() + 86_400_000)) {
     check(day.toISOString().replace('T', ' ').replace('.000Z', ''))
   }
-  for (let year = 100; year < 10_000; year += 9) {
+  for (let year = 0; year < 10_000; year += 9) {
     for (let month = 1; month <= 12; month++) check(`${String(year).padStart(4, '0')}-${String(month).padStart(2, '0')}-28 23:59:59.999999+00`)
   }
+  t.strictSame(wrong.slice(0, 10), [])
 })

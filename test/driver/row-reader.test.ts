@@ -5,6 +5,7 @@ import t from 'tap'
 import { TypeRegistry } from '../../src/codecs/type-registry.js'
 import { RowReader } from '../../src/driver/row-reader.js'
 import { dataRow, int16, int32, message } from '../support/fake-server.js'
+import { UNTRACKED } from '../support/script.js'
 
 const registry = new TypeRegistry(() => {})
 const [INT4, TEXT, FLOAT8] = [23, 25, 701]
@@ -135,7 +136,7 @@ t.test('what is unknown is text, until its type is known', async (t) => {
 
 t.test('all rows of the same columns have one hidden class, which is no hash table', async (t) => {
   const script = fileURLToPath(new URL('../support/hidden-classes.ts', import.meta.url))
-  const output = execFileSync(process.execPath, ['--allow-natives-syntax', '--expose-gc', '--import', 'tsx', script], { encoding: 'utf8' })
+  const output = execFileSync(process.execPath, ['--allow-natives-syntax', '--expose-gc', '--import', 'tsx', script], { encoding: 'utf8', env: { PATH: process.env['PATH'], ...UNTRACKED } })
   const found: Array<{ columns: number, classes: number, isFast: boolean }> = JSON.parse(output)
   t.strictSame(found, [1, 2, 5, 10, 20, 36, 60, 100].map((columns) => ({ columns, classes: 1, isFast: true })))
 })
