@@ -101,7 +101,7 @@ function readTimestamp (bytes: Buffer, at: number, end: number): unknown {
   const minutes = twoDigits(bytes, at + 14)
   const seconds = twoDigits(bytes, at + 17)
   const fraction = to - at === 19 ? 0 : milliseconds(bytes, at + 19, to)
-  if (year < 1 || month < 1 || month > 12 || (day | hours | minutes | seconds | fraction) < 0) return otherTimestamp(bytes, at, end)
+  if (year < 0 || month < 1 || month > 12 || (day | hours | minutes | seconds | fraction) < 0) return otherTimestamp(bytes, at, end)
   return new Date((daysBefore(year, month) + day) * 86_400_000 + ((hours * 60 + minutes) * 60 + seconds) * 1000 + fraction)
 }
 
