@@ -69,11 +69,10 @@ function decodeAnyTimestamp (text: string): Date | number | string {
   // setUTCFullYear, because Date.UTC takes the years 0 to 99 for 1900 to 1999.
   date.setUTCFullYear(bc === undefined ? Number(year) : 1 - Number(year), Number(month) - 1, Number(day))
   date.setUTCHours(Number(hours), Number(minutes), Number(seconds), Number(fraction.slice(0, 3).padEnd(3, '0')))
+  const offset = sign === undefined ? 0 : Number(zoneHours) * 3600 + Number(zoneMinutes ?? 0) * 60 + Number(zoneSeconds ?? 0)
+  date.setTime(date.getTime() - (sign === '-' ? -offset : offset) * 1000)
   // Postgres goes to the year 294276, a Date to 275760.
-  if (Number.isNaN(date.getTime())) return text
-  if (sign === undefined) return date
-  const offset = Number(zoneHours) * 3600 + Number(zoneMinutes ?? 0) * 60 + Number(zoneSeconds ?? 0)
-  return new Date(date.getTime() - (sign === '-' ? -offset : offset) * 1000)
+  return Number.isNaN(date.getTime()) ? text : date
 }
 
 /** Reads arrays of an element type: NULL elements, nesting, and bounds such as `[0:1]={…}`. */

@@ -1,4 +1,5 @@
 import { arrayDecoder, decoders, type Decode } from './decode.js'
+import { type Read, readerOf, readers } from './decode-bytes.js'
 import { arrayEncoder, encoders, type Encode } from './encode.js'
 import { FAMILIES, type ScalarFamily } from './built-in-types.js'
 
@@ -12,6 +13,8 @@ export interface PgType {
   readonly name: string
   readonly family: ScalarFamily | 'array'
   readonly decode: Decode | undefined
+  /** Gives what `decode` gives. */
+  readonly read: Read
   readonly encode: Encode
 }
 
@@ -82,15 +85,17 @@ export class TypeRegistry {
   }
 
   #addScalar (oid: number, name: string, family: ScalarFamily): PgType {
-    return this.#add({ oid, name, family, decode: decoders[family], encode: encoders[family] })
+    return this.#add({ oid, name, family, decode: decoders[family], read: readers[family], encode: encoders[family] })
   }
 
   #addArray (oid: number, element: PgType, delimiter: string): PgType {
+    const decode = arrayDecoder(element.decode, delimiter)
     return this.#add({
       oid,
       name: `${element.name}[]`,
       family: 'array',
-      decode: arrayDecoder(element.decode, delimiter),
+      decode,
+      read: readerOf(decode),
       // A list inside the list is one value, and not a second dimension, in a jsonb[] and in an array of a domain over arrays.
       encode: arrayEncoder(element.encode, delimiter, element.family !== 'json' && element.family !== 'array'),
     })

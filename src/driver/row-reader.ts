@@ -1,114 +1,112 @@
+import { type Read, readText } from '../codecs/decode-bytes.js'
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import { ProtocolError } from '../errors/errors.js'
 import type { ResultColumn } from './result.js'
 import type { WireColumn } from '../protocol/message-reader.js'
 
-type Decode = ((text: string) => unknown) | undefined
-
-/** A column of a result, with how its text is read; without, the text is the value. */
+/** A column of a result, with how its fields are read. */
 interface Column extends WireColumn {
-  decode: Decode
+  read: Read
   /** Whether its type was known when it was described. */
   isKnown: boolean
 }
 
+/** Makes an empty object that is like `{}` to everyone, and has room for the columns of a row. */
+interface RowClass { new (): Record<string, unknown> }
+
+/** By the number of columns: rows of the same columns have the same hidden class, whatever statement they are of. */
+const classes: RowClass[] = []
+
 /** Reads the rows of one result or of one prepared statement, whose columns are described once. */
 export class RowReader {
+  /** Which columns are left as text because their types are unknown; undefined where there are none. */
+  unknown: readonly number[] | undefined
   readonly #columns: Column[]
-  /** Assigned, the name `__proto__` would set the prototype of a row. */
-  readonly #hasProto: boolean
   readonly #registry: TypeRegistry
-  #unknown: readonly number[] | undefined
-  /** Where the next field is. */
-  #at = 0
+  /** Undefined where a name cannot be assigned: `__proto__` would set the prototype of a row. */
+  readonly #Row: RowClass | undefined
+  /** Not for the first row: a statement that is read once would pay more for it than for its row. */
+  #template: object | undefined
+  #hasRead = false
 
   constructor (columns: readonly WireColumn[], registry: TypeRegistry) {
     this.#registry = registry
     this.#columns = columns.map(({ name, type }) => {
       const known = registry.get(type)
-      return { name, type, decode: known?.decode, isKnown: known !== undefined }
+      return { name, type, read: known?.read ?? readText, isKnown: known !== undefined }
     })
-    this.#hasProto = columns.some(({ name }) => name === '__proto__')
+    this.#Row = columns.some(({ name }) => name === '__proto__') ? undefined : rowClass(columns.length)
     this.#noteUnknown()
   }
 
-  /** Which columns are left as text because their types are unknown; undefined where there are none. */
-  get unknown (): readonly number[] | undefined { return this.#unknown }
-
   #noteUnknown (): void {
     const unknown = this.#columns.flatMap(({ isKnown }, index) => isKnown ? [] : [index])
-    this.#unknown = unknown.length > 0 ? unknown : undefined
+    this.unknown = unknown.length > 0 ? unknown : undefined
   }
 
-  /** A DataRow → the row: its columns by name. Raises `ProtocolError` for one that does not hold those columns. */
+  /**
+   * A DataRow → the row: its columns by name. Raises `ProtocolError` for one that does not hold those columns.
+   *
+   * Every row of every call goes through here: a field is read without a function that finds out where it ends.
+   */
   row (bytes: Buffer, start: number, end: number): Record<string, unknown> {
-    const row: Record<string, unknown> = {}
-    this.#start(bytes, start, end)
-    for (const column of this.#columns) {
-      const value = this.#value(column, bytes, end)
-      if (this.#hasProto && column.name === '__proto__') define(row, column.name, value)
-      else row[column.name] = value
+    const Row = this.#Row
+    const columns = this.#columns
+    if (Row === undefined) return this.#entries(bytes, start, end)
+    if (!this.#hasRead) this.#hasRead = true
+    else if (this.#template === undefined) this.#template = templateOf(Row, columns.map(({ name }) => name))
+    const row = new Row()
+    let at = start + 7
+    if (at > end || ((bytes[start + 5] ?? 0) << 8 | (bytes[start + 6] ?? 0)) !== columns.length) throw miscounted()
+    for (let index = 0; index < columns.length; index++) {
+      const column = columns[index]
+      if (column === undefined) break
+      const from = at + 4
+      if (from > end) throw cut()
+      const length = (bytes[at] ?? 0) << 24 | (bytes[at + 1] ?? 0) << 16 | (bytes[at + 2] ?? 0) << 8 | (bytes[at + 3] ?? 0)
+      at = from
+      if (length === -1) {
+        row[column.name] = null
+        continue
+      }
+      at += length
+      if (length < 0 || at > end) throw overlong()
+      row[column.name] = column.read(bytes, from, at)
     }
-    if (this.#at !== end) throw excess()
+    if (at !== end) throw excess()
     return row
   }
 
-  /** A DataRow → its values. Raises `ProtocolError` as `row` does. */
-  values (bytes: Buffer, start: number, end: number): unknown[] {
-    const values: unknown[] = []
-    this.#start(bytes, start, end)
-    for (const column of this.#columns) values.push(this.#value(column, bytes, end))
-    if (this.#at !== end) throw excess()
-    return values
+  /** As `row`, whatever the names are. */
+  #entries (bytes: Buffer, start: number, end: number): Record<string, unknown> {
+    const values = this.values(bytes, start, end)
+    return Object.fromEntries(this.#columns.map(({ name }, index) => [name, values[index]]))
   }
+
+  /** A DataRow → its values. Raises `ProtocolError` as `row` does. */
+  values (bytes: Buffer, start: number, end: number): unknown[] { return this.#values(bytes, start, end, this.#columns.length) }
 
   /** A DataRow → its first value alone, as an array. Raises `ProtocolError` as `row` does. */
-  first (bytes: Buffer, start: number, end: number): unknown[] {
-    this.#start(bytes, start, end)
-    const [column] = this.#columns
-    const values = column === undefined ? [] : [this.#value(column, bytes, end)]
-    this.#pass(this.#columns.length - values.length, bytes, end)
-    return values
-  }
+  first (bytes: Buffer, start: number, end: number): unknown[] { return this.#values(bytes, start, end, 1) }
 
   /** A DataRow that nobody wants. Raises `ProtocolError` as `row` does. */
-  skip (bytes: Buffer, start: number, end: number): void {
-    this.#start(bytes, start, end)
-    this.#pass(this.#columns.length, bytes, end)
-  }
+  skip (bytes: Buffer, start: number, end: number): void { this.#values(bytes, start, end, 0) }
 
-  /** Goes on to the end of a row, without reading its fields. */
-  #pass (fields: number, bytes: Buffer, end: number): void {
-    for (; fields > 0; fields--) this.#field(bytes, end)
-    if (this.#at !== end) throw excess()
-  }
-
-  #start (bytes: Buffer, start: number, end: number): void {
-    this.#at = start + 7
-    if (this.#at > end || bytes.readUInt16BE(start + 5) !== this.#columns.length) {
-      throw new ProtocolError('a row with more or fewer fields than its description')
+  /** Reads so many fields, and looks where the others end. */
+  #values (bytes: Buffer, start: number, end: number, wanted: number): unknown[] {
+    const values: unknown[] = []
+    let at = start + 7
+    if (at > end || bytes.readUInt16BE(start + 5) !== this.#columns.length) throw miscounted()
+    for (const column of this.#columns) {
+      const from = at + 4
+      if (from > end) throw cut()
+      const length = bytes.readInt32BE(at)
+      at = length === -1 ? from : from + length
+      if (length < -1 || at > end) throw overlong()
+      if (values.length < wanted) values.push(length === -1 ? null : column.read(bytes, from, at))
     }
-  }
-
-  /** The value of the next field. */
-  #value ({ decode }: Column, bytes: Buffer, end: number): unknown {
-    const length = this.#field(bytes, end)
-    if (length === -1) return null
-    const text = bytes.toString('utf8', this.#at - length, this.#at)
-    return decode === undefined ? text : decode(text)
-  }
-
-  /** Goes to the end of the next field. Returns its length in bytes; -1 is NULL. */
-  #field (bytes: Buffer, end: number): number {
-    const from = this.#at + 4
-    if (from > end) throw new ProtocolError('a row that ends before its fields')
-    const length = bytes.readInt32BE(this.#at)
-    this.#at = from
-    if (length === -1) return -1
-    const to = from + length
-    if (length < 0 || to > end) throw new ProtocolError('a field that does not end within its row')
-    this.#at = to
-    return length
+    if (at !== end) throw excess()
+    return values
   }
 
   /** What the columns are. */
@@ -126,9 +124,10 @@ export class RowReader {
     for (const index of columns) {
       const column = this.#columns[index]
       if (column === undefined) continue
-      const decode = registry.get(column.type)?.decode
-      column.decode = decode
+      const type = registry.get(column.type)
+      column.read = type?.read ?? readText
       column.isKnown = true
+      const decode = type?.decode
       if (decode === undefined) continue
       // Of several columns with one name a row holds the last.
       const isLast = this.#columns.findLastIndex(({ name }) => name === column.name) === index
@@ -141,6 +140,45 @@ export class RowReader {
   }
 }
 
+/** The class of rows of so many columns. */
+function rowClass (columns: number): RowClass {
+  const Row = classes[columns] ?? createRowClass(columns)
+  classes[columns] = Row
+  return Row
+}
+
+/**
+ * A literal has room for four properties. Others go to a list beside it, which is copied as it grows, and an object that gets
+ * more than 16 by computed names becomes a hash table. For an object that a constructor makes V8 leaves as much room as it has
+ * assignments to `this`, and eight more; after the first eight objects it leaves only what was used. Those are made here.
+ */
+function createRowClass (columns: number): RowClass {
+  function Row (this: Record<string, unknown>, isNever?: true): void {
+    if (isNever === undefined) return
+    this.a = this.b = this.c = this.d = this.e = this.f = this.g = this.h = this.i = this.j = this.k = this.l = this.m = this.n = 0
+    this.o = this.p = this.q = this.r = this.s = this.t = this.u = this.v = this.w = this.x = this.y = this.z = this.A = this.B = 0
+  }
+  Row.prototype = Object.prototype
+  const Class = Row as unknown as RowClass // a class would have a prototype of its own
+  const largest = new Class()
+  for (let column = 0; column < columns; column++) largest[`column ${column}`] = null
+  for (let count = 0; count < 8; count++) Reflect.construct(Class, [])
+  return Class
+}
+
+/**
+ * A row that is kept, so that V8 keeps the hidden class that the rows of a statement have. Its properties hold one kind of value
+ * after the other: otherwise the rows before a number that is no integer would have another hidden class than those behind it.
+ */
+function templateOf (Row: RowClass, names: readonly string[]): object {
+  const template = new Row()
+  for (const value of [null, 0]) {
+    // By assignments it would be a hash table if it had many more properties than there is room for.
+    for (const name of names) Object.defineProperty(template, name, { value, enumerable: true, writable: true, configurable: true })
+  }
+  return template
+}
+
 function replaceText (row: object, key: string | number, decode: (text: string) => unknown): void {
   const text: unknown = Object.hasOwn(row, key) ? Reflect.get(row, key) : null
   if (typeof text === 'string') define(row, key, decode(text))
@@ -150,4 +188,7 @@ function define (row: object, key: string | number, value: unknown): void {
   Object.defineProperty(row, key, { value, enumerable: true, writable: true, configurable: true })
 }
 
+function miscounted (): Error { return new ProtocolError('a row with more or fewer fields than its description') }
+function cut (): Error { return new ProtocolError('a row that ends before its fields') }
+function overlong (): Error { return new ProtocolError('a field that does not end within its row') }
 function excess (): Error { return new ProtocolError('a row with bytes behind its fields') }
