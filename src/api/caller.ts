@@ -5,20 +5,16 @@ import { type Calls, callersOf, callsTo, unshared, withCallers } from '../errors
  * The caller of a helper: how its promise ends. An error comes with the stack of that caller: that of the call, where it was noted, and
  * otherwise that of whoever awaits the promise by then. So a call that succeeds costs nothing for it.
  */
-export class PromisedCaller<T> implements Caller {
+export interface PromisedCaller<T> extends Caller {
   readonly read: Read<T>
   readonly resolve: (value: T | Promise<T>) => void
+  readonly reject: typeof rejectCaller
   /** The calls that led here, where they are noted at each call, or where it failed at once. */
   calls: Calls | undefined
-
-  constructor (read: Read<T>, resolve: (value: T | Promise<T>) => void, calls: Calls | undefined) {
-    this.read = read
-    this.resolve = resolve
-    this.calls = calls
-  }
-
-  reject (error: unknown): void { this.resolve(rejection(this, error)) }
 }
+
+/** How each of them is told of an error. */
+export function rejectCaller<T> (this: PromisedCaller<T>, error: unknown): void { this.resolve(rejection(this, error)) }
 
 /**
  * V8 finds those who await a promise when it runs a reaction that ends in it. So this one does, two turns later: by then the

@@ -4,14 +4,14 @@ import type { Batch } from '../batch/batch.js'
 import {
   type ArrayQuery, type BatchQuery, type Query, type RowQuery, toBatchCall, toCall, type ValueQuery
 } from '../query/query.js'
-import { type Call, type Mode } from '../query/call.js'
+import { type Call, type Mode, NO_OPTIONS } from '../query/call.js'
 import { type Debug, type Shown, withStatement } from '../errors/debug-details.js'
 import type { DriverResult, ResultColumn } from '../driver/result.js'
 import { NoRowError, TooManyRowsError } from '../errors/errors.js'
 import { type Calls, callersOf, callsTo, withCallers } from '../errors/callers-stack.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
-import { forCaller, PromisedCaller } from './caller.js'
+import { forCaller, type PromisedCaller, rejectCaller } from './caller.js'
 
 /** A row: its columns by name. */
 export type Row = Record<string, unknown>
@@ -52,8 +52,6 @@ export abstract class Queryable {
 
   readonly #target: StatementTarget
   readonly #debug: Debug
-  /** Texts as they are read where they are run. */
-  readonly #source: StatementSource
 
   /** `target`: where calls are run. */
   constructor (statements: StatementCache, target: StatementTarget, notesCallers: boolean) {
@@ -61,7 +59,6 @@ export abstract class Queryable {
     this.notesCallers = notesCallers
     this.#target = target
     this.#debug = target.config.debug
-    this.#source = { get: (text) => statements.get(text, target.standardStrings) }
   }
 
   /** The first row, or `null`. The others are counted and not kept; `{ text, limit: 1 }` has the server stop after the first.
@@ -163,7 +160,7 @@ export abstract class Queryable {
   /** `calls`: those that led to the helper, where they are noted. */
   protected run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
     return new Promise((resolve) => {
-      const caller = new PromisedCaller(read, resolve, calls)
+      const caller: PromisedCaller<T> = { read, resolve, reject: rejectCaller, calls }
       const execution = new StatementExecution(call, caller, this.#target)
       try {
         this.#target.run(execution)
@@ -179,6 +176,9 @@ export abstract class Queryable {
   /** Resolves when the target has its first session. */
   protected opened (): Promise<void> { return Promise.resolve() }
 
+  /** Texts as they are read where they are run. */
+  get #source (): StatementSource { return { get: (text) => this.statements.get(text, this.#target.standardStrings) } }
+
   #batch (query: BatchQuery, argsList: ArgumentLists, onResult: Batch['onResult']): Promise<void> {
     const { statements } = this
     return forCaller(this.notesCallers, () => {
@@ -191,7 +191,9 @@ export abstract class Queryable {
   #run<T> (query: RowQuery, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
     try {
       const calls = this.notesCallers ? callsTo(this.#run) : undefined
-      const call = toCall(query, args, mode, this.#source)
+      const call: Call = typeof query === 'string'
+        ? { statement: this.statements.get(query, this.#target.standardStrings), args, mode, options: NO_OPTIONS }
+        : toCall(query, args, mode, this.#source)
       // Without a closure: this is the way of nearly every call.
       if (this.#debug === false && this.#target.standardStrings !== undefined) {
         if (call.statement.controlsTransaction) this.checkTransactionControl(call)

@@ -65,6 +65,8 @@ export interface ConnectionEvents {
 /** One physical connection, through its whole life cycle. */
 export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvents {
   readonly host: ConnectedHost
+  /** How often something was written to it: what is sent between two writes travels together. */
+  readonly traffic: { readonly writes: number }
   /** In the clock of `performance.now()`. */
   readonly createdAt = performance.now()
   readonly session: Session
@@ -87,6 +89,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     const { host, owner, driver, config, deadlines, lag } = parts
     this.#parts = parts
     this.host = host
+    this.traffic = owner
     this.gone = new Promise((resolve) => { this.#onGone = resolve })
     this.session = new Session(owner, config.commandTimeout, config.reset)
     this.#inFlight = new InFlight(owner, lag, deadlines)
@@ -128,8 +131,6 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   get uses (): number { return this.#executor.uses }
   /** While a cancelled statement is still ending: nothing else may run on it before that. */
   get cancelling (): Promise<void> | undefined { return this.#cancelling }
-  /** How often something was written: what is sent between two writes travels together. */
-  get writes (): number { return this.#parts.owner.writes }
 
   /** What is asked of every new session. */
   async greet (furtherColumns = ''): Promise<ServerInfo> {

@@ -52,6 +52,11 @@ export abstract class Execution implements Abortable {
   /** Whether a cancel was on its way to the server while it was in flight: it may be hit by accident. */
   exposed = false
   startedAt = 0
+  // Fields and not getters, because each call looks at them; only this class writes them.
+  /** Whether the caller has its answer. */
+  settled = false
+  /** Whether calls follow it in its session. */
+  readonly isInSession: boolean
   /** When its time is up, in the clock of `performance.now()`. */
   dueAt = Infinity
   readonly #listener: SettleListener | undefined
@@ -59,13 +64,13 @@ export abstract class Execution implements Abortable {
   #limit: Limit | undefined
   #expired = false
   #abandoned = false
-  #settled = false
   #finished = false
   #onFinished: Array<() => void> | undefined
 
   constructor (call: Call, listener?: SettleListener) {
     this.call = call
     this.#listener = listener
+    this.isInSession = listener?.isSession !== false
   }
 
   /** Tells the caller that it has failed. */
@@ -73,12 +78,7 @@ export abstract class Execution implements Abortable {
 
   /** Whether nobody waits for it any more, although the server may not be done with it. */
   get isAbandoned (): boolean { return this.#abandoned }
-  /** Whether the caller has its answer. */
-  get settled (): boolean { return this.#settled }
   get signal (): AbortSignal | undefined { return this.call.options.signal }
-  /** Whether calls follow it in its session. */
-  get isInSession (): boolean { return this.#listener?.isSession !== false }
-
   /** Whether nothing comes after it before the session is another caller's. */
   get isLast (): boolean { return this.#listener?.isLast(this.call) === true }
 
@@ -114,7 +114,7 @@ export abstract class Execution implements Abortable {
   aborted (): void { this.#abandon(new AbortedError({ cause: reasonOf(this.signal) })) }
 
   #abandon (error: Error): void {
-    if (this.#settled) return
+    if (this.settled) return
     this.#abandoned = true
     this.#owner?.abandoned() // before its caller can make another call
     this.fail(error)
@@ -127,8 +127,8 @@ export abstract class Execution implements Abortable {
 
   /** Whether this is the first answer, which the caller gets. */
   protected settle (error?: unknown): boolean {
-    if (this.#settled) return false
-    this.#settled = true
+    if (this.settled) return false
+    this.settled = true
     const { signal } = this.call.options
     if (signal !== undefined) stopListening(signal, this)
     this.#listener?.settled(error)

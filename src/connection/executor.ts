@@ -162,7 +162,7 @@ export class Executor implements StatementOwner, StatementSender {
   /** The prepared statement of a call, if it is one that goes past the driver. */
   #executableOf (call: Call): PreparedStatement | undefined {
     const prepared = call.options.prepare === false ? undefined : this.#prepared.get(call.statement.text)
-    if (prepared === undefined || isSimple(call)) return undefined
+    if (prepared === undefined || (call.mode === 'script' && isSimple(call))) return undefined
     // A column of an unknown type is read when it is known what it is.
     prepared.executable ??= this.#driver.executable(prepared.described)
     return prepared.executable?.reader.unknown === undefined ? prepared.executable : undefined
@@ -170,12 +170,12 @@ export class Executor implements StatementOwner, StatementSender {
 
   send (execution: StatementExecution): void {
     const { call } = execution
-    if (this.#prepared.isGone(call.statement.text)) {
-      const renewed = this.#prepared.restore(call.statement, execution)
-      return this.after(execution, this.#translated(execution, renewed), () => this.send(execution))
-    }
     const statement = this.#executableOf(call)
     if (statement === undefined) {
+      if (this.#prepared.isGone(call.statement.text)) {
+        const restored = this.#prepared.restore(call.statement, execution)
+        return this.after(execution, this.#translated(execution, restored), () => this.send(execution))
+      }
       // Prepared once more beside that, it would have two names, of which the server closes one.
       const renewed = this.#prepared.renewed(call.statement.text)
       if (renewed !== undefined) return this.after(execution, renewed, () => this.send(execution))

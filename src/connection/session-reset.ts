@@ -30,7 +30,8 @@ interface SessionResetParts {
 /** Makes the session of one connection as new. */
 export class SessionReset {
   readonly #parts: SessionResetParts
-  #underWay: Promise<void> | undefined
+  /** Until a reset that follows something is over. Never rejects. Only this class writes it. */
+  underWay: Promise<void> | undefined
 
   constructor (parts: SessionResetParts) { this.#parts = parts }
 
@@ -41,13 +42,10 @@ export class SessionReset {
   follow (): void {
     if (this.#parts.session.isPooled) return
     const reset: Promise<void> = this.#reset('').catch(() => {}).finally(() => {
-      if (this.#underWay === reset) this.#underWay = undefined
+      if (this.underWay === reset) this.underWay = undefined
     })
-    this.#underWay = reset
+    this.underWay = reset
   }
-
-  /** Until a reset that follows something is over. Never rejects. */
-  get underWay (): Promise<void> | undefined { return this.#underWay }
 
   /** Resets a session in which nothing is in flight. Rejects if that fails. */
   async run (): Promise<void> {

@@ -16,13 +16,14 @@ export class Session {
   isDoubtful = false
   /** Whether the search_path is the one that it began with: names mean what they meant when statements were prepared. */
   hasUsualPath = true
+  /** Whether calls may have left something behind. */
+  hasState = false
   readonly #owner: SessionOwner
   readonly #mode: ResetMode
   #server: ServerInfo | undefined
   #isPooled = false
-  /** How many calls may have left something behind, and how many of those a reset has undone. */
+  /** How many calls may have left something behind. */
   #changes = 0
-  #undone = 0
   /** Whether it is as the server makes it: what is to be set up on each connection is not. */
   #isBare = false
   /** Whether what may have changed the search_path holds for the transaction only. */
@@ -46,8 +47,6 @@ export class Session {
   get standardStrings (): boolean { return this.#owner.reported.get('standard_conforming_strings') !== 'off' }
   /** Whether it may hold something that its next user must not meet, or lacks what it has to have. */
   get isDirty (): boolean { return this.hasState || this.#isBare || this.#owner.transaction !== 'none' }
-  /** Whether calls may have left something behind. */
-  get hasState (): boolean { return this.#changes > this.#undone }
   get isBare (): boolean { return this.#isBare }
   /** How many calls may have left something behind, up to now. */
   get changes (): number { return this.#changes }
@@ -66,7 +65,7 @@ export class Session {
 
   /** What was done to it so far belongs to it: it is how it begins. */
   begin (): void {
-    this.#undone = this.#changes
+    this.hasState = false
     this.#isBare = false
     this.#usualPath = this.#reportedPath
     this.hasUsualPath = true
@@ -75,7 +74,9 @@ export class Session {
   /** Something is about to run that may leave this behind. */
   mayChange (leaves: SessionState): void {
     if (this.#mode === 'never' || (this.#isPooled && leaves !== 'something')) return
-    if (leaves !== 'nothing' || this.#mode === 'always') this.#changes++
+    if (leaves === 'nothing' && this.#mode !== 'always') return
+    this.#changes++
+    this.hasState = true
   }
 
   /** What is about to run may change what names mean. `isLocal`: until the transaction ends. */
@@ -103,7 +104,7 @@ export class Session {
 
   /** What the first `changes` calls left behind is undone. `isBare`: something is to be set up in it. */
   wasReset (changes: number, isBare: boolean): void {
-    this.#undone = changes
+    this.hasState = this.#changes > changes
     this.#isBare = isBare
     this.timeout.reset()
     if (this.#reportedPath === undefined) this.hasUsualPath = true

@@ -41,7 +41,8 @@ export class FastLane {
     const { statement: { head }, subject: { before, mayWait, joins, call: { options: { limit } } } } = request
     const follows = joins && this.#joinLast(request)
     if (before !== undefined) outgoing.append(unsyncedStatement(before))
-    outgoing.makeRoom(roomFor(head, texts, limit))
+    const room = roomFor(head, texts, limit)
+    if (outgoing.end + room > outgoing.bytes.length) outgoing.makeRoom(room)
     outgoing.end = putExecution(outgoing.bytes, outgoing.end, { head, limit }, texts)
     if (!follows) {
       this.#last = request
@@ -109,18 +110,13 @@ export function textsOf (values: readonly unknown[], parameters: readonly Parame
     if (value === undefined || parameter === undefined) return undefined
     if (value === null) texts.push(null)
     else {
-      const text = textOf(value, parameter)
-      if (text === undefined) return undefined
+      const text = typeof value === 'string' && parameter.takesStrings
+        ? value
+        : typeof value === 'number' && parameter.takesNumbers && value !== 0 ? String(value) : textOrRefusal(parameter.type, value)
+      if (typeof text !== 'string' || !text.isWellFormed()) return undefined
       characters += text.length
       texts.push(text)
     }
   }
   return characters > MOST_CHARACTERS ? undefined : texts
-}
-
-function textOf (value: unknown, { type, takesStrings, takesNumbers }: Parameter): string | undefined {
-  if (typeof value === 'string' && takesStrings) return value.isWellFormed() ? value : undefined
-  if (typeof value === 'number' && takesNumbers) return Object.is(value, -0) ? '-0' : String(value)
-  const text = textOrRefusal(type, value)
-  return typeof text === 'string' ? text : undefined
 }

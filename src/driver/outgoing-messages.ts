@@ -11,8 +11,6 @@ export class OutgoingMessages {
   end = 0
   #start = 0
 
-  get isEmpty (): boolean { return this.end === this.#start }
-
   /** Sees to it that so many bytes can be put at `end`. */
   makeRoom (length: number): void {
     if (this.end + length <= this.bytes.length) return
@@ -29,8 +27,9 @@ export class OutgoingMessages {
     this.end += message.length
   }
 
-  /** All that waits to be written. */
-  take (): Buffer {
+  /** All that waits to be written; undefined if nothing does. */
+  take (): Buffer | undefined {
+    if (this.end === this.#start) return undefined
     const taken = this.bytes.subarray(this.#start, this.end)
     this.#start = this.end
     if (this.bytes.length > ROOM) { // one large message

@@ -31,9 +31,6 @@ export class SocketClosedError extends Error {
   constructor () { super('the server closed the connection') }
 }
 
-/** Writes what is in `outgoing`: one function for all, where a timer takes its argument. */
-let flush: (owner: SocketOwner) => void
-
 /** A lane: it writes turns. */
 export type Lane = object
 
@@ -75,7 +72,7 @@ export class SocketOwner implements MessageReceiver {
   constructor (socket: Socket, incoming: Incoming) {
     this.#socket = socket
     socket.setKeepAlive(true, KEEP_ALIVE)
-    incoming.receive = (piece) => this.#read(piece)
+    incoming.receive = this.#read
     socket.on('error', (error) => this.#ended((events) => events.lost(error)))
     socket.on('end', () => this.#ended((events) => events.lost(new SocketClosedError())))
     socket.on('close', () => this.#ended((events) => events.closed()))
@@ -143,7 +140,6 @@ export class SocketOwner implements MessageReceiver {
 
   /** Writes at once, between what is in `outgoing` and what was held back until now. */
   write (bytes: Buffer): void {
-    if (this.outgoing.isEmpty && this.#held.length === 0) return this.#send(bytes)
     this.outgoing.append(bytes)
     this.#resume()
     this.#flush()
@@ -155,28 +151,21 @@ export class SocketOwner implements MessageReceiver {
    */
   writeSoon (mayWait: boolean): void {
     if (mayWait) {
-      if (this.#due === 'never') setImmediate(flush, this)
+      if (this.#due === 'never') setImmediate(this.#flush)
       this.#due = 'soon'
     } else if (this.#due !== 'now') {
       this.#due = 'now'
-      process.nextTick(flush, this)
+      process.nextTick(this.#flush)
     }
   }
 
-  #flush (): void {
+  readonly #flush = (): void => {
     this.#due = 'never'
-    if (!this.outgoing.isEmpty) this.#send(this.outgoing.take())
-  }
-
-  #send (bytes: Buffer): void {
-    if (this.#isEnded) return
+    const bytes = this.outgoing.take()
+    if (bytes === undefined || this.#isEnded) return
     this.writes++
     this.writtenAt = performance.now()
     this.#socket.write(bytes)
-  }
-
-  static {
-    flush = (owner) => owner.#flush()
   }
 
   /** The start-up is over: from now on the messages of a session are allowed, and others are not. */
@@ -194,7 +183,7 @@ export class SocketOwner implements MessageReceiver {
     this.#socket.destroy()
   }
 
-  #read (piece: Buffer): void {
+  readonly #read = (piece: Buffer): void => {
     if (this.#isEnded) return
     try {
       this.#reader.read(piece)

@@ -93,7 +93,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.#checks = new IdleChecks(this.connections, this)
     this.#checkIdle = config.checkIdle === 0 ? Infinity : config.checkIdle * 1000
     const leaks = new LeakDetector(config.leakWarning, log)
-    this.#recycler = new Recycler(this.connections, this.#retirement, leaks, (now) => this.#released(now))
+    this.#recycler = new Recycler(this.connections, this.#retirement, leaks, this)
     this.housekeeper = new Housekeeper(config, this.connections, leaks)
     const startupParameters = new StartupParameters(config)
     const shared = { types: new ServerTypes(), salted: new SaltedPasswords(), lag: new Lag(), startupParameters }
@@ -196,7 +196,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     if (error instanceof QueryTimeoutError) this.#counters.queryTimeouts++
   }
 
-  #released (now: number): void {
+  released (now: number): void {
     this.answeredAt = now
     if (this.#waiters.size > 0) this.dispatch()
   }

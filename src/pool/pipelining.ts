@@ -44,11 +44,11 @@ export class Pipelining {
     if (!this.#enabled) return
     this.#entry = entry
     this.#first = execution.call
-    this.#writes = entry.connection.writes
+    this.#writes = entry.connection.traffic.writes
   }
 
   /** Whether something may still be sent together with what was sent last. */
-  get isOpen (): boolean { return this.#entry !== undefined && this.#entry.connection.writes === this.#writes }
+  get isOpen (): boolean { return this.#entry !== undefined && this.#entry.connection.traffic.writes === this.#writes }
 
   /** Whether a call could have a connection to itself, now or when one more is open. */
   get #hasSpare (): boolean { return this.#connections.free > 0 || this.#connections.size < this.#max }

@@ -3,22 +3,24 @@ import type { LeakDetector } from './leak-detector.js'
 import type { PoolEntry } from './pool-entry.js'
 import type { Retirement } from './retirement.js'
 
+/** Is told that a connection is idle again. */
+export interface RecyclerEvents { released (now: number): void }
+
 /** Takes connections back: reset, checked or replaced where they need it. */
 export class Recycler {
   readonly #connections: ConnectionSet
   readonly #retirement: Retirement
   readonly #leaks: LeakDetector
-  /** Is told that a connection is idle again. */
-  readonly #onReleased: (now: number) => void
+  readonly #events: RecyclerEvents
   #isStopped = false
   /** When all connections were last told to be replaced, in the clock of `performance.now()`. */
   #expiredAt = -Infinity
 
-  constructor (connections: ConnectionSet, retirement: Retirement, leaks: LeakDetector, onReleased: (now: number) => void) {
+  constructor (connections: ConnectionSet, retirement: Retirement, leaks: LeakDetector, events: RecyclerEvents) {
     this.#connections = connections
     this.#retirement = retirement
     this.#leaks = leaks
-    this.#onReleased = onReleased
+    this.#events = events
   }
 
   /** From now on connections are closed when they are released. */
@@ -34,7 +36,7 @@ export class Recycler {
     if (underWay !== undefined) this.#after(entry, underWay)
     else if (session.isDirty && !this.#isStopped) this.#after(entry, connection.reset())
     else if (session.isDoubtful && !this.#isStopped) this.#after(entry, connection.check())
-    else if (!this.replace(entry, now)) this.#onReleased(now)
+    else if (!this.replace(entry, now)) this.#events.released(now)
   }
 
   /** The pool itself has the connection until then. */

@@ -110,7 +110,10 @@ export function bindHead (name: string, parameters: number): Buffer {
 /** How many bytes an execution takes at most. */
 export function roomFor (head: Buffer, parameters: ReadonlyArray<string | null>, limit: number | undefined): number {
   let room = 5 + head.length + RUN.length + (limit === undefined ? 0 : CLOSE_PORTAL.length)
-  for (const text of parameters) room += 4 + (text === null ? 0 : mostBytes(text))
+  for (let index = 0; index < parameters.length; index++) {
+    const text = parameters[index] ?? ''
+    room += 4 + (text.length < 1000 ? text.length * 3 : Buffer.byteLength(text))
+  }
   return room
 }
 
@@ -124,11 +127,10 @@ export function putExecution (bytes: Buffer, start: number, { head, limit }: Exe
   for (let index = 0; index < parameters.length; index++) {
     const text = parameters[index] ?? null
     const length = text === null ? -1 : putText(bytes, at + 4, text)
-    putInt32(bytes, at, length)
-    at += length === -1 ? 4 : 4 + length
+    at = bytes.writeInt32BE(length, at) + (length === -1 ? 0 : length)
   }
   bytes[start] = 0x42
-  putInt32(bytes, start + 1, at + 1 - start) // with the formats of the columns, which are in RUN
+  bytes.writeInt32BE(at + 1 - start, start + 1) // with the formats of the columns, which are in RUN
   if (limit === undefined) {
     for (let index = 0; index < RUN.length; index++) bytes[at++] = RUN[index] ?? 0
     return at
@@ -153,19 +155,12 @@ function putText (bytes: Buffer, start: number, text: string): number {
   return length
 }
 
-function putInt32 (bytes: Buffer, at: number, value: number): void {
-  bytes[at] = value >>> 24
-  bytes[at + 1] = value >>> 16
-  bytes[at + 2] = value >>> 8
-  bytes[at + 3] = value
-}
-
 /** Query: a text by the simple protocol. */
 export function queryMessage (text: string): Buffer {
   const length = Buffer.byteLength(text)
   const bytes = Buffer.allocUnsafe(length + 6)
   bytes[0] = 0x51
-  putInt32(bytes, 1, length + 5)
+  bytes.writeInt32BE(length + 5, 1)
   bytes.write(text, 5)
   bytes[length + 5] = 0
   return bytes

@@ -34,7 +34,7 @@ export class Latency {
    */
   took (milliseconds: number, share: number, lag: Lag): void {
     const isSlow = milliseconds > QUICK + LAG_FACTOR * lag.milliseconds
-    const wasQuick = this.isQuick
+    const wasQuick = this.#probation === 0 && this.estimate <= QUICK
     if (wasQuick) lag.saw(milliseconds)
     if (isSlow) {
       // Whatever was sent in the same moment is slow for the same reason, and counts once.
