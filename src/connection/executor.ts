@@ -36,7 +36,7 @@ export interface ExecutorParts {
 /** What both kinds of requests say of a statement that was run. */
 type Answered = Pick<Request, 'tags' | 'status' | 'command'>
 
-/** Runs calls on one driver: prepares statements, writes the arguments, reads the rows. */
+/** Runs calls on one connection, by the fast lane or by the driver: prepares statements, and writes the arguments. */
 export class Executor implements StatementOwner, StatementSender {
   /** How many statements were sent. */
   uses = 0

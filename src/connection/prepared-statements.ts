@@ -73,7 +73,7 @@ export class PreparedStatements {
   /** The server says how many it has. With fewer than there should be, somebody has dropped them: which ones is not known. */
   counted (count: number): void { if (count < this.#held.size) this.forgetAll() }
 
-  /** The driver binds this statement at once from now on, so its types must be known here before it is sent again. */
+  /** This statement is bound at once from now on, past the driver or by it, so its types must be known here before it is sent again. */
   remember ({ text, strings }: Statement, request: Request): void {
     const { prepare, statement } = request
     if (!prepare || statement === null || this.#held.has(text) || statement.types.includes(0)) return

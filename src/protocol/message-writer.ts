@@ -179,8 +179,7 @@ const zeroes = (bytes: number): Buffer => Buffer.alloc(bytes)
 
 /**
  * A statement without parameters and rows as the extended protocol runs it, but without the Sync at its end: the server
- * takes it and the next one as a group, and if it fails, skips everything up to the next one's Sync. The driver, which
- * knows nothing of it, takes its answers for the beginning of the next one's.
+ * takes it and the next one as a group, and if it fails, skips everything up to the next one's Sync.
  */
 export function unsyncedStatement (text: string): Buffer {
   let bytes = written.get(text)

@@ -6,6 +6,7 @@ import t from 'tap'
 import type { Database } from '../../src/index.js'
 import { type Held, NestedAcquire } from '../../src/pool/nested-acquire.js'
 import { freshDatabase, openDatabase, until } from '../support/database.js'
+import { UNTRACKED } from '../support/script.js'
 
 const REFUSED = { code: 'FST_PG_NESTED_ACQUIRE' }
 
@@ -256,7 +257,8 @@ t.test('single queries pay for promises that are followed only while there are t
       seen.push('off')
     }
     console.log(JSON.stringify(seen))`
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', code])
+  const command = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', code]
+  const { stdout } = await promisify(execFile)(process.execPath, command, { env: { ...process.env, ...UNTRACKED } })
   const isAlways = Number(process.versions.node.split('.')[0]) < 24 // from then on V8 follows contexts, not promises
   t.same(JSON.parse(stdout), [false, isAlways, isAlways, 'off', isAlways, isAlways, 'off'])
 })
