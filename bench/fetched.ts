@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 // run first needs them.
 const BUN = 'bun@1.4.5'
 const NODE_24 = '24.21.0'
+export const SLONIK = 'slonik@49.10.9'
 const CACHE = fileURLToPath(new URL('../node_modules/.cache/bench/', import.meta.url))
 /** Milliseconds. */
 const LIMIT = 180_000
@@ -32,6 +33,12 @@ export function fetchNode24 (): Fetched {
   const name = `node-${platform}-${process.arch}`
   const modules = fetchPackage(`${name}@${NODE_24}`)
   return 'error' in modules ? modules : { path: join(modules.path, name, 'bin', `node${EXTENSION}`) }
+}
+
+/** slonik, whose last version is for Node 24 only: as a dependency, `npm ci` would warn of it on an older one. */
+export function fetchSlonik (): Fetched {
+  const modules = fetchPackage(SLONIK)
+  return 'error' in modules ? modules : { path: join(modules.path, 'slonik', 'dist', 'index.js') }
 }
 
 /** The folder of its modules. No script of it is run. */

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { fetchBun, fetchNode24 } from './fetched.js'
+import { pathToFileURL } from 'node:url'
+import { fetchBun, fetchNode24, fetchSlonik, SLONIK } from './fetched.js'
 import { isHttpContender } from './http/apps.js'
 import { autocannonLoad, wrk, type LoadGenerator } from './http/generator.js'
 import { isPgbenchContender, pgbenchContenders } from './processes/pgbench.js'
@@ -62,10 +63,12 @@ export function findInstalled (contenders: ReadonlySet<string>): Installed {
 
   let node24 = ''
   if (contenders.has('slonik')) {
-    const fetched = fetchNode24()
+    const [fetched, module] = [fetchNode24(), fetchSlonik()]
     if ('path' in fetched) node24 = fetched.path
-    const version = node24 === '' ? '' : output(node24, '--version')
-    found(version === '' ? '' : `Node ${version} for slonik, which runs on no older one`, ['slonik'], 'error' in fetched ? fetched.error : 'it does not run')
+    if ('path' in module) process.env['BENCH_SLONIK'] = pathToFileURL(module.path).href
+    const version = node24 === '' || 'error' in module ? '' : output(node24, '--version')
+    const failure = [fetched, module].flatMap((one) => 'error' in one ? [one.error] : [])
+    found(version === '' ? '' : `${SLONIK} on Node ${version}, as it runs on no older one`, ['slonik'], failure[0] ?? 'it does not run')
   }
 
   const hasWrk = output('wrk', '-v').startsWith('wrk')

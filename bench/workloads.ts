@@ -13,7 +13,7 @@ function nextId (): number {
 }
 
 /** Does the work with a contender whose connections are open; `createAnother` is for what needs a new one. */
-export function carryOut (work: Work, contender: Contender, createAnother: (connections?: number) => Contender): Promise<Measured> {
+export async function carryOut (work: Work, contender: Contender, createAnother: (connections?: number) => Contender | Promise<Contender>): Promise<Measured> {
   switch (work.name) {
     case 'load': return load(contender, work.callers, work.seconds)
     case 'burst': return burst(contender, work.callers, work.times)
@@ -24,7 +24,7 @@ export function carryOut (work: Work, contender: Contender, createAnother: (conn
     case 'insert': return insert(contender)
     case 'update': return update(contender)
     case 'returning': return returning(contender)
-    case 'connect': return connect(createAnother())
+    case 'connect': return connect(await createAnother())
     case 'heap': return heap(() => createAnother(work.connections))
     case 'hops': throw new Error('processes/hops.ts counts them')
     case 'http': throw new Error('the load generator sends requests')
@@ -176,9 +176,9 @@ async function connect (contender: Contender): Promise<Measured> {
   return measured
 }
 
-async function heap (create: () => Contender): Promise<Measured> {
+async function heap (create: () => Contender | Promise<Contender>): Promise<Measured> {
   const before = await heapUsed()
-  const contender = create()
+  const contender = await create()
   await contender.open()
   const grown = await heapUsed() - before
   await contender.close()

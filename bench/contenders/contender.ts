@@ -21,4 +21,4 @@ export interface Contender {
 }
 
 /** `create` names its connections, so that they can be counted. */
-export interface Entry { connections: number, create (url: string, name: string, connections: number): Contender }
+export interface Entry { connections: number, create (url: string, name: string, connections: number): Contender | Promise<Contender> }

@@ -7,11 +7,11 @@ export type Command = { name: 'open' } | Work
 export type Reply = { measured: Measured } | { error: string }
 
 /** Does what the parent process asks for with what `create` makes, until the parent is gone. */
-export async function serve (create: () => Contender, createAnother: (connections?: number) => Contender): Promise<never> {
+export async function serve (create: () => Contender | Promise<Contender>, createAnother: (connections?: number) => Contender | Promise<Contender>): Promise<never> {
   let contender: Contender | undefined
 
   async function obey (command: Command): Promise<Measured> {
-    contender ??= create()
+    contender ??= await create()
     if (command.name !== 'open') return await carryOut(command, contender, createAnother)
     await contender.open()
     return {}

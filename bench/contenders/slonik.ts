@@ -1,8 +1,11 @@
-import { createPool, sql } from 'slonik'
 import type { Contender } from './contender.js'
 
+/** Where the module is that `installed.ts` has fetched: the last version runs on no Node before 24. */
+const { BENCH_SLONIK: entry = 'slonik' } = process.env
+
 /** slonik as its manual shows it. It resets each connection (`DISCARD ALL`) before the next caller gets it: its default. */
-export function slonik (url: string, name: string, max: number): Contender {
+export async function slonik (url: string, name: string, max: number): Promise<Contender> {
+  const { createPool, sql }: typeof import('slonik') = await import(entry)
   const pool = createPool(`${url}&application_name=${encodeURIComponent(name)}`, {
     maximumPoolSize: max,
     minimumPoolSize: max,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import os from 'node:os'
 
-const PACKAGES = ['postgres', 'pg', 'pg-copy-streams', 'slonik', 'fastify', '@fastify/postgres']
+const PACKAGES = ['postgres', 'pg', 'pg-copy-streams', 'fastify', '@fastify/postgres']
 
 /** What the figures depend on, as lines of text. */
 export async function readSettings (server: { version: string, changed: string }, versions: readonly string[]): Promise<string[]> {
