@@ -1,7 +1,7 @@
 import type { Lists } from './argument-lists.js'
-import { writeTexts } from '../driver/argument.js'
+import { ArgumentArrays } from './argument-arrays.js'
 import type { Checkout } from '../transaction/checkout.js'
-import type { DriverResult } from '../driver/result.js'
+import type { ExecutionsResult } from '../driver/execute-many.js'
 import { AbortedError } from '../errors/errors.js'
 import { overArrays, type InsertValues } from '../sql/insert-statement.js'
 import { PROOF } from './insert-proof.js'
@@ -37,33 +37,29 @@ export class ArrayInsert {
     this.#types = types
   }
 
-  /** The texts of the arrays for a chunk; `undefined` where it has to be executed list by list. */
-  write (lists: Lists, firstRow: number): string[] | undefined {
+  /** The arrays for a chunk; `undefined` where it has to be executed list by list. */
+  write (lists: Lists): ArgumentArrays | undefined {
     if (this.#state === 'impossible' || (this.#state === 'unproven' && lists.length < LEAST_LISTS)) return undefined
-    const registry = this.#checkout.connection.types
-    const { statement } = this.#call
-    const arrays = this.#types.map((): string[] => [])
     try {
-      for (let index = 0; index < lists.length; index++) {
-        const texts = writeTexts(lists[index] ?? [], { statement, types: this.#types, registry, row: firstRow + index })
-        for (let column = 0; column < texts.length; column++) arrays[column]?.push(quoteElement(texts[column] ?? null))
-      }
+      return new ArgumentArrays(lists, this.#types, this.#checkout.connection.types)
     } catch {
       return undefined // there is a value that cannot be sent: its execution says so
     }
-    return arrays.map((elements) => `{${elements.join(',')}}`)
   }
 
   /**
    * Inserts what was written. `undefined`: nothing of it was, and it has to be executed list by list. Rejects where
    * nothing more can be executed: the call was aborted, or the connection is gone.
    */
-  async run (arrays: readonly string[]): Promise<DriverResult | undefined> {
+  async run (arrays: ArgumentArrays): Promise<ExecutionsResult | undefined> {
     if (this.#state === 'impossible') return undefined
     await this.#checkout.perform(this.#state === 'proven' ? NEXT_SAVEPOINT : internalCall(SAVEPOINT))
     try {
       if (this.#state === 'unproven') await this.#prove()
-      if (this.#state === 'proven') return await this.#checkout.attempt(this.#over(this.#text, arrays))
+      if (this.#state === 'proven') {
+        const { parts } = arrays
+        return await this.#checkout.attemptParts({ call: this.#over(this.#text, []), parts, parametersOf: (part) => arrays.parametersOf(part) })
+      }
       await this.#checkout.perform(internalCall(RELEASE))
     } catch (error) {
       if (error instanceof AbortedError || !this.#checkout.connection.isOpen) throw error
@@ -84,11 +80,4 @@ export class ArrayInsert {
   #over (text: string, args: readonly unknown[]): Call {
     return { statement: this.#statements.get(text), args, mode: 'rows', options: this.#call.options }
   }
-}
-
-/** Between quotes, the text reaches the type's input function as it is. */
-function quoteElement (text: string | null): string {
-  if (text === null) return 'NULL'
-  if (/^-?[0-9.]+$/.test(text)) return text
-  return /["\\]/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`
 }

@@ -1,4 +1,5 @@
 import { type ArgumentLists, inChunks, Interruption, type Lists } from './argument-lists.js'
+import type { ArgumentArrays } from './argument-arrays.js'
 import { ArrayInsert } from './array-insert.js'
 import { checkCount } from '../driver/argument.js'
 import type { Checkout } from '../transaction/checkout.js'
@@ -47,8 +48,8 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   let arrays: ArrayInsert | undefined
   /** The chunk that the server is at, while the next one is read and written. */
   let underWay: Promise<void> | undefined
-  const send = async (lists: Lists, texts: readonly string[] | undefined, firstRow: number): Promise<void> => {
-    const inserted = texts === undefined ? undefined : await arrays?.run(texts)
+  const send = async (lists: Lists, written: ArgumentArrays | undefined, firstRow: number): Promise<void> => {
+    const inserted = written === undefined ? undefined : await arrays?.run(written)
     if (inserted !== undefined) {
       onResult(inserted.rows, inserted.count)
     } else {
@@ -64,9 +65,9 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
         types = await checkout.describe({ ...call, row }).catch((error) => { throw interruption.raise(error) })
         if (insert !== undefined) arrays = new ArrayInsert(checkout, statements, { call, insert, types })
       }
-      const texts = arrays?.write(lists, row)
+      const written = arrays?.write(lists)
       await underWay
-      underWay = send(lists, texts, row)
+      underWay = send(lists, written, row)
       underWay.catch((error) => interruption.raise(error)) // the source may hang
       row += lists.length
     }

@@ -2,7 +2,9 @@ import { writeTexts } from '../driver/argument.js'
 import { isNoteworthy } from '../driver/command-tags.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Driver } from '../driver/postgres-js.js'
+import type { Parameter } from '../protocol/message-writer.js'
 import type { Call } from '../query/call.js'
+import type { FailedList } from './error-translation.js'
 import { type SettleListener, TaskExecution } from './execution.js'
 import type { Executor } from './executor.js'
 import type { PreparedStatements } from './prepared-statements.js'
@@ -16,6 +18,22 @@ export interface Executions {
   readonly types: readonly number[]
   readonly lists: ReadonlyArray<readonly unknown[]>
   readonly firstRow: number
+}
+
+/** A chunk of argument lists that goes in parts: what is written of one is asked for when it is sent. */
+export interface Parts {
+  readonly call: Call
+  readonly parts: number
+  readonly parametersOf: (part: number) => readonly Parameter[]
+}
+
+interface Work {
+  readonly call: Call
+  readonly types: readonly number[] | undefined
+  readonly executions: number
+  readonly parametersOf: (index: number) => readonly Parameter[]
+  readonly oneByOne: boolean
+  readonly listOf: (index: number) => FailedList | undefined
 }
 
 interface Task<R> {
@@ -62,21 +80,37 @@ export class BatchExecutor {
 
   /** Runs a statement once for each list. Rejects with the error of the first list that fails, here or on the server. */
   run ({ call, types, lists, firstRow }: Executions, listener: SettleListener): Promise<ExecutionsResult> {
+    const { statement, options: { timeout } } = call
+    return this.#execute({
+      call,
+      types,
+      executions: lists.length,
+      parametersOf: (index) => writeTexts(lists[index] ?? [], { statement, types, registry: this.#driver.types.registry, row: firstRow + index }),
+      oneByOne: this.#session.timeout.isLeftToClock(timeout),
+      listOf: (index) => ({ row: firstRow + index, args: lists[index] }),
+    }, listener)
+  }
+
+  /** Runs a statement once for each part of a chunk. */
+  runParts ({ call, parts, parametersOf }: Parts, listener: SettleListener): Promise<ExecutionsResult> {
+    return this.#execute({ call, types: undefined, executions: parts, parametersOf, oneByOne: true, listOf: () => undefined }, listener)
+  }
+
+  #execute ({ call, types, executions, parametersOf, oneByOne, listOf }: Work, listener: SettleListener): Promise<ExecutionsResult> {
     return new Promise((resolve, reject) => {
       const execution = new TaskExecution(call, resolve, reject, listener)
-      const { statement, options: { timeout } } = call
-      let row = firstRow
+      let refused = 0
       const tags: string[] = []
       noteSending(call, this.#session)
       this.#perform(execution, {
         work: () => this.#driver.execute({
           subject: execution,
-          text: statement.text,
-          types,
-          executions: lists.length,
+          text: call.statement.text,
+          ...types !== undefined && { types },
+          executions,
           parametersOf: (index: number) => {
             this.#executor.uses++
-            return writeTexts(lists[index] ?? [], { statement, types, registry: this.#driver.types.registry, row: firstRow + index })
+            return parametersOf(index)
           },
           onProgress: () => execution.progress(),
           onCommand: (tag: string) => {
@@ -84,15 +118,15 @@ export class BatchExecutor {
             tags.push(tag)
             noteChanges(execution, tags, this.#session, this.#prepared)
           },
-          oneByOne: this.#session.timeout.isLeftToClock(timeout),
-          onRefused: (index: number) => { row += index },
+          oneByOne,
+          onRefused: (index: number) => { refused = index },
         }),
         succeed: (result) => {
           const objection = execution.objection({ status: result.status, tags })
           if (objection === undefined) this.#succeed(execution, result)
           else this.#executor.end(execution, objection)
         },
-        translate: (error) => this.#executor.translate(execution, error, types, { row, args: lists[row - firstRow] }),
+        translate: (error) => this.#executor.translate(execution, error, types, listOf(refused)),
       })
     })
   }

@@ -12,7 +12,7 @@ import { type Backend, cancelRequest } from '../protocol/cancel-request.js'
 import type { Lag } from '../query/latency.js'
 import { type Call, internalCall } from '../query/call.js'
 import type { Deadlines } from '../timing/deadlines.js'
-import { BatchExecutor, type Executions } from './batch-executor.js'
+import { BatchExecutor, type Executions, type Parts } from './batch-executor.js'
 import { type Cancellable, Cancellation } from './cancellation.js'
 import type { SettleListener, StatementExecution } from './execution.js'
 import { Executor } from './executor.js'
@@ -208,6 +208,13 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     return this.#cancelling === undefined
       ? this.#batches.run(executions, listener)
       : this.#cancelling.then(() => this.executeMany(executions, listener))
+  }
+
+  /** Runs a statement for the parts of a chunk; only in a transaction. */
+  executeParts (parts: Parts, listener: SettleListener): Promise<ExecutionsResult> {
+    return this.#cancelling === undefined
+      ? this.#batches.runParts(parts, listener)
+      : this.#cancelling.then(() => this.executeParts(parts, listener))
   }
 
   drained (now: number): void {

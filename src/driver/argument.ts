@@ -40,7 +40,7 @@ export class Argument {
 }
 
 /** The text form of a value, or why it has none, whatever the value does when it is read. */
-function textOrRefusal (type: PgType, value: unknown): string | Refusal {
+export function textOrRefusal (type: PgType, value: unknown): string | Refusal {
   try {
     const text: unknown = type.encode(value) // by methods of the value, which may be the caller's
     if (typeof text !== 'string') throw new Refusal('its text form is no string')

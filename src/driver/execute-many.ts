@@ -1,7 +1,7 @@
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
-import { MessageWriter } from '../protocol/message-writer.js'
+import { MessageWriter, type Parameter } from '../protocol/message-writer.js'
 import { RowReader } from './row-reader.js'
 import { ServerRefusal } from './server-refusal.js'
 import type { SocketOwner } from './socket-owner.js'
@@ -31,8 +31,8 @@ export interface Executions {
   readonly types?: readonly number[]
   /** How many executions. None: the statement is only described. */
   readonly executions: number
-  /** The parameters of an execution in their text form; asked for when it is sent, so that the server works in the meantime. */
-  readonly parametersOf: (index: number) => ReadonlyArray<string | null>
+  /** The parameters of an execution; asked for when it is sent, so that the server works in the meantime. */
+  readonly parametersOf: (index: number) => readonly Parameter[]
   /** How the columns are read. */
   readonly registry: TypeRegistry
   /** Told that some executions are done. */

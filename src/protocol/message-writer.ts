@@ -8,6 +8,9 @@ const SYNC = Buffer.from([0x53, 0, 0, 0, 4])
 /** Of the unnamed statement. */
 const DESCRIBE = Buffer.from([0x44, 0, 0, 0, 6, 0x53, 0])
 
+/** A parameter in its text form, in its binary form, or null. */
+export type Parameter = string | Buffer | null
+
 /** Puts together messages for the unnamed statement and gives them to `write` in parts. */
 export class MessageWriter {
   readonly #write: (part: Buffer) => void
@@ -28,20 +31,32 @@ export class MessageWriter {
     this.#bytes(DESCRIBE)
   }
 
-  /** Bind and Execute; a parameter is in its text form, or null. */
-  execute (parameters: ReadonlyArray<string | null>): void {
+  /** Bind and Execute. */
+  execute (parameters: readonly Parameter[]): void {
     let room = 32 + EXECUTE.length
-    for (const parameter of parameters) room += 4 + (parameter === null ? 0 : mostBytes(parameter))
+    let isText = true
+    for (const parameter of parameters) {
+      room += 6
+      if (typeof parameter === 'string') room += mostBytes(parameter)
+      else if (parameter !== null) {
+        room += parameter.length
+        isText = false
+      }
+    }
     this.#reserve(room)
     const start = this.#at
     this.#header(0x42, 0)
     this.#int16(0) // the unnamed portal and statement
-    this.#int16(0) // all parameters are text
+    if (isText) this.#int16(0) // all parameters are
+    else {
+      this.#int16(parameters.length)
+      for (const parameter of parameters) this.#int16(parameter instanceof Buffer ? 1 : 0)
+    }
     this.#int16(parameters.length)
     for (const parameter of parameters) {
       const size = this.#at
       this.#at += 4
-      this.#part.writeInt32BE(parameter === null ? -1 : this.#text(parameter), size)
+      this.#part.writeInt32BE(parameter === null ? -1 : typeof parameter === 'string' ? this.#text(parameter) : this.#bytes(parameter), size)
     }
     this.#int16(0) // all columns are text
     this.#part.writeUInt32BE(this.#at - start - 1, start + 1)
@@ -73,9 +88,10 @@ export class MessageWriter {
     return bytes
   }
 
-  #bytes (bytes: Buffer): void {
+  #bytes (bytes: Buffer): number {
     this.#part.set(bytes, this.#at)
     this.#at += bytes.length
+    return bytes.length
   }
 
   #reserve (bytes: number): void {

@@ -1,4 +1,4 @@
-import type { Executions } from '../connection/batch-executor.js'
+import type { Executions, Parts } from '../connection/batch-executor.js'
 import type { Connection } from '../connection/connection.js'
 import { type SessionOutcome, StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
@@ -80,6 +80,14 @@ export class Checkout implements StatementTarget {
   /** One statement for many lists of arguments, sent together. */
   executeMany (executions: Executions): Promise<ExecutionsResult> {
     return this.#takeTurn(executions.call, () => this.connection.executeMany(executions, this))
+  }
+
+  /** A chunk of argument lists in parts, which may fail without being anyone's error. */
+  attemptParts (parts: Parts): Promise<ExecutionsResult> {
+    return this.#takeTurn(parts.call, () => {
+      this.#attempting = true
+      return this.connection.executeParts(parts, this)
+    })
   }
 
   #start (execution: StatementExecution): void {
