@@ -13,11 +13,11 @@ const seed = process.env['SEED'] ?? randomBytes(4).toString('hex')
 const CASES = 120
 const ROWS = 55
 
-const { run } = Connection.prototype
+const { executeParts } = Connection.prototype
 let arrays = 0
-Connection.prototype.run = function (call, listener) {
-  if (call.statement.text.includes('ROWS FROM')) arrays++
-  return run.call(this, call, listener)
+Connection.prototype.executeParts = function (parts, listener) {
+  arrays++
+  return executeParts.call(this, parts, listener)
 }
 
 /** What defaults, checks and casts call: most of it sees how many rows there are. */

@@ -9,10 +9,10 @@ const pairs = (count: number, from = 0): Array<[number, string]> => Array.from({
 
 /** How many chunks went as arrays, and how many as pipelines of executions. */
 const taken = { arrays: 0, pipelines: 0 }
-const { attempt, executeMany } = Checkout.prototype
-Checkout.prototype.attempt = function (call) {
-  if (call.statement.text.includes('ROWS FROM')) taken.arrays++
-  return attempt.call(this, call)
+const { attemptParts, executeMany } = Checkout.prototype
+Checkout.prototype.attemptParts = function (parts) {
+  taken.arrays++
+  return attemptParts.call(this, parts)
 }
 Checkout.prototype.executeMany = function (...args) {
   taken.pipelines++
