@@ -128,7 +128,10 @@ function sizeOf (value: unknown, depth = 0): number {
   try {
     if (value instanceof Uint8Array) return 2 * value.byteLength
     if (Array.isArray(value)) {
-      for (const item of value) size += 4 + sizeOf(item, depth + 1)
+      for (const item of value) {
+        if (typeof item === 'string') size += 4 + item.length
+        else size += 4 + (typeof item === 'object' ? sizeOf(item, depth + 1) : 8)
+      }
       return size
     }
     for (const name in value) size += name.length + 4 + sizeOf(Reflect.get(value, name), depth + 1)

@@ -11,8 +11,11 @@ interface BinaryType {
   /** Bytes that a value takes at most; more than that for one that it does not take. */
   readonly most: (value: unknown) => number
   /** Writes a value at a place where there is room for it. Returns how many bytes it took, or `NOT_PLAIN`. */
-  readonly write: (value: unknown, target: DataView, at: number) => number
+  readonly write: (value: unknown, target: Target, at: number) => number
 }
+
+/** What is written to, in two views. */
+interface Target { readonly bytes: Buffer, readonly view: DataView }
 
 const NOT_PLAIN = -1
 
@@ -29,28 +32,25 @@ export function binaryArray (oid: number, rows: Rows, column: number): Buffer | 
   const type = BINARY_TYPES.get(oid)
   if (type === undefined) return undefined
   const { most, write } = type
-  let bytes = Buffer.allocUnsafe(HEADER + rows.length * GUESSED)
-  let view = viewOf(bytes)
+  let target = targetOf(Buffer.allocUnsafe(HEADER + rows.length * GUESSED))
   let at = HEADER
   let hasNull = 0
   for (const row of rows) {
     const value = row[column]
     const room = LENGTH + (value === null ? 0 : most(value))
-    if (at + room > bytes.length) {
-      bytes = Buffer.concat([bytes.subarray(0, at)], at + at + room)
-      view = viewOf(bytes)
-    }
+    if (at + room > target.bytes.length) target = targetOf(Buffer.concat([target.bytes.subarray(0, at)], at + at + room))
     if (value === null) {
       hasNull = 1
-      view.setInt32(at, NULL)
+      target.view.setInt32(at, NULL)
       at += LENGTH
       continue
     }
-    const length = write(value, view, at + LENGTH)
+    const length = write(value, target, at + LENGTH)
     if (length === NOT_PLAIN) return undefined
-    view.setInt32(at, length)
+    target.view.setInt32(at, length)
     at += LENGTH + length
   }
+  const { bytes, view } = target
   view.setInt32(0, 1)
   view.setInt32(4, hasNull)
   view.setInt32(8, oid)
@@ -62,17 +62,19 @@ export function binaryArray (oid: number, rows: Rows, column: number): Buffer | 
 /** Bytes of an element that there is room for from the start. */
 const GUESSED = 24
 
-function viewOf ({ buffer, byteOffset, byteLength }: Buffer): DataView<ArrayBufferLike> { return new DataView(buffer, byteOffset, byteLength) }
+function targetOf (bytes: Buffer): Target {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
+}
 
 /** A number that is a whole one has the same digits in both forms; -0 is 0. Other values the type's input function reads, or refuses. */
 function integer (size: 2 | 4): BinaryType {
   const greatest = 2 ** (8 * size - 1) - 1
   return {
     most: () => size,
-    write: (value, target, at) => {
+    write: (value, { view }, at) => {
       if (typeof value !== 'number' || Math.trunc(value) !== value || value > greatest || value < -greatest - 1) return NOT_PLAIN
-      if (size === 2) target.setInt16(at, value)
-      else target.setInt32(at, value)
+      if (size === 2) view.setInt16(at, value)
+      else view.setInt32(at, value)
       return size
     },
   }
@@ -81,16 +83,16 @@ function integer (size: 2 | 4): BinaryType {
 /** Beyond 2^53 the digits of a number are rounded. */
 const bigint: BinaryType = {
   most: () => 8,
-  write: (value, target, at) => {
+  write: (value, { view }, at) => {
     if (typeof value === 'bigint') {
       if (BigInt.asIntN(64, value) !== value) return NOT_PLAIN
-      target.setBigInt64(at, value)
+      view.setBigInt64(at, value)
       return 8
     }
     if (typeof value !== 'number' || !Number.isSafeInteger(value)) return NOT_PLAIN
     const high = Math.floor(value / 2 ** 32)
-    target.setInt32(at, high)
-    target.setUint32(at + 4, value - high * 2 ** 32)
+    view.setInt32(at, high)
+    view.setUint32(at + 4, value - high * 2 ** 32)
     return 8
   },
 }
@@ -103,9 +105,9 @@ const GREATEST_SINGLE = (2 - 2 ** -23) * 2 ** 127
 /** The digits of a number are read back as the same one. Where there is less precision near 0, that is left to the server; so is NaN. */
 const double: BinaryType = {
   most: () => 8,
-  write: (value, target, at) => {
+  write: (value, { view }, at) => {
     if (typeof value !== 'number' || !(Math.abs(value) >= LEAST_DOUBLE || value === 0)) return NOT_PLAIN
-    target.setFloat64(at, value)
+    view.setFloat64(at, value)
     return 8
   },
 }
@@ -113,22 +115,22 @@ const double: BinaryType = {
 /** Right between two of float4, the digits of a number, and not the number, say which is nearer. */
 const single: BinaryType = {
   most: () => 8,
-  write: (value, target, at) => {
+  write: (value, { view }, at) => {
     if (typeof value !== 'number') return NOT_PLAIN
     const size = Math.abs(value)
     if (!((size >= LEAST_SINGLE && size <= GREATEST_SINGLE) || value === 0)) return NOT_PLAIN
-    target.setFloat64(at, value)
-    if ((target.getUint32(at + 4) & 0x1fff_ffff) === 0x1000_0000) return NOT_PLAIN
-    target.setFloat32(at, value)
+    view.setFloat64(at, value)
+    if ((view.getUint32(at + 4) & 0x1fff_ffff) === 0x1000_0000) return NOT_PLAIN
+    view.setFloat32(at, value)
     return 4
   },
 }
 
 const boolean: BinaryType = {
   most: () => 1,
-  write: (value, target, at) => {
+  write: (value, { view }, at) => {
     if (typeof value !== 'boolean') return NOT_PLAIN
-    target.setUint8(at, value ? 1 : 0)
+    view.setUint8(at, value ? 1 : 0)
     return 1
   },
 }
@@ -149,25 +151,25 @@ function millisecondsOf (value: unknown): number {
 /** With and without a zone: a Date counts as UTC. */
 const timestamp: BinaryType = {
   most: () => 8,
-  write: (value, target, at) => {
+  write: (value, { view }, at) => {
     const milliseconds = millisecondsOf(value)
     if (Number.isNaN(milliseconds)) return NOT_PLAIN
     // More than 2^53 microseconds, in two halves: the lower is exact, and so are the steps between them.
     const high = Math.floor(milliseconds / 2 ** 32)
     const low = (milliseconds - high * 2 ** 32) * 1000
     const carry = Math.floor(low / 2 ** 32)
-    target.setInt32(at, high * 1000 + carry)
-    target.setUint32(at + 4, low - carry * 2 ** 32)
+    view.setInt32(at, high * 1000 + carry)
+    view.setUint32(at + 4, low - carry * 2 ** 32)
     return 8
   },
 }
 
 const date: BinaryType = {
   most: () => 4,
-  write: (value, target, at) => {
+  write: (value, { view }, at) => {
     const milliseconds = millisecondsOf(value)
     if (Number.isNaN(milliseconds)) return NOT_PLAIN
-    target.setInt32(at, Math.floor(milliseconds / MILLISECONDS_A_DAY))
+    view.setInt32(at, Math.floor(milliseconds / MILLISECONDS_A_DAY))
     return 4
   },
 }
@@ -177,12 +179,12 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 const uuid: BinaryType = {
   most: () => 16,
-  write: (value, target, at) => {
+  write: (value, { view }, at) => {
     if (typeof value !== 'string' || !UUID.test(value)) return NOT_PLAIN
     let to = at
     for (let index = 0; index < 36; index += 2) {
       if (value.charCodeAt(index) === HYPHEN) index++
-      target.setUint8(to++, digit(value.charCodeAt(index)) * 16 + digit(value.charCodeAt(index + 1)))
+      view.setUint8(to++, digit(value.charCodeAt(index)) * 16 + digit(value.charCodeAt(index + 1)))
     }
     return 16
   },
@@ -200,20 +202,20 @@ const LONG = 1000
 
 const mostBytes = (value: string): number => value.length < LONG ? 3 * value.length : Buffer.byteLength(value)
 
-function writeText (value: string, target: DataView, at: number): number {
+function writeText (value: string, { bytes }: Target, at: number): number {
   const { length } = value
   if (length <= SHORT) {
     let index = 0
     for (; index < length; index++) {
       const code = value.charCodeAt(index)
       if (code >= 0x80 || code === 0) break
-      target.setUint8(at + index, code)
+      bytes[at + index] = code
     }
     if (index === length) return length
   }
   // Half a surrogate pair is refused where it is written as text, and so is what would end a text, by the server.
   if (!value.isWellFormed() || value.includes('\0')) return NOT_PLAIN
-  return Buffer.from(target.buffer, target.byteOffset, target.byteLength).write(value, at)
+  return bytes.write(value, at)
 }
 
 /** Characters are the same bytes in both forms. */
@@ -224,10 +226,10 @@ const text: BinaryType = {
 
 const bytea: BinaryType = {
   most: (value) => value instanceof Uint8Array ? value.byteLength : 0,
-  write: (value, target, at) => {
+  write: (value, { bytes }, at) => {
     if (!(value instanceof Uint8Array)) return NOT_PLAIN
     const { buffer, byteOffset, byteLength } = value
-    new Uint8Array(target.buffer, target.byteOffset).set(new Uint8Array(buffer, byteOffset, byteLength), at)
+    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), at)
     return byteLength
   },
 }

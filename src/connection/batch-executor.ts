@@ -102,16 +102,14 @@ export class BatchExecutor {
       let refused = 0
       const tags: string[] = []
       noteSending(call, this.#session)
+      this.#executor.uses++ // and not of each execution: a new connection after every fifth batch would begin with cold caches
       this.#perform(execution, {
         work: () => this.#driver.execute({
           subject: execution,
           text: call.statement.text,
           ...types !== undefined && { types },
           executions,
-          parametersOf: (index: number) => {
-            this.#executor.uses++
-            return parametersOf(index)
-          },
+          parametersOf,
           onProgress: () => execution.progress(),
           onCommand: (tag: string) => {
             if (!isNoteworthy(tag)) return
