@@ -6,8 +6,8 @@ import type { Parameter } from '../protocol/message-writer.js'
 import type { Lists } from './argument-lists.js'
 
 /** Lists in the first part of a chunk, which is soon written, and in each further one, so that the server works in the meantime. */
-const FIRST_PART = 500
-const PART = 2_000
+const FIRST_PART = 1_000
+const PART = 4_500
 
 /** The lists of a chunk as arrays, one for each parameter, in parts. The first part is written at once, the others when they are sent. */
 export class ArgumentArrays {

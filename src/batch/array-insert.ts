@@ -11,13 +11,19 @@ import type { StatementCache } from '../query/statement.js'
 /** Fewer lists are sooner executed than the catalog is asked. */
 const LEAST_LISTS = 50
 
-const SAVEPOINT = 'SAVEPOINT fastify_postgres_js_arrays'
-const RELEASE = 'RELEASE fastify_postgres_js_arrays'
-const NEXT_SAVEPOINT = internalCall(`${RELEASE}; ${SAVEPOINT}`, 'script')
-const UNDO = internalCall(`ROLLBACK TO fastify_postgres_js_arrays; ${RELEASE}`, 'script')
+/**
+ * The savepoints of two chunks in succession have different names: if the first is not released, or the second not set, there is
+ * none to go back to, and the batch fails, instead of losing the chunk before.
+ */
+const SAVEPOINTS = ['fastify_postgres_js_arrays', 'fastify_postgres_js_more_arrays'] as const
 
-/** What is inserted: the statement, how it was read, and the types of its parameters. */
-interface Inserted { readonly call: Call, readonly insert: InsertValues, readonly types: readonly number[] }
+/** What is inserted: the statement, how it was read, the types of its parameters, and whether the first savepoint is set. */
+interface Inserted {
+  readonly call: Call
+  readonly insert: InsertValues
+  readonly types: readonly number[]
+  readonly isSaved: boolean
+}
 
 /** How the chunks of a batch are inserted over arrays, for as long as that works. */
 export class ArrayInsert {
@@ -28,14 +34,23 @@ export class ArrayInsert {
   readonly #statements: StatementCache
   #state: 'unproven' | 'proven' | 'impossible' = 'unproven'
   #text = ''
+  /** Of the last chunk; another one is for the next. */
+  #savepoint: typeof SAVEPOINTS[number]
+  /** Whether it is set, and nothing was run since. */
+  #isSaved: boolean
 
-  constructor (checkout: Checkout, statements: StatementCache, { call, insert, types }: Inserted) {
+  constructor (checkout: Checkout, statements: StatementCache, { call, insert, types, isSaved }: Inserted) {
     this.#checkout = checkout
     this.#statements = statements
     this.#call = call
     this.#insert = insert
     this.#types = types
+    this.#isSaved = isSaved
+    this.#savepoint = SAVEPOINTS[0]
   }
+
+  /** What is to be sent behind the description of the statement, whose first chunk this is: the savepoint, if arrays are worth it. */
+  static behindDescription (lists: Lists): string[] { return lists.length < LEAST_LISTS ? [] : [`SAVEPOINT ${SAVEPOINTS[0]}`] }
 
   /** The arrays for a chunk; `undefined` where it has to be executed list by list. */
   write (lists: Lists): ArgumentArrays | undefined {
@@ -43,6 +58,7 @@ export class ArrayInsert {
     try {
       return new ArgumentArrays(lists, this.#types, this.#checkout.connection.types)
     } catch {
+      this.#state = 'impossible'
       return undefined // there is a value that cannot be sent: its execution says so
     }
   }
@@ -53,20 +69,31 @@ export class ArrayInsert {
    */
   async run (arrays: ArgumentArrays): Promise<ExecutionsResult | undefined> {
     if (this.#state === 'impossible') return undefined
-    await this.#checkout.perform(this.#state === 'proven' ? NEXT_SAVEPOINT : internalCall(SAVEPOINT))
+    const before = this.#state === 'proven' ? this.#nextSavepoint() : []
+    if (this.#state === 'unproven' && !this.#isSaved) await this.#checkout.perform(internalCall(`SAVEPOINT ${this.#savepoint}`))
+    this.#isSaved = true
     try {
       if (this.#state === 'unproven') await this.#prove()
-      if (this.#state === 'proven') {
-        const { parts } = arrays
-        return await this.#checkout.attemptParts({ call: this.#over(this.#text, []), parts, parametersOf: (part) => arrays.parametersOf(part) })
-      }
-      await this.#checkout.perform(internalCall(RELEASE))
+      if (this.#state === 'proven') return await this.#insertOver(arrays, before)
+      await this.#checkout.perform(internalCall(`RELEASE ${this.#savepoint}`))
     } catch (error) {
       if (error instanceof AbortedError || !this.#checkout.connection.isOpen) throw error
       this.#state = 'impossible'
-      await this.#checkout.perform(UNDO)
+      await this.#checkout.perform(internalCall(`ROLLBACK TO ${this.#savepoint}; RELEASE ${this.#savepoint}`, 'script'))
     }
     return undefined
+  }
+
+  #nextSavepoint (): string[] {
+    const [first, second] = SAVEPOINTS
+    const last = this.#savepoint
+    this.#savepoint = last === first ? second : first
+    return [`RELEASE ${last}`, `SAVEPOINT ${this.#savepoint}`]
+  }
+
+  #insertOver (arrays: ArgumentArrays, before: readonly string[]): Promise<ExecutionsResult> {
+    const call = this.#over(this.#text, [])
+    return this.#checkout.attemptParts({ call, parts: arrays.parts, parametersOf: (part) => arrays.parametersOf(part), before })
   }
 
   async #prove (): Promise<void> {

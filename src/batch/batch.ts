@@ -62,8 +62,9 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
     for await (const lists of inChunks(argsList, interruption)) {
       if (row === 0) {
         checkCount(lists[0] ?? [], call.statement, row)
-        types = await checkout.describe({ ...call, row }).catch((error) => { throw interruption.raise(error) })
-        if (insert !== undefined) arrays = new ArrayInsert(checkout, statements, { call, insert, types })
+        const after = insert === undefined ? [] : ArrayInsert.behindDescription(lists)
+        types = await checkout.describe({ ...call, row }, after).catch((error) => { throw interruption.raise(error) })
+        if (insert !== undefined) arrays = new ArrayInsert(checkout, statements, { call, insert, types, isSaved: after.length > 0 })
       }
       const written = arrays?.write(lists)
       await underWay

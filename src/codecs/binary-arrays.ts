@@ -1,3 +1,4 @@
+import { writeAscii } from './ascii.js'
 import { FAMILIES } from './built-in-types.js'
 
 /** A list of which one column is read, such as the arguments of an execution. */
@@ -195,24 +196,13 @@ const HYPHEN = 0x2d
 /** Of 0 to 9, A to F, a to f. */
 function digit (code: number): number { return code < 0x40 ? code - 0x30 : (code & 0x1f) + 9 }
 
-/** Longer texts, and those with other letters, are written by Node: calling it takes as long as that many characters do here. */
-const SHORT = 40
 /** Of longer texts the bytes are counted. */
 const LONG = 1000
 
 const mostBytes = (value: string): number => value.length < LONG ? 3 * value.length : Buffer.byteLength(value)
 
 function writeText (value: string, { bytes }: Target, at: number): number {
-  const { length } = value
-  if (length <= SHORT) {
-    let index = 0
-    for (; index < length; index++) {
-      const code = value.charCodeAt(index)
-      if (code >= 0x80 || code === 0) break
-      bytes[at + index] = code
-    }
-    if (index === length) return length
-  }
+  if (writeAscii(value, bytes, at)) return value.length
   // Half a surrogate pair is refused where it is written as text, and so is what would end a text, by the server.
   if (!value.isWellFormed() || value.includes('\0')) return NOT_PLAIN
   return bytes.write(value, at)

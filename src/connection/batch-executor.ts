@@ -20,11 +20,20 @@ export interface Executions {
   readonly firstRow: number
 }
 
+/** A statement that is only described, with statements of ours in front of it and behind it. */
+export interface Description {
+  readonly call: Call
+  readonly before: readonly string[]
+  readonly after: readonly string[]
+}
+
 /** A chunk of argument lists that goes in parts: what is written of one is asked for when it is sent. */
 export interface Parts {
   readonly call: Call
   readonly parts: number
   readonly parametersOf: (part: number) => readonly Parameter[]
+  /** Statements of ours in front. */
+  readonly before: readonly string[]
 }
 
 interface Work {
@@ -34,6 +43,7 @@ interface Work {
   readonly parametersOf: (index: number) => readonly Parameter[]
   readonly oneByOne: boolean
   readonly listOf: (index: number) => FailedList | undefined
+  readonly before: readonly string[]
 }
 
 interface Task<R> {
@@ -58,12 +68,13 @@ export class BatchExecutor {
   }
 
   /** The types of a statement's parameters, by a description of its own: what is prepared may be stale. */
-  describe (call: Call, listener: SettleListener): Promise<readonly number[]> {
+  describe ({ call, before, after }: Description, listener: SettleListener): Promise<readonly number[]> {
     return new Promise((resolve, reject) => {
       const execution = new TaskExecution(call, resolve, reject, listener)
       this.#perform(execution, {
         work: async () => {
-          const description = { text: call.statement.text, executions: 0, parametersOf: () => [], subject: execution }
+          const { text } = call.statement
+          const description = { text, before, after, executions: 0, parametersOf: () => [], subject: execution }
           const { types, columns } = await this.#driver.execute(description)
           const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => this.#driver.types.registry.get(oid) === undefined)
           return { types, unknown }
@@ -85,18 +96,23 @@ export class BatchExecutor {
       call,
       types,
       executions: lists.length,
-      parametersOf: (index) => writeTexts(lists[index] ?? [], { statement, types, registry: this.#driver.types.registry, row: firstRow + index }),
+      parametersOf: (index) => {
+        return writeTexts(lists[index] ?? [], { statement, types, registry: this.#driver.types.registry, row: firstRow + index })
+      },
+      before: [],
       oneByOne: this.#session.timeout.isLeftToClock(timeout),
       listOf: (index) => ({ row: firstRow + index, args: lists[index] }),
     }, listener)
   }
 
   /** Runs a statement once for each part of a chunk. */
-  runParts ({ call, parts, parametersOf }: Parts, listener: SettleListener): Promise<ExecutionsResult> {
-    return this.#execute({ call, types: undefined, executions: parts, parametersOf, oneByOne: true, listOf: () => undefined }, listener)
+  runParts ({ call, parts, parametersOf, before }: Parts, listener: SettleListener): Promise<ExecutionsResult> {
+    const work = { call, types: undefined, executions: parts, parametersOf, before, oneByOne: true, listOf: () => undefined }
+    return this.#execute(work, listener)
   }
 
-  #execute ({ call, types, executions, parametersOf, oneByOne, listOf }: Work, listener: SettleListener): Promise<ExecutionsResult> {
+  #execute (work: Work, listener: SettleListener): Promise<ExecutionsResult> {
+    const { call, types, executions, parametersOf, before, oneByOne, listOf } = work
     return new Promise((resolve, reject) => {
       const execution = new TaskExecution(call, resolve, reject, listener)
       let refused = 0
@@ -110,6 +126,7 @@ export class BatchExecutor {
           ...types !== undefined && { types },
           executions,
           parametersOf,
+          before,
           onProgress: () => execution.progress(),
           onCommand: (tag: string) => {
             if (!isNoteworthy(tag)) return

@@ -1,3 +1,5 @@
+import { writeAscii } from '../codecs/ascii.js'
+
 /** Bytes of a part of the messages: written to the socket as it is filled, so that no large buffer is ever copied. */
 const PART = 64 * 1024
 
@@ -31,6 +33,13 @@ export class MessageWriter {
     this.#bytes(DESCRIBE)
   }
 
+  /** A statement of ours, without parameters and rows. */
+  run (text: string): void {
+    const bytes = unsyncedStatement(text)
+    this.#reserve(bytes.length)
+    this.#bytes(bytes)
+  }
+
   /** Bind and Execute. */
   execute (parameters: readonly Parameter[]): void {
     let room = 32 + EXECUTE.length
@@ -56,10 +65,10 @@ export class MessageWriter {
     for (const parameter of parameters) {
       const size = this.#at
       this.#at += 4
-      this.#part.writeInt32BE(parameter === null ? -1 : typeof parameter === 'string' ? this.#text(parameter) : this.#bytes(parameter), size)
+      this.#int32At(parameter === null ? -1 : typeof parameter === 'string' ? this.#text(parameter) : this.#bytes(parameter), size)
     }
     this.#int16(0) // all columns are text
-    this.#part.writeUInt32BE(this.#at - start - 1, start + 1)
+    this.#int32At(this.#at - start - 1, start + 1)
     this.#bytes(EXECUTE)
   }
 
@@ -76,14 +85,24 @@ export class MessageWriter {
 
   #header (type: number, length: number): void {
     this.#part[this.#at] = type
-    this.#part.writeInt32BE(length, this.#at + 1)
+    this.#int32At(length, this.#at + 1)
     this.#at += 5
   }
 
-  #int16 (value: number): void { this.#at = this.#part.writeUInt16BE(value, this.#at) }
+  #int16 (value: number): void {
+    this.#part[this.#at++] = value >>> 8
+    this.#part[this.#at++] = value
+  }
+
+  #int32At (value: number, at: number): void {
+    this.#part[at] = value >>> 24
+    this.#part[at + 1] = value >>> 16
+    this.#part[at + 2] = value >>> 8
+    this.#part[at + 3] = value
+  }
 
   #text (text: string): number {
-    const bytes = this.#part.write(text, this.#at)
+    const bytes = writeAscii(text, this.#part, this.#at) ? text.length : this.#part.write(text, this.#at)
     this.#at += bytes
     return bytes
   }
@@ -156,5 +175,5 @@ export function limitedExecute (rows: number): Buffer {
   return bytes
 }
 
-/** There are only so many ways to begin a transaction. */
+/** There are only so many statements of ours. */
 const written = new Map<string, Buffer>()

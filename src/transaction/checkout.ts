@@ -72,9 +72,9 @@ export class Checkout implements StatementTarget {
     })
   }
 
-  /** The types of a statement's parameters. */
-  describe (call: Call): Promise<readonly number[]> {
-    return this.#takeTurn(call, () => this.connection.describe(call, this))
+  /** The types of a statement's parameters. A transaction that has yet to begin does so with it. `after`: statements of ours behind it. */
+  describe (call: Call, after: readonly string[]): Promise<readonly number[]> {
+    return this.#takeTurn(call, () => this.connection.describe({ call, before: this.begin.take(), after }, this), true)
   }
 
   /** One statement for many lists of arguments, sent together. */
@@ -95,22 +95,23 @@ export class Checkout implements StatementTarget {
     this.#ensureBegun(execution.call, () => this.connection.start(execution), (error) => execution.fail(error))
   }
 
-  /** Does something in its turn. It is over when `settled` is called. */
-  #takeTurn<T> (call: Call, work: () => Promise<T>): Promise<T> {
+  /** Does something in its turn. It is over when `settled` is called. `begins`: it sends BEGIN itself where there is one to send. */
+  #takeTurn<T> (call: Call, work: () => Promise<T>, begins = false): Promise<T> {
     if (this.#end !== undefined) return Promise.reject(new ReleasedError(this.#name))
     return new Promise((resolve, reject) => {
       const refuse = (error: unknown): void => {
         this.settled(error)
         reject(error)
       }
-      this.#inTurn(() => this.#ensureBegun(call, () => work().then(resolve, reject), refuse))
+      this.#inTurn(() => this.#ensureBegun(call, () => work().then(resolve, reject), refuse, begins))
     })
   }
 
-  #ensureBegun (call: Call, proceed: () => void, refuse: (error: unknown) => void): void {
+  #ensureBegun (call: Call, proceed: () => void, refuse: (error: unknown) => void, begins = false): void {
     const { underWay } = this.begin
-    if (underWay !== undefined) underWay.then(() => this.#ensureBegun(call, proceed, refuse))
+    if (underWay !== undefined) underWay.then(() => this.#ensureBegun(call, proceed, refuse, begins))
     else if (this.#over !== undefined) refuse(copyOf(this.#over))
+    else if (begins) proceed()
     else {
       this.begin.ensure(call, proceed, (error) => {
         this.#endTransaction(error)
