@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { errors } from '../../src/index.js'
+import { SocketOwner } from '../../src/driver/socket-owner.js'
 import { Checkout } from '../../src/transaction/checkout.js'
 import { freshDatabase, openDatabase, until } from '../support/database.js'
 
@@ -178,6 +179,35 @@ t.test('batches', async (t) => {
     // A timeout that only our own clock knows, and that no list reaches.
     t.same(await db.executeMany({ text: 'INSERT INTO slow VALUES ($1)', timeout: 0.5 }, lists), { count: 1200 })
     t.equal(Number((await observer.rows('SELECT count(*) FROM slow'))[0]?.['count']), 2400)
+  })
+
+  t.test('a later chunk that takes too long over arrays is executed list by list, and the one before is not undone', async (t) => {
+    const impatient = await openDatabase(t, observer, { min: 1, max: 1, commandTimeout: 0.7 })
+    await observer.rows("CREATE TABLE late (n int CHECK (n < 20000 OR md5(repeat(n::text, 200000)) <> ''))")
+    const lists = Array.from({ length: 21_200 }, (_, n) => [n])
+    t.same(await pathOf(() => impatient.executeMany('INSERT INTO late VALUES ($1)', lists)), { arrays: 3, pipelines: 1 })
+    t.same(await observer.rows('SELECT count(*)::int, count(DISTINCT n)::int AS numbers FROM late'), [{ count: 21_200, numbers: 21_200 }])
+  })
+
+  t.test('once it is known, a batch begins, is described and sets its savepoint in one write', async (t) => {
+    const one = await openDatabase(t, observer, { min: 1, max: 1 })
+    for (let time = 0; time < 3; time++) await one.executeMany(INSERT, pairs(60, time * 60))
+    const { write } = SocketOwner.prototype
+    let writes = 0
+    t.teardown(() => { SocketOwner.prototype.write = write })
+    SocketOwner.prototype.write = function (bytes) {
+      writes++
+      return write.call(this, bytes)
+    }
+    await one.executeMany(INSERT, pairs(60, 1000))
+    t.equal(writes, 4, 'the description, the proof, the arrays, COMMIT')
+  })
+
+  t.test('a batch counts as one use of its connection', async (t) => {
+    const one = await openDatabase(t, observer, { min: 1, max: 1, maxQueries: 50 })
+    const pid = await one.fetchVal('SELECT pg_backend_pid()')
+    for (const batch of ['auto', 'pipeline'] as const) t.same(await one.executeMany({ text: INSERT, batch }, pairs(200, batch === 'auto' ? 0 : 200)), { count: 200 })
+    t.equal(await one.fetchVal('SELECT pg_backend_pid()'), pid)
   })
 
   t.test('answers that come together, after this process was busy, do not make it send more than it can watch', async (t) => {

@@ -16,13 +16,37 @@ const random = seeded(seed)
 const RANDOM = 300
 
 const TYPES: Readonly<Record<string, number>> = {
-  bool: 16, int2: 21, int4: 23, int8: 20, float4: 700, float8: 701, date: 1082, timestamp: 1114, timestamptz: 1184, uuid: 2950, text: 25,
-  varchar: 1043, bpchar: 1042, bytea: 17,
+  bool: 16,
+  int2: 21,
+  int4: 23,
+  int8: 20,
+  float4: 700,
+  float8: 701,
+  date: 1082,
+  timestamp: 1114,
+  timestamptz: 1184,
+  uuid: 2950,
+  text: 25,
+  varchar: 1043,
+  bpchar: 1042,
+  bytea: 17,
 }
 /** Of each type, one value that goes in binary. */
 const PLAIN: Readonly<Record<string, unknown>> = {
-  bool: false, int2: -32768, int4: 2147483647, int8: 2 ** 53 - 1, float4: 0.1, float8: -0, date: new Date(0), timestamp: new Date(-1), timestamptz: new Date(1e12),
-  uuid: 'A0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', text: 'ü', varchar: '', bpchar: 'x  ', bytea: new Uint8Array([0, 92]),
+  bool: false,
+  int2: -32768,
+  int4: 2147483647,
+  int8: 2 ** 53 - 1,
+  float4: 0.1,
+  float8: -0,
+  date: new Date(0),
+  timestamp: new Date(-1),
+  timestamptz: new Date(1e12),
+  uuid: 'A0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
+  text: 'ü',
+  varchar: '',
+  bpchar: 'x  ',
+  bytea: new Uint8Array([0, 92]),
 }
 
 class OwnDate extends Date { override toISOString (): string { return '2001-02-03T04:05:06.000Z' } }
