@@ -109,8 +109,8 @@ async function * interruptible (
   }
 }
 
-/** Whether it is an array, and no Proxy that throws. */
-function isReadable (args: unknown): boolean {
+/** Whether a list is an array, and no Proxy that throws. */
+export function isReadable (args: unknown): args is readonly unknown[] {
   try {
     return Array.isArray(args) && args.length >= 0
   } catch {

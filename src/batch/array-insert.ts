@@ -36,7 +36,7 @@ export class ArrayInsert {
   #text = ''
   /** Of the last chunk; another one is for the next. */
   #savepoint: typeof SAVEPOINTS[number]
-  /** Whether it is set, and nothing was run since. */
+  /** Whether it is set, and nothing is executed before the chunk. */
   #isSaved: boolean
 
   constructor (checkout: Checkout, statements: StatementCache, { call, insert, types, isSaved }: Inserted) {
@@ -49,12 +49,16 @@ export class ArrayInsert {
     this.#savepoint = SAVEPOINTS[0]
   }
 
-  /** What is to be sent behind the description of the statement, whose first chunk this is: the savepoint, if arrays are worth it. */
-  static behindDescription (lists: Lists): string[] { return lists.length < LEAST_LISTS ? [] : [`SAVEPOINT ${SAVEPOINTS[0]}`] }
+  /** What is to be sent behind the description of the statement for so many lists: the savepoint, if arrays are worth it. */
+  static behindDescription (lists: number): string[] { return lists < LEAST_LISTS ? [] : [`SAVEPOINT ${SAVEPOINTS[0]}`] }
 
   /** The arrays for a chunk; `undefined` where it has to be executed list by list. */
   write (lists: Lists): ArgumentArrays | undefined {
-    if (this.#state === 'impossible' || (this.#state === 'unproven' && lists.length < LEAST_LISTS)) return undefined
+    if (this.#state === 'impossible') return undefined
+    if (this.#state === 'unproven' && lists.length < LEAST_LISTS) {
+      this.#isSaved = false // what is executed now must not be undone with a later chunk
+      return undefined
+    }
     try {
       return new ArgumentArrays(lists, this.#types, this.#checkout.connection.types)
     } catch {

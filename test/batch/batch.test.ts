@@ -189,6 +189,24 @@ t.test('batches', async (t) => {
     t.same(await observer.rows('SELECT count(*)::int, count(DISTINCT n)::int AS numbers FROM late'), [{ count: 21_200, numbers: 21_200 }])
   })
 
+  t.test('a small chunk in front, of large values, is not undone with one that takes too long over arrays', async (t) => {
+    const impatient = await openDatabase(t, observer, { min: 1, max: 1, commandTimeout: 0.7 })
+    await observer.rows("CREATE TABLE sizes (n int CHECK (n < 20000 OR md5(repeat(n::text, 200000)) <> ''), s text)")
+    const lists = Array.from({ length: 1204 }, (_, n) => n < 4 ? [n, 'x'.repeat(300_000)] : [20_000 + n, 'x'])
+    t.same(await pathOf(() => impatient.executeMany('INSERT INTO sizes VALUES ($1, $2)', lists)), { arrays: 1, pipelines: 2 })
+    t.same(await observer.rows('SELECT count(*)::int, count(DISTINCT n)::int AS numbers FROM sizes'), [{ count: 1204, numbers: 1204 }])
+  })
+
+  t.test('lists that cannot be read are refused, wherever they are, and nothing stays open', async (t) => {
+    const one = await openDatabase(t, observer, { min: 1, max: 1 })
+    await t.rejects(one.executeMany(INSERT, [...pairs(60), 'none'] as never), { code: 'FST_PG_QUERY', message: /row 60/ })
+    await t.rejects(one.executeMany('INSERT INTO nowhere VALUES ($1, $2)', [...pairs(60), 'none'] as never), { code: 'FST_PG_QUERY', message: /row 60/ })
+    await t.rejects(one.executeMany('INSERT INTO nowhere VALUES ($1, $2)', pairs(60)), { code: '42P01', row: 0 })
+    await t.rejects(one.executeMany(INSERT, [[1], ...pairs(60)]), { code: 'FST_PG_PARAMETER_COUNT', message: /row 0/ })
+    t.equal(await one.fetchVal('SELECT count(*)::int FROM rows'), 0)
+    t.same(await one.executeMany(INSERT, pairs(60)), { count: 60 })
+  })
+
   t.test('once it is known, a batch begins, is described and sets its savepoint in one write', async (t) => {
     const one = await openDatabase(t, observer, { min: 1, max: 1 })
     for (let time = 0; time < 3; time++) await one.executeMany(INSERT, pairs(60, time * 60))
