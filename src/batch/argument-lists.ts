@@ -62,7 +62,7 @@ export async function * inChunks (argsList: ArgumentLists, interruption: Interru
     }
     row++
     chunk.push(args)
-    characters += sizeOf(args)
+    characters += sizeOfList(args)
     return chunk.length >= mostLists || characters >= MOST_CHARACTERS
   }
   const take = (): Lists => {
@@ -109,8 +109,8 @@ async function * interruptible (
   }
 }
 
-/** Whether it is an array, and no Proxy that throws. */
-function isReadable (args: unknown): boolean {
+/** Whether a list is an array, and no Proxy that throws. */
+export function isReadable (args: unknown): args is readonly unknown[] {
   try {
     return Array.isArray(args) && args.length >= 0
   } catch {
@@ -118,10 +118,26 @@ function isReadable (args: unknown): boolean {
   }
 }
 
-/** About how many characters the arguments are on the wire. */
-function sizeOf (value: unknown, depth = 0): number {
+/** About how many characters the arguments of a list are on the wire. */
+function sizeOfList (args: readonly unknown[]): number {
+  let size = 2
+  try {
+    for (let index = 0; index < args.length; index++) {
+      const value = args[index]
+      size += 4 + (typeof value === 'string' ? value.length : typeof value === 'number' ? NUMBER : sizeOf(value, 1))
+    }
+  } catch {
+    // A getter or a Proxy that throws: where the value is written, that is said with its row.
+  }
+  return size
+}
+
+const NUMBER = 8
+
+/** The same of a value, at a depth. */
+function sizeOf (value: unknown, depth: number): number {
   if (typeof value === 'string') return value.length
-  if (typeof value !== 'object' || value === null) return 8
+  if (typeof value !== 'object' || value === null) return NUMBER
   // Deeper than values usually are, so that a circular one comes to an end.
   if (depth > 4) return 64
   let size = 2
@@ -133,7 +149,7 @@ function sizeOf (value: unknown, depth = 0): number {
     }
     for (const name in value) size += name.length + 4 + sizeOf(Reflect.get(value, name), depth + 1)
   } catch {
-    // A getter or a Proxy that throws: where the value is written, that is said with its row.
+    // As above.
   }
   return size
 }

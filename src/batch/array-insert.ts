@@ -1,7 +1,7 @@
 import type { Lists } from './argument-lists.js'
-import { writeTexts } from '../driver/argument.js'
+import { ArgumentArrays } from './argument-arrays.js'
 import type { Checkout } from '../transaction/checkout.js'
-import type { DriverResult } from '../driver/result.js'
+import type { ExecutionsResult } from '../driver/execute-many.js'
 import { AbortedError } from '../errors/errors.js'
 import { overArrays, type InsertValues } from '../sql/insert-statement.js'
 import { PROOF } from './insert-proof.js'
@@ -11,13 +11,19 @@ import type { StatementCache } from '../query/statement.js'
 /** Fewer lists are sooner executed than the catalog is asked. */
 const LEAST_LISTS = 50
 
-const SAVEPOINT = 'SAVEPOINT fastify_postgres_js_arrays'
-const RELEASE = 'RELEASE fastify_postgres_js_arrays'
-const NEXT_SAVEPOINT = internalCall(`${RELEASE}; ${SAVEPOINT}`, 'script')
-const UNDO = internalCall(`ROLLBACK TO fastify_postgres_js_arrays; ${RELEASE}`, 'script')
+/**
+ * The savepoints of two chunks in succession have different names: if the first is not released, or the second not set, there is
+ * none to go back to, and the batch fails, instead of losing the chunk before.
+ */
+const SAVEPOINTS = ['fastify_postgres_js_arrays', 'fastify_postgres_js_more_arrays'] as const
 
-/** What is inserted: the statement, how it was read, and the types of its parameters. */
-interface Inserted { readonly call: Call, readonly insert: InsertValues, readonly types: readonly number[] }
+/** What is inserted: the statement, how it was read, the types of its parameters, and whether the first savepoint is set. */
+interface Inserted {
+  readonly call: Call
+  readonly insert: InsertValues
+  readonly types: readonly number[]
+  readonly isSaved: boolean
+}
 
 /** How the chunks of a batch are inserted over arrays, for as long as that works. */
 export class ArrayInsert {
@@ -28,49 +34,70 @@ export class ArrayInsert {
   readonly #statements: StatementCache
   #state: 'unproven' | 'proven' | 'impossible' = 'unproven'
   #text = ''
+  /** Of the last chunk; another one is for the next. */
+  #savepoint: typeof SAVEPOINTS[number]
+  /** Whether it is set, and nothing is executed before the chunk. */
+  #isSaved: boolean
 
-  constructor (checkout: Checkout, statements: StatementCache, { call, insert, types }: Inserted) {
+  constructor (checkout: Checkout, statements: StatementCache, { call, insert, types, isSaved }: Inserted) {
     this.#checkout = checkout
     this.#statements = statements
     this.#call = call
     this.#insert = insert
     this.#types = types
+    this.#isSaved = isSaved
+    this.#savepoint = SAVEPOINTS[0]
   }
 
-  /** The texts of the arrays for a chunk; `undefined` where it has to be executed list by list. */
-  write (lists: Lists, firstRow: number): string[] | undefined {
-    if (this.#state === 'impossible' || (this.#state === 'unproven' && lists.length < LEAST_LISTS)) return undefined
-    const registry = this.#checkout.connection.types
-    const { statement } = this.#call
-    const arrays = this.#types.map((): string[] => [])
+  /** What is to be sent behind the description of the statement for so many lists: the savepoint, if arrays are worth it. */
+  static behindDescription (lists: number): string[] { return lists < LEAST_LISTS ? [] : [`SAVEPOINT ${SAVEPOINTS[0]}`] }
+
+  /** The arrays for a chunk; `undefined` where it has to be executed list by list. */
+  write (lists: Lists): ArgumentArrays | undefined {
+    if (this.#state === 'impossible') return undefined
+    if (this.#state === 'unproven' && lists.length < LEAST_LISTS) {
+      this.#isSaved = false // what is executed now must not be undone with a later chunk
+      return undefined
+    }
     try {
-      for (let index = 0; index < lists.length; index++) {
-        const texts = writeTexts(lists[index] ?? [], { statement, types: this.#types, registry, row: firstRow + index })
-        for (let column = 0; column < texts.length; column++) arrays[column]?.push(quoteElement(texts[column] ?? null))
-      }
+      return new ArgumentArrays(lists, this.#types, this.#checkout.connection.types)
     } catch {
+      this.#state = 'impossible'
       return undefined // there is a value that cannot be sent: its execution says so
     }
-    return arrays.map((elements) => `{${elements.join(',')}}`)
   }
 
   /**
    * Inserts what was written. `undefined`: nothing of it was, and it has to be executed list by list. Rejects where
    * nothing more can be executed: the call was aborted, or the connection is gone.
    */
-  async run (arrays: readonly string[]): Promise<DriverResult | undefined> {
+  async run (arrays: ArgumentArrays): Promise<ExecutionsResult | undefined> {
     if (this.#state === 'impossible') return undefined
-    await this.#checkout.perform(this.#state === 'proven' ? NEXT_SAVEPOINT : internalCall(SAVEPOINT))
+    const before = this.#state === 'proven' ? this.#nextSavepoint() : []
+    if (this.#state === 'unproven' && !this.#isSaved) await this.#checkout.perform(internalCall(`SAVEPOINT ${this.#savepoint}`))
+    this.#isSaved = true
     try {
       if (this.#state === 'unproven') await this.#prove()
-      if (this.#state === 'proven') return await this.#checkout.attempt(this.#over(this.#text, arrays))
-      await this.#checkout.perform(internalCall(RELEASE))
+      if (this.#state === 'proven') return await this.#insertOver(arrays, before)
+      await this.#checkout.perform(internalCall(`RELEASE ${this.#savepoint}`))
     } catch (error) {
       if (error instanceof AbortedError || !this.#checkout.connection.isOpen) throw error
       this.#state = 'impossible'
-      await this.#checkout.perform(UNDO)
+      await this.#checkout.perform(internalCall(`ROLLBACK TO ${this.#savepoint}; RELEASE ${this.#savepoint}`, 'script'))
     }
     return undefined
+  }
+
+  #nextSavepoint (): string[] {
+    const [first, second] = SAVEPOINTS
+    const last = this.#savepoint
+    this.#savepoint = last === first ? second : first
+    return [`RELEASE ${last}`, `SAVEPOINT ${this.#savepoint}`]
+  }
+
+  #insertOver (arrays: ArgumentArrays, before: readonly string[]): Promise<ExecutionsResult> {
+    const call = this.#over(this.#text, [])
+    return this.#checkout.attemptParts({ call, parts: arrays.parts, parametersOf: (part) => arrays.parametersOf(part), before })
   }
 
   async #prove (): Promise<void> {
@@ -84,11 +111,4 @@ export class ArrayInsert {
   #over (text: string, args: readonly unknown[]): Call {
     return { statement: this.#statements.get(text), args, mode: 'rows', options: this.#call.options }
   }
-}
-
-/** Between quotes, the text reaches the type's input function as it is. */
-function quoteElement (text: string | null): string {
-  if (text === null) return 'NULL'
-  if (/^-?[0-9.]+$/.test(text)) return text
-  return /["\\]/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`
 }

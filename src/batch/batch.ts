@@ -1,4 +1,5 @@
-import { type ArgumentLists, inChunks, Interruption, type Lists } from './argument-lists.js'
+import { type ArgumentLists, inChunks, Interruption, isReadable, type Lists } from './argument-lists.js'
+import type { ArgumentArrays } from './argument-arrays.js'
 import { ArrayInsert } from './array-insert.js'
 import { checkCount } from '../driver/argument.js'
 import type { Checkout } from '../transaction/checkout.js'
@@ -44,11 +45,12 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   if (isAborted(signal)) abortable.aborted()
   let row = 0
   let types: readonly number[] = []
+  let isSaved = false
   let arrays: ArrayInsert | undefined
   /** The chunk that the server is at, while the next one is read and written. */
   let underWay: Promise<void> | undefined
-  const send = async (lists: Lists, texts: readonly string[] | undefined, firstRow: number): Promise<void> => {
-    const inserted = texts === undefined ? undefined : await arrays?.run(texts)
+  const send = async (lists: Lists, written: ArgumentArrays | undefined, firstRow: number): Promise<void> => {
+    const inserted = written === undefined ? undefined : await arrays?.run(written)
     if (inserted !== undefined) {
       onResult(inserted.rows, inserted.count)
     } else {
@@ -57,16 +59,24 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
     }
     if (onProgress !== undefined) await endOfProgress.wait(onProgress(firstRow + lists.length))
   }
+  const describe = (first: readonly unknown[], count: number): Promise<readonly number[]> => {
+    checkCount(first, call.statement, 0)
+    const after = insert === undefined ? [] : ArrayInsert.behindDescription(count)
+    isSaved = after.length > 0
+    return checkout.describe({ ...call, row: 0 }, after).catch((error) => { throw interruption.raise(error) })
+  }
+  /** Of lists that are all there the first and their number are known: the server describes the statement while they are read. */
+  const known = firstOf(argsList)
+  const described = known === undefined ? undefined : attemptNow(() => describe(known.first, known.count))
   try {
     for await (const lists of inChunks(argsList, interruption)) {
       if (row === 0) {
-        checkCount(lists[0] ?? [], call.statement, row)
-        types = await checkout.describe({ ...call, row }).catch((error) => { throw interruption.raise(error) })
-        if (insert !== undefined) arrays = new ArrayInsert(checkout, statements, { call, insert, types })
+        types = await (described ?? describe(lists[0] ?? [], lists.length))
+        if (insert !== undefined) arrays = new ArrayInsert(checkout, statements, { call, insert, types, isSaved })
       }
-      const texts = arrays?.write(lists, row)
+      const written = arrays?.write(lists)
       await underWay
-      underWay = send(lists, texts, row)
+      underWay = send(lists, written, row)
       underWay.catch((error) => interruption.raise(error)) // the source may hang
       row += lists.length
     }
@@ -74,11 +84,29 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   } catch (error) {
     // What failed first counts, and nothing may follow while something is under way.
     await underWay
+    await described?.catch(() => {})
     throw error
   } finally {
     forget()
     if (signal !== undefined) stopListening(signal, abortable)
   }
+}
+
+/** The first of lists that are all there, and how many they are. */
+function firstOf (argsList: ArgumentLists): { first: readonly unknown[], count: number } | undefined {
+  try {
+    const first: unknown = Array.isArray(argsList) ? argsList[0] : undefined
+    return Array.isArray(argsList) && isReadable(first) ? { first, count: argsList.length } : undefined
+  } catch {
+    return undefined // a getter or a Proxy that throws: that is said where the lists are read
+  }
+}
+
+/** The outcome of `work`, a refusal too. Nobody need wait for it. */
+function attemptNow<T> (work: () => Promise<T>): Promise<T> {
+  const outcome = new Promise<T>((resolve) => { resolve(work()) })
+  outcome.catch(() => {})
+  return outcome
 }
 
 const inserts = new WeakMap<Statement, InsertValues | 'none'>()

@@ -51,7 +51,7 @@ export interface PoolOptions {
   startupTimeout?: number | undefined
   /** Whether the start fails without the database. Default true. */
   required?: boolean | undefined
-  /** Statements after which a connection is replaced; environment: DB_MAX_QUERIES. Default 50000. */
+  /** Statements after which a connection is replaced, a chunk of a batch for one; environment: DB_MAX_QUERIES. Default 50000. */
   maxQueries?: number | undefined
   /** Idle connections beyond `min` are closed after it; environment: DB_MAX_INACTIVE_CONNECTION_LIFETIME. Default 300. */
   idleTimeout?: number | undefined

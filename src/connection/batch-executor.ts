@@ -2,7 +2,9 @@ import { writeTexts } from '../driver/argument.js'
 import { isNoteworthy } from '../driver/command-tags.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Driver } from '../driver/postgres-js.js'
+import type { Parameter } from '../protocol/message-writer.js'
 import type { Call } from '../query/call.js'
+import type { FailedList } from './error-translation.js'
 import { type SettleListener, TaskExecution } from './execution.js'
 import type { Executor } from './executor.js'
 import type { PreparedStatements } from './prepared-statements.js'
@@ -16,6 +18,32 @@ export interface Executions {
   readonly types: readonly number[]
   readonly lists: ReadonlyArray<readonly unknown[]>
   readonly firstRow: number
+}
+
+/** A statement that is only described, with statements of ours in front of it and behind it. */
+export interface Description {
+  readonly call: Call
+  readonly before: readonly string[]
+  readonly after: readonly string[]
+}
+
+/** A chunk of argument lists that goes in parts: what is written of one is asked for when it is sent. */
+export interface Parts {
+  readonly call: Call
+  readonly parts: number
+  readonly parametersOf: (part: number) => readonly Parameter[]
+  /** Statements of ours in front. */
+  readonly before: readonly string[]
+}
+
+interface Work {
+  readonly call: Call
+  readonly types: readonly number[] | undefined
+  readonly executions: number
+  readonly parametersOf: (index: number) => readonly Parameter[]
+  readonly oneByOne: boolean
+  readonly listOf: (index: number) => FailedList | undefined
+  readonly before: readonly string[]
 }
 
 interface Task<R> {
@@ -40,12 +68,13 @@ export class BatchExecutor {
   }
 
   /** The types of a statement's parameters, by a description of its own: what is prepared may be stale. */
-  describe (call: Call, listener: SettleListener): Promise<readonly number[]> {
+  describe ({ call, before, after }: Description, listener: SettleListener): Promise<readonly number[]> {
     return new Promise((resolve, reject) => {
       const execution = new TaskExecution(call, resolve, reject, listener)
       this.#perform(execution, {
         work: async () => {
-          const description = { text: call.statement.text, executions: 0, parametersOf: () => [], subject: execution }
+          const { text } = call.statement
+          const description = { text, before, after, executions: 0, parametersOf: () => [], subject: execution }
           const { types, columns } = await this.#driver.execute(description)
           const unknown = [...types, ...columns.map(({ type }) => type)].filter((oid) => this.#driver.types.registry.get(oid) === undefined)
           return { types, unknown }
@@ -62,37 +91,57 @@ export class BatchExecutor {
 
   /** Runs a statement once for each list. Rejects with the error of the first list that fails, here or on the server. */
   run ({ call, types, lists, firstRow }: Executions, listener: SettleListener): Promise<ExecutionsResult> {
+    const { statement, options: { timeout } } = call
+    return this.#execute({
+      call,
+      types,
+      executions: lists.length,
+      parametersOf: (index) => {
+        return writeTexts(lists[index] ?? [], { statement, types, registry: this.#driver.types.registry, row: firstRow + index })
+      },
+      before: [],
+      oneByOne: this.#session.timeout.isLeftToClock(timeout),
+      listOf: (index) => ({ row: firstRow + index, args: lists[index] }),
+    }, listener)
+  }
+
+  /** Runs a statement once for each part of a chunk. */
+  runParts ({ call, parts, parametersOf, before }: Parts, listener: SettleListener): Promise<ExecutionsResult> {
+    const work = { call, types: undefined, executions: parts, parametersOf, before, oneByOne: true, listOf: () => undefined }
+    return this.#execute(work, listener)
+  }
+
+  #execute (work: Work, listener: SettleListener): Promise<ExecutionsResult> {
+    const { call, types, executions, parametersOf, before, oneByOne, listOf } = work
     return new Promise((resolve, reject) => {
       const execution = new TaskExecution(call, resolve, reject, listener)
-      const { statement, options: { timeout } } = call
-      let row = firstRow
+      let refused = 0
       const tags: string[] = []
       noteSending(call, this.#session)
+      this.#executor.uses++ // and not of each execution: a new connection after every fifth batch would begin with cold caches
       this.#perform(execution, {
         work: () => this.#driver.execute({
           subject: execution,
-          text: statement.text,
-          types,
-          executions: lists.length,
-          parametersOf: (index: number) => {
-            this.#executor.uses++
-            return writeTexts(lists[index] ?? [], { statement, types, registry: this.#driver.types.registry, row: firstRow + index })
-          },
+          text: call.statement.text,
+          ...types !== undefined && { types },
+          executions,
+          parametersOf,
+          before,
           onProgress: () => execution.progress(),
           onCommand: (tag: string) => {
             if (!isNoteworthy(tag)) return
             tags.push(tag)
             noteChanges(execution, tags, this.#session, this.#prepared)
           },
-          oneByOne: this.#session.timeout.isLeftToClock(timeout),
-          onRefused: (index: number) => { row += index },
+          oneByOne,
+          onRefused: (index: number) => { refused = index },
         }),
         succeed: (result) => {
           const objection = execution.objection({ status: result.status, tags })
           if (objection === undefined) this.#succeed(execution, result)
           else this.#executor.end(execution, objection)
         },
-        translate: (error) => this.#executor.translate(execution, error, types, { row, args: lists[row - firstRow] }),
+        translate: (error) => this.#executor.translate(execution, error, types, listOf(refused)),
       })
     })
   }

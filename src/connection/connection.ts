@@ -12,7 +12,7 @@ import { type Backend, cancelRequest } from '../protocol/cancel-request.js'
 import type { Lag } from '../query/latency.js'
 import { type Call, internalCall } from '../query/call.js'
 import type { Deadlines } from '../timing/deadlines.js'
-import { BatchExecutor, type Executions } from './batch-executor.js'
+import { BatchExecutor, type Description, type Executions, type Parts } from './batch-executor.js'
 import { type Cancellable, Cancellation } from './cancellation.js'
 import type { SettleListener, StatementExecution } from './execution.js'
 import { Executor } from './executor.js'
@@ -198,10 +198,10 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   }
 
   /** The types of a statement's parameters; only in a transaction. */
-  describe (call: Call, listener: SettleListener): Promise<readonly number[]> {
+  describe (description: Description, listener: SettleListener): Promise<readonly number[]> {
     return this.#cancelling === undefined
-      ? this.#batches.describe(call, listener)
-      : this.#cancelling.then(() => this.describe(call, listener))
+      ? this.#batches.describe(description, listener)
+      : this.#cancelling.then(() => this.describe(description, listener))
   }
 
   /** Runs a statement for many lists of arguments; only in a transaction. */
@@ -209,6 +209,13 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     return this.#cancelling === undefined
       ? this.#batches.run(executions, listener)
       : this.#cancelling.then(() => this.executeMany(executions, listener))
+  }
+
+  /** Runs a statement for the parts of a chunk; only in a transaction. */
+  executeParts (parts: Parts, listener: SettleListener): Promise<ExecutionsResult> {
+    return this.#cancelling === undefined
+      ? this.#batches.runParts(parts, listener)
+      : this.#cancelling.then(() => this.executeParts(parts, listener))
   }
 
   drained (now: number): void {

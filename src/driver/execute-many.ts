@@ -1,7 +1,7 @@
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
-import { MessageWriter } from '../protocol/message-writer.js'
+import { MessageWriter, type Parameter } from '../protocol/message-writer.js'
 import { RowReader } from './row-reader.js'
 import { ServerRefusal } from './server-refusal.js'
 import type { SocketOwner } from './socket-owner.js'
@@ -31,8 +31,12 @@ export interface Executions {
   readonly types?: readonly number[]
   /** How many executions. None: the statement is only described. */
   readonly executions: number
-  /** The parameters of an execution in their text form; asked for when it is sent, so that the server works in the meantime. */
-  readonly parametersOf: (index: number) => ReadonlyArray<string | null>
+  /** The parameters of an execution; asked for when it is sent, so that the server works in the meantime. */
+  readonly parametersOf: (index: number) => readonly Parameter[]
+  /** Statements of ours in front of it, without rows. If one is refused, the server skips the rest. */
+  readonly before?: readonly string[]
+  /** The same behind it, where it is only described. */
+  readonly after?: readonly string[]
   /** How the columns are read. */
   readonly registry: TypeRegistry
   /** Told that some executions are done. */
@@ -94,6 +98,9 @@ class Run implements Turn {
   #state: 'waiting' | 'ending' | 'over' = 'waiting'
   /** What comes before the executions: ParseComplete, ParameterDescription, RowDescription or NoData. */
   #described: 'nothing' | 'parsed' | 'parameters' | 'columns' = 'nothing'
+  /** Answers that are to come to the statements in front, and behind. */
+  #before: number
+  #after: number
   #types: readonly number[] = []
   #columns: readonly WireColumn[] = []
   #reader: RowReader | undefined
@@ -116,12 +123,17 @@ class Run implements Turn {
     this.#pipeline = pipeline
     this.#caller = caller
     this.#writer = new MessageWriter((part) => owner.write(part))
+    this.#before = ANSWERS.length * (pipeline.before?.length ?? 0)
+    this.#after = ANSWERS.length * (pipeline.after?.length ?? 0)
     this.#groupSize = pipeline.oneByOne === true ? 1 : FIRST_GROUP
   }
 
   start (): void {
+    const { text, before = [], after = [] } = this.#pipeline
     this.#owner.begin(this, this)
-    this.#writer.parse(this.#pipeline.text)
+    for (const statement of before) this.#writer.run(statement)
+    this.#writer.parse(text)
+    for (const statement of after) this.#writer.run(statement)
     this.#sendGroup()
     this.#sendGroup()
   }
@@ -162,6 +174,12 @@ class Run implements Turn {
 
   take (type: number, bytes: Buffer, start: number, end: number): void {
     if (this.#failure !== undefined && !(this.#failure.error instanceof ChangedTypesError)) throw unexpected(type)
+    if (this.#before > 0) this.#before = answered(this.#before, type)
+    else if (this.#described === 'columns' && this.#after > 0) this.#after = answered(this.#after, type)
+    else this.#takeAnswer(type, bytes, start, end)
+  }
+
+  #takeAnswer (type: number, bytes: Buffer, start: number, end: number): void {
     switch (type) {
       case 0x32: // BindComplete
         if (this.#described !== 'columns' || this.#isBound || this.#done >= this.#sent) throw unexpected(type)
@@ -230,13 +248,23 @@ class Run implements Turn {
   }
 
   ready (status: TransactionStatus): void {
-    const isComplete = this.#failure !== undefined || (this.#described === 'columns' && !this.#isBound && this.#done === this.#sent)
+    const isDone = this.#described === 'columns' && !this.#isBound && this.#done === this.#sent && this.#after === 0
+    const isComplete = this.#failure !== undefined || isDone
     if (!isComplete) throw unexpected(0x5a)
     this.#state = 'over'
     const failure = this.#failure ?? this.#refusal
     if (failure !== undefined) return this.#caller.reject(failure.error)
     this.#caller.resolve({ rows: this.#rows, count: this.#count, types: this.#types, columns: this.#columns, status })
   }
+}
+
+/** ParseComplete, CommandComplete, BindComplete: those to a statement of ours, by how many are to come. */
+const ANSWERS = [0x31, 0x43, 0x32] as const
+
+/** How many are to come behind this one. */
+function answered (left: number, type: number): number {
+  if (type !== ANSWERS[left % ANSWERS.length]) throw unexpected(type)
+  return left - 1
 }
 
 function isSame (a: readonly number[], b: readonly number[]): boolean {

@@ -1,3 +1,5 @@
+import { writeAscii } from '../codecs/ascii.js'
+
 /** Bytes of a part of the messages: written to the socket as it is filled, so that no large buffer is ever copied. */
 const PART = 64 * 1024
 
@@ -8,6 +10,9 @@ const SYNC = Buffer.from([0x53, 0, 0, 0, 4])
 export const SYNC_LENGTH: number = SYNC.length
 /** Of the unnamed statement. */
 const DESCRIBE = Buffer.from([0x44, 0, 0, 0, 6, 0x53, 0])
+
+/** A parameter in its text form, in its binary form, or null. */
+export type Parameter = string | Buffer | null
 
 /** Puts together messages for the unnamed statement and gives them to `write` in parts. */
 export class MessageWriter {
@@ -29,23 +34,42 @@ export class MessageWriter {
     this.#bytes(DESCRIBE)
   }
 
-  /** Bind and Execute; a parameter is in its text form, or null. */
-  execute (parameters: ReadonlyArray<string | null>): void {
+  /** A statement of ours, without parameters and rows. */
+  run (text: string): void {
+    const bytes = unsyncedStatement(text)
+    this.#reserve(bytes.length)
+    this.#bytes(bytes)
+  }
+
+  /** Bind and Execute. */
+  execute (parameters: readonly Parameter[]): void {
     let room = 32 + EXECUTE.length
-    for (const parameter of parameters) room += 4 + (parameter === null ? 0 : mostBytes(parameter))
+    let isText = true
+    for (const parameter of parameters) {
+      room += 6
+      if (typeof parameter === 'string') room += mostBytes(parameter)
+      else if (parameter !== null) {
+        room += parameter.length
+        isText = false
+      }
+    }
     this.#reserve(room)
     const start = this.#at
     this.#header(0x42, 0)
     this.#int16(0) // the unnamed portal and statement
-    this.#int16(0) // all parameters are text
+    if (isText) this.#int16(0) // all parameters are
+    else {
+      this.#int16(parameters.length)
+      for (const parameter of parameters) this.#int16(parameter instanceof Buffer ? 1 : 0)
+    }
     this.#int16(parameters.length)
     for (const parameter of parameters) {
       const size = this.#at
       this.#at += 4
-      this.#part.writeInt32BE(parameter === null ? -1 : this.#text(parameter), size)
+      this.#int32At(parameter === null ? -1 : typeof parameter === 'string' ? this.#text(parameter) : this.#bytes(parameter), size)
     }
     this.#int16(0) // all columns are text
-    this.#part.writeUInt32BE(this.#at - start - 1, start + 1)
+    this.#int32At(this.#at - start - 1, start + 1)
     this.#bytes(EXECUTE)
   }
 
@@ -62,21 +86,32 @@ export class MessageWriter {
 
   #header (type: number, length: number): void {
     this.#part[this.#at] = type
-    this.#part.writeInt32BE(length, this.#at + 1)
+    this.#int32At(length, this.#at + 1)
     this.#at += 5
   }
 
-  #int16 (value: number): void { this.#at = this.#part.writeUInt16BE(value, this.#at) }
+  #int16 (value: number): void {
+    this.#part[this.#at++] = value >>> 8
+    this.#part[this.#at++] = value
+  }
+
+  #int32At (value: number, at: number): void {
+    this.#part[at] = value >>> 24
+    this.#part[at + 1] = value >>> 16
+    this.#part[at + 2] = value >>> 8
+    this.#part[at + 3] = value
+  }
 
   #text (text: string): number {
-    const bytes = this.#part.write(text, this.#at)
+    const bytes = writeAscii(text, this.#part, this.#at) ? text.length : this.#part.write(text, this.#at)
     this.#at += bytes
     return bytes
   }
 
-  #bytes (bytes: Buffer): void {
+  #bytes (bytes: Buffer): number {
     this.#part.set(bytes, this.#at)
     this.#at += bytes.length
+    return bytes.length
   }
 
   #reserve (bytes: number): void {
@@ -209,5 +244,5 @@ export function limitedExecute (rows: number): Buffer {
   return bytes
 }
 
-/** There are only so many ways to begin a transaction. */
+/** There are only so many statements of ours. */
 const written = new Map<string, Buffer>()

@@ -24,10 +24,10 @@ export interface InsertValues {
 
 /** The same INSERT over arrays: one for each parameter, `arrayTypes` are their types, and each is as long as the others. */
 export function overArrays ({ head, values, tail }: InsertValues, arrayTypes: readonly string[]): string {
-  // In ROWS FROM each unnest is surely the server's own, and the rows come in the order of the elements.
+  // Side by side they are unnested in step, and the rows come in the order of the elements. ROWS FROM would store them before.
   const arrays = arrayTypes.map((type, index) => `pg_catalog.unnest($${index + 1}::${type})`).join(', ')
   const names = arrayTypes.map((_, index) => `p${index + 1}`).join(', ')
-  return `${head}SELECT ${values} FROM ROWS FROM (${arrays}) AS p (${names})${tail}`
+  return `${head}SELECT ${values} FROM (SELECT ${arrays}) AS p (${names})${tail}`
 }
 
 /** The INSERT that a text is, or `undefined` where it is anything else. */

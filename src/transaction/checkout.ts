@@ -1,4 +1,4 @@
-import type { Executions } from '../connection/batch-executor.js'
+import type { Executions, Parts } from '../connection/batch-executor.js'
 import type { Connection } from '../connection/connection.js'
 import { type Read, type SessionOutcome, StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
@@ -75,14 +75,22 @@ export class Checkout implements StatementTarget {
     })
   }
 
-  /** The types of a statement's parameters. */
-  describe (call: Call): Promise<readonly number[]> {
-    return this.#takeTurn(call, () => this.connection.describe(call, this))
+  /** The types of a statement's parameters. A transaction that has yet to begin does so with it. `after`: statements of ours behind it. */
+  describe (call: Call, after: readonly string[]): Promise<readonly number[]> {
+    return this.#takeTurn(call, () => this.connection.describe({ call, before: this.begin.take(), after }, this), true)
   }
 
   /** One statement for many lists of arguments, sent together. */
   executeMany (executions: Executions): Promise<ExecutionsResult> {
     return this.#takeTurn(executions.call, () => this.connection.executeMany(executions, this))
+  }
+
+  /** A chunk of argument lists in parts, which may fail without being anyone's error. */
+  attemptParts (parts: Parts): Promise<ExecutionsResult> {
+    return this.#takeTurn(parts.call, () => {
+      this.#attempting = true
+      return this.connection.executeParts(parts, this)
+    })
   }
 
   #start (execution: StatementExecution): void {
@@ -93,22 +101,23 @@ export class Checkout implements StatementTarget {
     }
   }
 
-  /** Does something in its turn. It is over when `settled` is called. */
-  #takeTurn<T> (call: Call, work: () => Promise<T>): Promise<T> {
+  /** Does something in its turn. It is over when `settled` is called. `begins`: it sends BEGIN itself where there is one to send. */
+  #takeTurn<T> (call: Call, work: () => Promise<T>, begins = false): Promise<T> {
     if (this.#isReleased) return Promise.reject(new ReleasedError(this.#name))
     return new Promise((resolve, reject) => {
       const refuse = (error: unknown): void => {
         this.settled(error)
         reject(error)
       }
-      this.#inTurn(() => this.#ensureBegun(call, () => work().then(resolve, reject), refuse))
+      this.#inTurn(() => this.#ensureBegun(call, () => work().then(resolve, reject), refuse, begins))
     })
   }
 
-  #ensureBegun (call: Call, proceed: () => void, refuse: (error: unknown) => void): void {
+  #ensureBegun (call: Call, proceed: () => void, refuse: (error: unknown) => void, begins = false): void {
     const { underWay } = this.begin
-    if (underWay !== undefined) underWay.then(() => this.#ensureBegun(call, proceed, refuse))
+    if (underWay !== undefined) underWay.then(() => this.#ensureBegun(call, proceed, refuse, begins))
     else if (this.#over !== undefined) refuse(copyOf(this.#over))
+    else if (begins) proceed()
     else {
       this.begin.ensure(call, proceed, (error) => {
         this.#endTransaction(error)

@@ -43,6 +43,15 @@ export class DeferredBegin {
     return this.#carrier === undefined || this.#carrier.isFinished ? undefined : this.#carrier.whenFinished()
   }
 
+  /** The text of BEGIN, if there is one to send: the caller sends it in front of something, and waits for the answers to both. */
+  take (): readonly string[] {
+    const begin = this.#call
+    if (begin === undefined) return []
+    this.#call = undefined
+    this.#wasSent = true
+    return [begin.statement.text]
+  }
+
   /** Sends BEGIN together with a call, if there is one to send and both can be sent at once. */
   sendWith (execution: StatementExecution): boolean {
     const begin = this.#call

@@ -13,11 +13,11 @@ const seed = process.env['SEED'] ?? randomBytes(4).toString('hex')
 const CASES = 120
 const ROWS = 55
 
-const { run } = Connection.prototype
+const { executeParts } = Connection.prototype
 let arrays = 0
-Connection.prototype.run = function (call, listener) {
-  if (call.statement.text.includes('ROWS FROM')) arrays++
-  return run.call(this, call, listener)
+Connection.prototype.executeParts = function (parts, listener) {
+  arrays++
+  return executeParts.call(this, parts, listener)
 }
 
 /** What defaults, checks and casts call: most of it sees how many rows there are. */
@@ -31,7 +31,7 @@ const TYPES = `CREATE TYPE mood AS ENUM ('few', 'many', 'NULL'); CREATE SEQUENCE
 const CASTS = ['CREATE CAST (int AS mood) WITH FUNCTION to_mood(int) AS ASSIGNMENT;', 'CREATE CAST (boolean AS mood) WITH FUNCTION to_mood(boolean) AS ASSIGNMENT;']
 
 /** For each type: values that it takes, constants, and defaults. */
-const NUMBERS = { values: [0, 1, -5, '17', 999, 1999], constants: ['3', '0'], defaults: ['1 + 1', 'seen()', "nextval('numbers')", 'length(current_query())'] }
+const NUMBERS = { values: [0, 1, -0, -5, '17', ' 12 ', 7n, 999, 1999], constants: ['3', '0'], defaults: ['1 + 1', 'seen()', "nextval('numbers')", 'length(current_query())'] }
 const COLUMNS: Readonly<Record<string, { values: unknown[], constants: string[], defaults: string[] }>> = {
   int: NUMBERS,
   smallint: NUMBERS,
@@ -48,10 +48,14 @@ const COLUMNS: Readonly<Record<string, { values: unknown[], constants: string[],
   quoted: { values: ['a', 'NULL'], constants: ["'q'"], defaults: ["'d'"] },
   'char(3)': { values: ['a', 'abc', ' b'], constants: ["'x'"], defaults: ["'d'"] },
   'bit(3)': { values: ['101', '000'], constants: ["'111'"], defaults: ["B'001'"] },
-  boolean: { values: [true, false, 'on'], constants: ['true', "'f'"], defaults: ['seen() > 10', 'true'] },
+  real: { values: [0.1, -0, NaN, Infinity, 1 + 2 ** -24, 1e39, '1e3', ' 12 ', 5n], constants: ['1.5', '2'], defaults: ['0.5', 'seen()'] },
+  'double precision': { values: [0.1, -0, NaN, -Infinity, Number.MIN_VALUE, 2 ** -1022, '0x10', '1e3', 5n], constants: ['1.5', '2'], defaults: ['random() * 0', 'seen()'] },
+  uuid: { values: ['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}'], constants: ["'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"], defaults: ["'00000000-0000-0000-0000-000000000000'"] },
+  'varchar(8)': { values: ['', 'a b     ', 'ü', '😀', 5, true, 'x'.repeat(8)], constants: ["'x'"], defaults: ["'d'"] },
+  boolean: { values: [true, false, 'on', 1, 0], constants: ['true', "'f'"], defaults: ['seen() > 10', 'true'] },
   mood: { values: ['few', 'many', 'NULL'], constants: ["'few'", '5', 'true'], defaults: ["'many'", 'to_mood(1)'] },
-  date: { values: ['2024-02-03', '01/02/2024', new Date(1e12), 'infinity'], constants: ["'2024-01-05'", "'04/05/2024'"], defaults: ["'2024-02-03'"] },
-  timestamptz: { values: ['2024-02-03 04:05:06.789', new Date(1e12), '2024-02-03 04:05:06+07'], constants: ["'2024-01-05 10:00'"], defaults: ["date_trunc('century', now())"] },
+  date: { values: ['2024-02-03', '01/02/2024', new Date(1e12), 'infinity', Infinity, new Date(-1), new Date(-7e13)], constants: ["'2024-01-05'", "'04/05/2024'"], defaults: ["'2024-02-03'"] },
+  timestamptz: { values: ['2024-02-03 04:05:06.789', new Date(1e12), new Date(-1), new Date(-7e13), -Infinity, '2024-02-03 04:05:06+07'], constants: ["'2024-01-05 10:00'"], defaults: ["date_trunc('century', now())"] },
   'timestamp(0)': { values: ['2024-02-03 04:05:06.5', new Date(1e12)], constants: ["'2024-01-05 10:00'"], defaults: ["'2024-01-05'"] },
   'interval day to second': { values: ['1 day 02:03:04.5', 'P1DT2H', '-1 day +2 hours'], constants: ["'-1 2:03:04'"], defaults: ["'1 day'"] },
   bytea: { values: [Buffer.from([0, 92, 34]), '\\x00'], constants: ["'a'"], defaults: ["'b'"] },
@@ -83,6 +87,9 @@ const SETTINGS: Readonly<Record<string, readonly string[]>> = {
   quote_all_identifiers: ['on', 'off'],
 }
 
+/** What some type or other does not take, here or on the server. */
+const ODD = ['\0', 'odd', {}, '99999999999999999999', 1.5, NaN, 2 ** 31, -(2 ** 15) - 1, 2 ** 53 + 2, 1e21, 2n ** 63n, true, '1e3', '\ud800', new Date(NaN), new Date(8.64e15), Symbol('s')]
+
 interface Case { setup: string, text: string, lists: unknown[][], settings: string[] }
 
 function makeCase (random: Random): Case {
@@ -113,7 +120,7 @@ function makeCase (random: Random): Case {
     `${random.chance(0.3) ? ' ON CONFLICT DO NOTHING' : ''}${random.chance(0.5) ? ' RETURNING *' : ''}`
   const oddest = random.chance(0.2) ? random.integer(0, ROWS - 1) : -1
   const lists = Array.from({ length: ROWS }, (_, row) => kinds.map((some) =>
-    row === oddest ? random.pick(['\0', 'odd', {}, '99999999999999999999']) : random.chance(0.1) ? null : random.pick(some)))
+    row === oddest ? random.pick(ODD) : random.chance(0.1) ? null : random.pick(some)))
   const casts = CASTS.filter(() => random.chance(0.5)).join(' ')
   const settings = Object.entries(SETTINGS).filter(() => random.chance(0.2)).map(([name, some]) => `SET LOCAL ${name} = '${random.pick(some)}'`)
   return { setup: `${TYPES} CREATE TABLE t (${columns.join(', ')}); ${unique} ${casts}`, text, lists, settings }

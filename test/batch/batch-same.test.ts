@@ -36,11 +36,11 @@ async function contents (observer: Observer, failed: boolean): Promise<unknown> 
   return held
 }
 
-const methods = { attempt: Checkout.prototype.attempt, executeMany: Checkout.prototype.executeMany }
+const methods = { attemptParts: Checkout.prototype.attemptParts, executeMany: Checkout.prototype.executeMany }
 let taken = { arrays: 0, pipelines: 0 }
-Checkout.prototype.attempt = function (call) {
-  if (call.statement.text.includes('ROWS FROM')) taken.arrays++
-  return methods.attempt.call(this, call)
+Checkout.prototype.attemptParts = function (parts) {
+  taken.arrays++
+  return methods.attemptParts.call(this, parts)
 }
 Checkout.prototype.executeMany = function (...args) {
   taken.pipelines++

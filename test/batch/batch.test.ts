@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { errors } from '../../src/index.js'
+import { SocketOwner } from '../../src/driver/socket-owner.js'
 import { Checkout } from '../../src/transaction/checkout.js'
 import { freshDatabase, openDatabase, until } from '../support/database.js'
 
@@ -9,10 +10,10 @@ const pairs = (count: number, from = 0): Array<[number, string]> => Array.from({
 
 /** How many chunks went as arrays, and how many as pipelines of executions. */
 const taken = { arrays: 0, pipelines: 0 }
-const { attempt, executeMany } = Checkout.prototype
-Checkout.prototype.attempt = function (call) {
-  if (call.statement.text.includes('ROWS FROM')) taken.arrays++
-  return attempt.call(this, call)
+const { attemptParts, executeMany } = Checkout.prototype
+Checkout.prototype.attemptParts = function (parts) {
+  taken.arrays++
+  return attemptParts.call(this, parts)
 }
 Checkout.prototype.executeMany = function (...args) {
   taken.pipelines++
@@ -178,6 +179,53 @@ t.test('batches', async (t) => {
     // A timeout that only our own clock knows, and that no list reaches.
     t.same(await db.executeMany({ text: 'INSERT INTO slow VALUES ($1)', timeout: 0.5 }, lists), { count: 1200 })
     t.equal(Number((await observer.rows('SELECT count(*) FROM slow'))[0]?.['count']), 2400)
+  })
+
+  t.test('a later chunk that takes too long over arrays is executed list by list, and the one before is not undone', async (t) => {
+    const impatient = await openDatabase(t, observer, { min: 1, max: 1, commandTimeout: 0.7 })
+    await observer.rows("CREATE TABLE late (n int CHECK (n < 20000 OR md5(repeat(n::text, 200000)) <> ''))")
+    const lists = Array.from({ length: 21_200 }, (_, n) => [n])
+    t.same(await pathOf(() => impatient.executeMany('INSERT INTO late VALUES ($1)', lists)), { arrays: 3, pipelines: 1 })
+    t.same(await observer.rows('SELECT count(*)::int, count(DISTINCT n)::int AS numbers FROM late'), [{ count: 21_200, numbers: 21_200 }])
+  })
+
+  t.test('a small chunk in front, of large values, is not undone with one that takes too long over arrays', async (t) => {
+    const impatient = await openDatabase(t, observer, { min: 1, max: 1, commandTimeout: 0.7 })
+    await observer.rows("CREATE TABLE sizes (n int CHECK (n < 20000 OR md5(repeat(n::text, 200000)) <> ''), s text)")
+    const lists = Array.from({ length: 1204 }, (_, n) => n < 4 ? [n, 'x'.repeat(300_000)] : [20_000 + n, 'x'])
+    t.same(await pathOf(() => impatient.executeMany('INSERT INTO sizes VALUES ($1, $2)', lists)), { arrays: 1, pipelines: 2 })
+    t.same(await observer.rows('SELECT count(*)::int, count(DISTINCT n)::int AS numbers FROM sizes'), [{ count: 1204, numbers: 1204 }])
+  })
+
+  t.test('lists that cannot be read are refused, wherever they are, and nothing stays open', async (t) => {
+    const one = await openDatabase(t, observer, { min: 1, max: 1 })
+    await t.rejects(one.executeMany(INSERT, [...pairs(60), 'none'] as never), { code: 'FST_PG_QUERY', message: /row 60/ })
+    await t.rejects(one.executeMany('INSERT INTO nowhere VALUES ($1, $2)', [...pairs(60), 'none'] as never), { code: 'FST_PG_QUERY', message: /row 60/ })
+    await t.rejects(one.executeMany('INSERT INTO nowhere VALUES ($1, $2)', pairs(60)), { code: '42P01', row: 0 })
+    await t.rejects(one.executeMany(INSERT, [[1], ...pairs(60)]), { code: 'FST_PG_PARAMETER_COUNT', message: /row 0/ })
+    t.equal(await one.fetchVal('SELECT count(*)::int FROM rows'), 0)
+    t.same(await one.executeMany(INSERT, pairs(60)), { count: 60 })
+  })
+
+  t.test('once it is known, a batch begins, is described and sets its savepoint in one write', async (t) => {
+    const one = await openDatabase(t, observer, { min: 1, max: 1 })
+    for (let time = 0; time < 3; time++) await one.executeMany(INSERT, pairs(60, time * 60))
+    const { write } = SocketOwner.prototype
+    let writes = 0
+    t.teardown(() => { SocketOwner.prototype.write = write })
+    SocketOwner.prototype.write = function (bytes) {
+      writes++
+      return write.call(this, bytes)
+    }
+    await one.executeMany(INSERT, pairs(60, 1000))
+    t.equal(writes, 4, 'the description, the proof, the arrays, COMMIT')
+  })
+
+  t.test('a batch counts as one use of its connection', async (t) => {
+    const one = await openDatabase(t, observer, { min: 1, max: 1, maxQueries: 50 })
+    const pid = await one.fetchVal('SELECT pg_backend_pid()')
+    for (const batch of ['auto', 'pipeline'] as const) t.same(await one.executeMany({ text: INSERT, batch }, pairs(200, batch === 'auto' ? 0 : 200)), { count: 200 })
+    t.equal(await one.fetchVal('SELECT pg_backend_pid()'), pid)
   })
 
   t.test('answers that come together, after this process was busy, do not make it send more than it can watch', async (t) => {

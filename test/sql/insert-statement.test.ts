@@ -4,11 +4,11 @@ import { tokenize } from '../../src/sql/tokenizer.js'
 
 t.test('an INSERT of parameters is turned into one over arrays', async (t) => {
   const cases: Array<[text: string, over: string]> = [
-    ['INSERT INTO t (a, b) VALUES ($1, $2)', 'INSERT INTO t (a, b) SELECT p.p1, p.p2 FROM ROWS FROM (pg_catalog.unnest($1::t1), pg_catalog.unnest($2::t2)) AS p (p1, p2)'],
-    ['insert into S."T x" values($2::int,$1 :: "char" , CAST ( $3 AS varchar(3) )) returning *;', 'insert into S."T x" SELECT p.p2 :: int, p.p1 :: "char", CAST ( p.p3 AS varchar ( 3 ) ) FROM ROWS FROM (pg_catalog.unnest($1::t1), pg_catalog.unnest($2::t2), pg_catalog.unnest($3::t3)) AS p (p1, p2, p3) returning *;'],
-    ['INSERT INTO t VALUES ($1, \'a\', 1.5, true, NULL) ON CONFLICT (a, "b") DO NOTHING -- x', 'INSERT INTO t SELECT p.p1, \'a\', 1.5, true, NULL FROM ROWS FROM (pg_catalog.unnest($1::t1)) AS p (p1) ON CONFLICT (a, "b") DO NOTHING -- x'],
+    ['INSERT INTO t (a, b) VALUES ($1, $2)', 'INSERT INTO t (a, b) SELECT p.p1, p.p2 FROM (SELECT pg_catalog.unnest($1::t1), pg_catalog.unnest($2::t2)) AS p (p1, p2)'],
+    ['insert into S."T x" values($2::int,$1 :: "char" , CAST ( $3 AS varchar(3) )) returning *;', 'insert into S."T x" SELECT p.p2 :: int, p.p1 :: "char", CAST ( p.p3 AS varchar ( 3 ) ) FROM (SELECT pg_catalog.unnest($1::t1), pg_catalog.unnest($2::t2), pg_catalog.unnest($3::t3)) AS p (p1, p2, p3) returning *;'],
+    ['INSERT INTO t VALUES ($1, \'a\', 1.5, true, NULL) ON CONFLICT (a, "b") DO NOTHING -- x', 'INSERT INTO t SELECT p.p1, \'a\', 1.5, true, NULL FROM (SELECT pg_catalog.unnest($1::t1)) AS p (p1) ON CONFLICT (a, "b") DO NOTHING -- x'],
     ['INSERT INTO t VALUES ($1::timestamp(3) with time zone, $2::double precision, $3::numeric(5,2)) ON CONFLICT ON CONSTRAINT k DO NOTHING RETURNING a AS b, c',
-      'INSERT INTO t SELECT p.p1 :: timestamp ( 3 ) with time zone, p.p2 :: double precision, p.p3 :: numeric ( 5 , 2 ) FROM ROWS FROM (pg_catalog.unnest($1::t1), pg_catalog.unnest($2::t2), pg_catalog.unnest($3::t3)) AS p (p1, p2, p3) ON CONFLICT ON CONSTRAINT k DO NOTHING RETURNING a AS b, c'],
+      'INSERT INTO t SELECT p.p1 :: timestamp ( 3 ) with time zone, p.p2 :: double precision, p.p3 :: numeric ( 5 , 2 ) FROM (SELECT pg_catalog.unnest($1::t1), pg_catalog.unnest($2::t2), pg_catalog.unnest($3::t3)) AS p (p1, p2, p3) ON CONFLICT ON CONSTRAINT k DO NOTHING RETURNING a AS b, c'],
   ]
   for (const [text, over] of cases) {
     const insert = readInsertValues(text)

@@ -1,0 +1,14 @@
+/** Longer texts are written by Node: calling it takes as long as that many characters do here. */
+const SHORT = 40
+
+/** Writes a short text of ASCII alone, without NUL, where there is room for it. Returns whether it is one. */
+export function writeAscii (text: string, bytes: Buffer, at: number): boolean {
+  const { length } = text
+  if (length > SHORT) return false
+  for (let index = 0; index < length; index++) {
+    const code = text.charCodeAt(index)
+    if (code >= 0x80 || code === 0) return false
+    bytes[at + index] = code
+  }
+  return true
+}
