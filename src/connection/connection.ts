@@ -218,9 +218,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
       : this.#cancelling.then(() => this.executeParts(parts, listener))
   }
 
-  drained (now: number): void {
-    if (this.#cancelling === undefined) this.#events?.drained(now)
-  }
+  drained (now: number): void { if (this.#cancelling === undefined) this.#events?.drained(now) }
 
   ran (call: Call, types: readonly number[] | undefined): void {
     this.#parts.wrappedLists.ran(call, types, this.#parts.driver.types.registry)

@@ -1,7 +1,7 @@
+import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { errors } from '../../src/index.js'
-import { SocketOwner } from '../../src/driver/socket-owner.js'
 import { Checkout } from '../../src/transaction/checkout.js'
 import { freshDatabase, openDatabase, until } from '../support/database.js'
 
@@ -210,12 +210,12 @@ t.test('batches', async (t) => {
   t.test('once it is known, a batch begins, is described and sets its savepoint in one write', async (t) => {
     const one = await openDatabase(t, observer, { min: 1, max: 1 })
     for (let time = 0; time < 3; time++) await one.executeMany(INSERT, pairs(60, time * 60))
-    const { write } = SocketOwner.prototype
+    const { write } = Socket.prototype
     let writes = 0
-    t.teardown(() => { SocketOwner.prototype.write = write })
-    SocketOwner.prototype.write = function (bytes) {
-      writes++
-      return write.call(this, bytes)
+    t.teardown(() => { Socket.prototype.write = write })
+    Socket.prototype.write = function (this: Socket, bytes: string | Uint8Array, ...others: never[]) {
+      if (this.remoteAddress !== undefined && typeof bytes !== 'string') writes++
+      return write.call(this, bytes, ...others)
     }
     await one.executeMany(INSERT, pairs(60, 1000))
     t.equal(writes, 4, 'the description, the proof, the arrays, COMMIT')

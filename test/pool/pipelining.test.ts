@@ -278,20 +278,22 @@ t.test('pipelining', async (t) => {
     t.equal(db.stats().pipelined, 0)
   })
 
-  t.test('where no connection is to spare, 32 travel together at most', async (t) => {
-    const db = await learned(t, { min: 1, max: 1 })
-    const one = 'SELECT $1::int'
-    let most = 0
-    await until(async () => {
-      await learn(db, one, [1])
-      const { pipelined } = db.stats()
-      const calls = Array.from({ length: 40 }, (_, n) => db.fetchVal(one, n))
-      most = Math.max(most, db.stats().pipelined - pipelined)
-      await Promise.all(calls)
-      return most >= 31
+  for (const [max, calls, joined] of [[1, 40, 31], [2, 17, 15]] as const) {
+    t.test(`${joined + 1} travel together at most, of ${max} connection(s)`, async (t) => {
+      const db = await learned(t, { min: max, max })
+      const one = 'SELECT $1::int'
+      let most = 0
+      await until(async () => {
+        await learn(db, one, [1])
+        const { pipelined } = db.stats()
+        const made = Array.from({ length: calls }, (_, n) => db.fetchVal(one, n))
+        most = Math.max(most, db.stats().pipelined - pipelined)
+        t.same(await Promise.all(made), Array.from({ length: calls }, (_, n) => n))
+        return most >= joined
+      })
+      t.equal(most, joined, 'beside the first')
     })
-    t.equal(most, 31, 'beside the first')
-  })
+  }
 
   t.test('nothing joins a connection that has gone from a call which was never sent to a lease', async (t) => {
     const db = await learned(t, { min: 1, max: 1 })

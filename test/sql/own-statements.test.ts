@@ -11,7 +11,7 @@ import { tokenize } from '../../src/sql/tokenizer.js'
  */
 
 /** Keywords that a parenthesis may follow; what else one follows is a function. */
-const NO_CALL = new Set(['operator', 'any', 'all', 'exists', 'coalesce', 'as', 'from', 'where', 'and', 'or', 'not', 'select', 'on', 'in', 'when', 'then', 'else', 'filter'])
+const NO_CALL = new Set(['operator', 'any', 'all', 'exists', 'coalesce', 'as', 'from', 'where', 'and', 'or', 'not', 'select', 'on', 'in', 'when', 'then', 'else', 'filter', 'lateral'])
 /** Words that call an operator by its bare name. DISTINCT and UNION do not: they compare by operator classes. */
 const HIDDEN_OPERATORS = new Set(['in', 'like', 'ilike', 'similar', 'between', 'using', 'nullif', 'greatest', 'least', 'overlaps', 'natural'])
 /** Types whose names the grammar itself gives to pg_catalog. */
@@ -32,7 +32,7 @@ function complaints (text: string): string[] {
     const where = `${at(index - 2)} ${at(index - 1)} ${token} ${at(index + 1)} ${at(index + 2)}`
     if (token === 'operator') isOperator = isQualified(index + 2) || !found.push(`operator of any schema: ${where}`)
     else if (isOperator && token === ')') isOperator = false
-    else if (kind === 'symbol' && /[-+*/<>=~!@#%^&|?]/.test(token) && !isOperator && at(index - 1) !== 'unlisten') found.push(`bare operator: ${where}`)
+    else if (kind === 'symbol' && /[-+*/<>=~!@#%^&|?]/.test(token) && !isOperator && !/^(unlisten|select)$/.test(at(index - 1))) found.push(`bare operator: ${where}`)
     if (kind !== 'word') {
       if (token === '::' && !isQualified(index + 1) && !GRAMMAR_TYPES.has(at(index + 1)) && at(index + 1) !== '$') found.push(`bare type: ${where}`)
       continue

@@ -68,7 +68,7 @@ export class FakeServer {
   /** `scriptOf`: what the connection of a number, from 0, does. */
   static async start (t: Test, scriptOf: (connection: number) => Script): Promise<FakeServer> {
     const sockets = new Set<Socket>()
-    const server = net.createServer((socket) => {
+    const server = net.createServer({ noDelay: true }, (socket) => {
       sockets.add(socket)
       socket.on('error', () => {})
       serve(socket, scriptOf(fake.accepted++))
