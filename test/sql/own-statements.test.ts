@@ -32,7 +32,7 @@ function complaints (text: string): string[] {
     const where = `${at(index - 2)} ${at(index - 1)} ${token} ${at(index + 1)} ${at(index + 2)}`
     if (token === 'operator') isOperator = isQualified(index + 2) || !found.push(`operator of any schema: ${where}`)
     else if (isOperator && token === ')') isOperator = false
-    else if (kind === 'symbol' && /[-+*/<>=~!@#%^&|?]/.test(token) && !isOperator && !/^(unlisten|select)$/.test(at(index - 1))) found.push(`bare operator: ${where}`)
+    else if (kind === 'symbol' && /[-+*/<>=~!@#%^&|?]/.test(token) && !isOperator && at(index - 1) !== 'unlisten' && `${at(index - 1)} ${token}` !== 'select *') found.push(`bare operator: ${where}`)
     if (kind !== 'word') {
       if (token === '::' && !isQualified(index + 1) && !GRAMMAR_TYPES.has(at(index + 1)) && at(index + 1) !== '$') found.push(`bare type: ${where}`)
       continue
