@@ -292,6 +292,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     this.#state = 'closing'
     this.#end = { reason, cause }
     this.#cancellation.stop()
+    this.#inFlight.close()
     this.#events?.down(reason, cause)
     for (const listener of this.#downListeners) listener(reason)
     return true

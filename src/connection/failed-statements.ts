@@ -16,6 +16,8 @@ import { StaleStatements } from './stale-statements.js'
 /** What sends statements, as far as one that failed needs it. */
 export interface StatementSender {
   send (execution: StatementExecution): void
+  /** The server has not run it: it is sent again, alone. */
+  skipped (execution: StatementExecution): void
   end (execution: Execution, error?: unknown): void
   /** Ends a call that may not leave the session as it has. */
   endWith (execution: StatementExecution, error: Error): void
@@ -77,7 +79,7 @@ export class FailedStatements {
     this.#inFlight.measure(execution)
     const translated = this.#sender.translate(execution, error, types)
     if (!(error instanceof ServerRefusal) || !(translated instanceof Error)) return this.#sender.end(execution, translated)
-    if (execution.call.statement.mayBePipelined && wasHitByAccident(execution, translated)) return this.#sender.send(execution)
+    if (execution.call.statement.mayBePipelined && wasHitByAccident(execution, translated)) return this.#sender.skipped(execution)
     noteChanges(execution, tags, this.#session, this.#prepared)
     this.#session.answered()
     const seen = errorOf(execution, { status, tags }, translated)

@@ -72,9 +72,11 @@ export class InFlight implements Expiring {
   /** A cancel is on its way to the server: it may hit any of them. Nothing is added before it has ended. */
   expose (): void { for (const execution of this.#executions) execution.exposed = true }
 
+  /** Nothing is added any more. */
+  close (): void { if (this.#deadline !== undefined) this.#deadlines.clear(this.#deadline) }
+
   /** Answers all callers, because the connection is lost. */
   failAll (error: unknown): void {
-    if (this.#deadline !== undefined) this.#deadlines.clear(this.#deadline)
     for (const execution of [...this.#executions]) execution.fail(error)
   }
 

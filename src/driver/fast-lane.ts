@@ -20,10 +20,8 @@ type Texts = ReadonlyArray<string | null>
 export class FastLane {
   readonly #owner: SocketOwner
   readonly #queryLane: RequestLane
-  /** What was sent last, where its Sync ends, and how often the owner had written by then. */
-  #last: PreparedRequest<PreparedSubject> | PreparedGroup<PreparedSubject> | undefined
+  /** Where the Sync of what was sent last ends. */
   #lastEnd = 0
-  #writes = 0
 
   constructor (owner: SocketOwner, driver: Driver) {
     this.#owner = owner
@@ -44,28 +42,19 @@ export class FastLane {
     const room = roomFor(head, texts, limit)
     if (outgoing.end + room > outgoing.bytes.length) outgoing.makeRoom(room)
     outgoing.end = putExecution(outgoing.bytes, outgoing.end, { head, limit }, texts)
-    if (!follows) {
-      this.#last = request
-      this.#owner.append(request)
-    }
+    if (!follows) this.#owner.append(request)
     this.#lastEnd = outgoing.end
-    this.#writes = this.#owner.writes
     this.#owner.writeSoon(mayWait)
   }
 
   /** Has a request travel with the last one, whose Sync is taken back. False unless that is the same statement, and waits to be written. */
   #joinLast (request: PreparedRequest<PreparedSubject>): boolean {
-    const { outgoing, writes } = this.#owner
-    const last = this.#last
-    const isWaiting = writes === this.#writes && outgoing.end === this.#lastEnd
-    if (last === undefined || last.statement !== request.statement || !isWaiting) return false
+    const { outgoing, waiting } = this.#owner
+    const isSame = (waiting instanceof PreparedGroup || waiting instanceof PreparedRequest) && waiting.statement === request.statement
+    if (!isSame || outgoing.end !== this.#lastEnd) return false
     outgoing.end -= SYNC_LENGTH
-    if (last instanceof PreparedGroup) last.add(request)
-    else {
-      const group = this.#last = new PreparedGroup(last)
-      group.add(request)
-      this.#owner.replaceLast(group)
-    }
+    if (waiting instanceof PreparedGroup) waiting.add(request)
+    else this.#owner.replaceLast(new PreparedGroup<PreparedSubject>(waiting, request))
     return true
   }
 

@@ -11,6 +11,8 @@ export class OutgoingMessages {
   end = 0
   #start = 0
 
+  get isEmpty (): boolean { return this.end === this.#start }
+
   /** Sees to it that so many bytes can be put at `end`. */
   makeRoom (length: number): void {
     if (this.end + length <= this.bytes.length) return

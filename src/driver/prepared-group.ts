@@ -12,7 +12,8 @@ const OF_TRANSACTIONS: ReadonlySet<string> = new Set(['40P01', '40001'])
  *
  * After an error the server skips all up to the Sync, and what it did before was in the same transaction: so if one fails, the
  * others are sent again, each with a Sync of its own. They have no effect, and nobody has seen a row of them. It is one statement,
- * so that the transaction locks no more than one execution does: with others, a migration that locks two tables could be in a deadlock.
+ * so that the transaction locks no more than one execution does, but for the partitions of a table: with others, a migration that
+ * locks two tables could be in a deadlock.
  */
 export class PreparedGroup<S extends PreparedSubject> implements Turn {
   readonly isClosed = true
@@ -23,8 +24,8 @@ export class PreparedGroup<S extends PreparedSubject> implements Turn {
 
   readonly statement: PreparedStatement
 
-  constructor (first: PreparedRequest<S>) {
-    this.#requests = [first]
+  constructor (first: PreparedRequest<S>, second: PreparedRequest<S>) {
+    this.#requests = [first, second]
     this.statement = first.statement
   }
 

@@ -53,6 +53,8 @@ export class SocketOwner implements MessageReceiver {
   tellsRunning = false
   /** What leaves with the next write: messages of turns that were begun. */
   readonly outgoing = new OutgoingMessages()
+  /** The turn whose messages were put there last. */
+  waiting: Turn | undefined
   /** Whether a write is due, and how soon. */
   #due: 'never' | 'soon' | 'now' = 'never'
   #events: SocketOwnerEvents = NOBODY
@@ -117,11 +119,12 @@ export class SocketOwner implements MessageReceiver {
   /** A turn whose messages are all in `outgoing`. Only while the lanes are free. */
   append (turn: Turn): void {
     this.#turns.push(turn)
+    this.waiting = turn
     if (this.tellsRunning && this.#turns.length === 1) this.#events.running()
   }
 
   /** The turn that was appended last is part of another one. */
-  replaceLast (turn: Turn): void { this.#turns[this.#turns.length - 1] = turn }
+  replaceLast (turn: Turn): void { this.#turns[this.#turns.length - 1] = this.waiting = turn }
 
   /** The Sync or Query of the turn that is open is written, or is about to be in the same write. */
   close (): void {
@@ -140,6 +143,7 @@ export class SocketOwner implements MessageReceiver {
 
   /** Writes at once, between what is in `outgoing` and what was held back until now. */
   write (bytes: Buffer): void {
+    if (this.outgoing.isEmpty && this.#held.length === 0) return this.#send(bytes)
     this.outgoing.append(bytes)
     this.#resume()
     this.#flush()
@@ -161,8 +165,13 @@ export class SocketOwner implements MessageReceiver {
 
   readonly #flush = (): void => {
     this.#due = 'never'
+    this.waiting = undefined
     const bytes = this.outgoing.take()
-    if (bytes === undefined || this.#isEnded) return
+    if (bytes !== undefined) this.#send(bytes)
+  }
+
+  #send (bytes: Buffer): void {
+    if (this.#isEnded) return
     this.writes++
     this.writtenAt = performance.now()
     this.#socket.write(bytes)
