@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { orAborted } from '../timing/abortable.js'
+import type { PreparedGroup } from '../driver/prepared-group.js'
+import type { PreparedSubject } from '../driver/prepared-request.js'
 import { FairLimit } from '../timing/fair-timer.js'
 import type { Execution } from './execution.js'
 import type { InFlight } from './in-flight.js'
@@ -15,8 +17,8 @@ const AGAIN = 0.1
 
 /** The connection whose statements are cancelled. */
 export interface Cancellable {
-  /** Sends one CancelRequest. */
-  requestCancel (signal: AbortSignal): Promise<void>
+  /** Sends one CancelRequest. `onSent`: it is on its way. */
+  requestCancel (signal: AbortSignal, onSent?: () => void): Promise<void>
   /** It did not help. */
   cancelFailed (error: unknown): void
 }
@@ -57,6 +59,28 @@ export class Cancellation {
       }
       const isRunning = new Promise<void>((resolve) => { this.#onRunning = resolve })
       await Promise.race([isRunning, execution.whenFinished(), stopped])
+    }
+  }
+
+  /**
+   * Cancels what the server runs of a group that is late, so that its calls are sent again one by one: one that waits keeps no others
+   * waiting, and no lock of theirs. Never rejects. If no cancel can be sent, they go on waiting.
+   */
+  async breakUp (group: PreparedGroup<PreparedSubject>): Promise<void> {
+    const limit = new FairLimit(TIMEOUT)
+    const answered = new Promise<boolean>((resolve) => { group.onAnswered = () => resolve(true) })
+    const stopped = new Promise<boolean>((resolve) => { this.#onStop = () => resolve(true) })
+    let isOnItsWay = false
+    this.#inFlight.expose()
+    try {
+      do {
+        await this.#connection.requestCancel(limit.signal, () => { isOnItsWay = true })
+        isOnItsWay = false
+      } while (!await Promise.race([answered, stopped, sleep(AGAIN * 1000, false, { ref: false })]) && !limit.signal.aborted)
+    } catch (error) {
+      if (isOnItsWay) this.#connection.cancelFailed(error) // it might hit a later statement
+    } finally {
+      limit.clear()
     }
   }
 

@@ -92,7 +92,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     this.traffic = owner
     this.gone = new Promise((resolve) => { this.#onGone = resolve })
     this.session = new Session(owner, config.commandTimeout, config.reset)
-    this.#inFlight = new InFlight(owner, lag, deadlines)
+    this.#inFlight = new InFlight(owner, lag, deadlines, () => this.#breakUpGroup())
     const { session } = this
     const prepared = new PreparedStatements(driver, session)
     this.#executor = new Executor({ driver, owner, config, session, inFlight: this.#inFlight, prepared, events: this })
@@ -174,9 +174,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
    * call, or has ended.
    */
   run (call: Call, listener?: SettleListener): Promise<DriverResult> {
-    return this.#cancelling === undefined
-      ? this.#executor.perform(call, listener)
-      : this.#cancelling.then(() => this.run(call, listener))
+    return this.#whenFree(() => this.#executor.perform(call, listener))
   }
 
   /** Runs a call whose caller has a promise already. `now` is the time, if the caller just asked for it. */
@@ -199,37 +197,40 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
 
   /** The types of a statement's parameters; only in a transaction. */
   describe (description: Description, listener: SettleListener): Promise<readonly number[]> {
-    return this.#cancelling === undefined
-      ? this.#batches.describe(description, listener)
-      : this.#cancelling.then(() => this.describe(description, listener))
+    return this.#whenFree(() => this.#batches.describe(description, listener))
   }
 
   /** Runs a statement for many lists of arguments; only in a transaction. */
-  executeMany (executions: Executions, listener: SettleListener): Promise<ExecutionsResult> {
-    return this.#cancelling === undefined
-      ? this.#batches.run(executions, listener)
-      : this.#cancelling.then(() => this.executeMany(executions, listener))
-  }
+  executeMany (executions: Executions, listener: SettleListener): Promise<ExecutionsResult> { return this.#whenFree(() => this.#batches.run(executions, listener)) }
 
   /** Runs a statement for the parts of a chunk; only in a transaction. */
-  executeParts (parts: Parts, listener: SettleListener): Promise<ExecutionsResult> {
-    return this.#cancelling === undefined
-      ? this.#batches.runParts(parts, listener)
-      : this.#cancelling.then(() => this.executeParts(parts, listener))
+  executeParts (parts: Parts, listener: SettleListener): Promise<ExecutionsResult> { return this.#whenFree(() => this.#batches.runParts(parts, listener)) }
+
+  /** Runs something when no cancel is on its way. */
+  #whenFree<T> (run: () => Promise<T>): Promise<T> {
+    return this.#cancelling === undefined ? run() : this.#cancelling.then(() => this.#whenFree(run))
   }
 
   drained (now: number): void { if (this.#cancelling === undefined) this.#events?.drained(now) }
 
-  ran (call: Call, types: readonly number[] | undefined): void {
-    this.#parts.wrappedLists.ran(call, types, this.#parts.driver.types.registry)
-  }
+  ran (call: Call, types: readonly number[] | undefined): void { this.#parts.wrappedLists.ran(call, types, this.types) }
 
   /** Sees to it that what nobody waits for has ended before anything else is sent: also what is yet to be written. */
   abandoned (): void {
     // Of a connection that has ended nothing is left to cancel, and what waits for it must not wait again.
-    if (!this.isUsable) return
+    if (this.isUsable) this.#cancel(() => this.#cancellation.endAbandoned())
+  }
+
+  #breakUpGroup (): void {
+    const { group } = this.#inFlight
+    if (!this.isOpen || group === undefined) return
+    this.#cancel(() => this.#cancellation.breakUp(group).then(() => this.#cancellation.endAbandoned()))
+  }
+
+  /** Nothing else is sent until then. */
+  #cancel (cancel: () => Promise<void>): void {
     this.#parts.owner.tellsRunning = true
-    this.#cancelling ??= this.#cancellation.endAbandoned().finally(() => {
+    this.#cancelling ??= cancel().finally(() => {
       this.#cancelling = undefined
       this.#parts.owner.tellsRunning = false
       if (this.#inFlight.size === 0) this.drained(performance.now())
@@ -241,11 +242,11 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   cancelFailed (error: unknown): void { this.destroy('cancel', error) }
 
   /** Never the driver's cancel: among pipelined queries it gives callers each other's rows (docs/internals/driver-traps.md). */
-  async requestCancel (signal: AbortSignal): Promise<void> {
+  async requestCancel (signal: AbortSignal, onSent?: () => void): Promise<void> {
     const { backend, config: { ssl } } = this.#parts
     if (backend === undefined) throw new NoKeyError()
     const { isEncrypted = false } = this.host
-    await cancelRequest(this.host, ssl === 'prefer' && isEncrypted ? 'require' : ssl, backend, signal)
+    await cancelRequest({ host: this.host, ssl: ssl === 'prefer' && isEncrypted ? 'require' : ssl }, backend, signal, onSent)
   }
 
   /** Until a reset that travels with what was sent last is over. */

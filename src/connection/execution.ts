@@ -57,6 +57,8 @@ export abstract class Execution implements Abortable {
   settled = false
   /** Whether calls follow it in its session. */
   readonly isInSession: boolean
+  /** Whether it travels with the one that was sent before it. */
+  joins = false
   /** When its time is up, in the clock of `performance.now()`. */
   dueAt = Infinity
   readonly #listener: SettleListener | undefined
@@ -193,8 +195,6 @@ export class StatementExecution extends Execution implements Sender, PreparedSub
   before: string | undefined
   /** Whether it is sent only when the other connections are read, so that others can leave with it. */
   mayWait = false
-  /** Whether it travels with the one that was sent before it. */
-  joins = false
   /** How often its statement was described again. */
   renewals = 0
   /** What hears of the driver's answer: the executor that sends it. */

@@ -1,10 +1,19 @@
 import { PreparedGroup } from '../driver/prepared-group.js'
+import type { PreparedSubject } from '../driver/prepared-request.js'
 import type { SocketOwner } from '../driver/socket-owner.js'
 import { ServerError } from '../errors/server-error.js'
 import type { Execution } from './execution.js'
 import { paceOf } from '../query/call.js'
 import type { Lag } from '../query/latency.js'
 import type { Deadline, Deadlines, Expiring } from '../timing/deadlines.js'
+
+/**
+ * Milliseconds, and how many times the usual lag, that calls with one Sync may take to be answered: less than the second after which
+ * the server looks for deadlocks.
+ */
+const LATE_GROUP = 250
+const LAG_FACTOR = 20
+const LATEST_GROUP = 800
 
 /** How often a call is sent at most: types that change all the time, or cancels that hit it by accident, come to an end. */
 export const MOST_SENDS = 4
@@ -16,6 +25,7 @@ export class InFlight implements Expiring {
   readonly #owner: SocketOwner
   readonly #lag: Lag
   readonly #deadlines: Deadlines
+  readonly #onLateGroup: () => void
   /** When their times are looked at next. A deadline for each would be two steps of every call: nearly all are answered long before. */
   #deadline: Deadline | undefined
   #answeredAt = 0
@@ -27,10 +37,12 @@ export class InFlight implements Expiring {
   #took = 0
   #share = 0
 
-  constructor (owner: SocketOwner, lag: Lag, deadlines: Deadlines) {
+  /** `onLateGroup` is told that calls with one Sync are not answered: perhaps one of them keeps the others waiting. */
+  constructor (owner: SocketOwner, lag: Lag, deadlines: Deadlines, onLateGroup: () => void) {
     this.#owner = owner
     this.#lag = lag
     this.#deadlines = deadlines
+    this.#onLateGroup = onLateGroup
   }
 
   get size (): number { return this.#executions.length }
@@ -38,7 +50,7 @@ export class InFlight implements Expiring {
   /** Whether the server is running something for a call, or for one with which it is answered together: a cancel may reach it. */
   isRunning (execution: Execution): boolean {
     const turn = this.#owner.running
-    return turn?.subject === execution || (turn instanceof PreparedGroup && turn.includes(execution))
+    return turn?.subject === execution || this.group?.includes(execution) === true
   }
 
   /** The first call that nobody waits for any more, although the server is not done with it. */
@@ -46,19 +58,29 @@ export class InFlight implements Expiring {
 
   add (execution: Execution): void { this.#executions.push(execution) }
 
-  /** Sees to it that a call that was added is told when its time is up. `now` is the time. */
-  watch ({ dueAt }: Execution, now: number): void {
-    if (dueAt === Infinity || (this.#deadline !== undefined && this.#deadline.at <= dueAt)) return
+  /** Sees to it that a call that was added is told when its time is up, and a group when it is late. `now` is the time. */
+  watch ({ dueAt, joins }: Execution, now: number): void {
+    const at = joins ? Math.min(dueAt, now + this.#lateAfter) : dueAt
+    if (at === Infinity || (this.#deadline !== undefined && this.#deadline.at <= at)) return
     if (this.#deadline !== undefined) this.#deadlines.clear(this.#deadline)
-    this.#deadline = this.#deadlines.set((dueAt - now) / 1000, this, now)
+    this.#deadline = this.#deadlines.set((at - now) / 1000, this, now)
   }
+
+  get #lateAfter (): number { return Math.min(LATE_GROUP + LAG_FACTOR * this.#lag.milliseconds, LATEST_GROUP) }
 
   /** Tells those whose time is up. */
   expire (): void {
     this.#deadline = undefined
     const now = performance.now()
     for (const execution of [...this.#executions]) if (execution.dueAt <= now) execution.expire()
+    if (this.group !== undefined && now - this.#owner.writtenAt >= this.#lateAfter) this.#onLateGroup()
     for (const execution of this.#executions) if (!execution.settled) this.watch(execution, now)
+  }
+
+  /** The calls that the server is at, if they are answered together. */
+  get group (): PreparedGroup<PreparedSubject> | undefined {
+    const turn = this.#owner.running
+    return turn instanceof PreparedGroup ? turn : undefined
   }
 
   /** How many are left. */

@@ -13,7 +13,7 @@ const OF_TRANSACTIONS: ReadonlySet<string> = new Set(['40P01', '40001'])
  * After an error the server skips all up to the Sync, and what it did before was in the same transaction: so if one fails, the
  * others are sent again, each with a Sync of its own. They have no effect, and nobody has seen a row of them. It is one statement,
  * so that the transaction locks no more than one execution does, but for the partitions of a table: with others, a migration that
- * locks two tables could be in a deadlock.
+ * locks two tables could be in a deadlock. One that takes long is broken up: connection/cancellation.ts.
  */
 export class PreparedGroup<S extends PreparedSubject> implements Turn {
   readonly isClosed = true
@@ -21,6 +21,8 @@ export class PreparedGroup<S extends PreparedSubject> implements Turn {
   /** Which of them the server is at. */
   #at = 0
   #hasFailed = false
+  /** Told when it is answered. */
+  onAnswered: (() => void) | undefined
 
   readonly statement: PreparedStatement
 
@@ -51,6 +53,7 @@ export class PreparedGroup<S extends PreparedSubject> implements Turn {
 
   ready (status: TransactionStatus): void {
     if (!this.#hasFailed && this.#at < this.#requests.length) throw unexpected(0x5a)
+    this.onAnswered?.()
     for (const request of this.#requests) {
       if (this.#hasFailed && request.error === undefined) request.skipped()
       else {
