@@ -262,4 +262,29 @@ t.test('the fast lane', async (t) => {
     await lease.release()
     t.match(db.stats(), { created: 1 })
   })
+
+  t.test('a short limit holds on a connection whose other calls have a long one', async (t) => {
+    const db = await open(t, { commandTimeout: 60 })
+    const text = 'SELECT $1::int FROM pg_sleep($2)'
+    for (let n = 0; n < 3; n++) t.equal(await db.fetchVal({ text, prepare: true }, n, 0), n)
+    await t.rejects(db.fetchVal({ text, timeout: 0.1 }, 1, 5), { code: 'FST_PG_QUERY_TIMEOUT' })
+    t.match(db.stats(), { created: 1, queryTimeouts: 1 })
+  })
+
+  t.test('nothing is sent of a call that one of its arguments has aborted', async (t) => {
+    await observer.rows('CREATE TABLE given (v json)')
+    const db = await open(t)
+    const text = 'INSERT INTO given (v) VALUES ($1)'
+    for (let n = 0; n < 3; n++) await db.execute({ text, prepare: true }, n)
+    for (let n = 0; n < 20; n++) {
+      const controller = new AbortController()
+      const toJSON = (): string => {
+        controller.abort()
+        return 'aborted'
+      }
+      await t.rejects(db.execute({ text, signal: controller.signal }, { toJSON }), { code: 'FST_PG_ABORTED' })
+    }
+    t.equal(await db.fetchVal('SELECT count(*)::int FROM given'), 3)
+    t.match(db.stats(), { created: 1 })
+  })
 })

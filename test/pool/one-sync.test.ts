@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { Database, DatabaseOptions } from '../../src/index.js'
 import { freshDatabase, openDatabase, uniqueName, until } from '../support/database.js'
 import { seeded } from '../support/random.js'
+import { FaultProxy } from '../../tools/fault-proxy.js'
 
 /** Says what it was asked for, and fails for a divisor of 0. */
 const DIVIDE = 'SELECT $1::int AS n, 12 / $2::int AS q'
@@ -202,6 +203,33 @@ t.test('executions with one Sync', async (t) => {
         else t.strictSame(outcome, { status: 'fulfilled', value: n })
       }
       t.match(db.stats(), { created: 1 })
+    }
+  })
+
+  t.test('aborted at any time, with cancels that come late: each has its own row or is told that it was aborted', async (t) => {
+    const proxy = await FaultProxy.start(t, observer.url)
+    const text = 'SELECT $1::int AS n FROM pg_sleep($2)'
+    for (const late of [0, 3, 20]) {
+      const db = await open(t, { url: proxy.url })
+      proxy.delay(late)
+      const { integer, chance, pick } = seeded(`aborted ${late}`)
+      for (let round = 0; round < 25; round++) {
+        await learn(db, text, [1, 0])
+        const shared = new AbortController()
+        const calls = Array.from({ length: integer(2, 32) }, async (_, n) => {
+          const controller = chance(0.7) ? undefined : chance(0.3) ? shared : new AbortController()
+          const call = db.fetchVal(controller === undefined ? text : { text, signal: controller.signal }, n, chance(0.1) ? 0.02 : 0)
+          const outcome = call.catch((error) => error.code)
+          for (let turns = pick([0, 0, 1, 2, 5, 20, 100]); turns > 0; turns--) await new Promise(setImmediate)
+          controller?.abort()
+          const value = await outcome
+          t.ok(value === n || (controller !== undefined && value === 'FST_PG_ABORTED'), `${n}: ${value}`)
+        })
+        await Promise.all(calls)
+      }
+      await until(() => db.stats().free === 1)
+      t.match(db.stats(), { created: 1, busy: 0 })
+      await db.close()
     }
   })
 })
