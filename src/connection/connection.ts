@@ -86,17 +86,16 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   #end: { readonly reason: CloseReason, readonly cause: unknown } | undefined
 
   constructor (parts: ConnectionParts) {
-    const { host, owner, driver, config, deadlines, lag } = parts
+    const { owner, driver, config, deadlines, lag } = parts
     this.#parts = parts
-    this.host = host
+    this.host = parts.host
     this.traffic = owner
     this.gone = new Promise((resolve) => { this.#onGone = resolve })
     this.session = new Session(owner, config.commandTimeout, config.reset)
     this.#inFlight = new InFlight(owner, lag, deadlines, () => this.#breakUpGroup())
-    const { session } = this
-    const prepared = new PreparedStatements(driver, session)
-    this.#executor = new Executor({ driver, owner, config, session, inFlight: this.#inFlight, prepared, events: this })
-    this.#batches = new BatchExecutor(this.#executor, driver, session, prepared)
+    const prepared = new PreparedStatements(driver, this.session)
+    this.#executor = new Executor({ driver, owner, config, session: this.session, inFlight: this.#inFlight, prepared, events: this })
+    this.#batches = new BatchExecutor(this.#executor, driver, this.session, prepared)
     this.#cancellation = new Cancellation(this.#inFlight, this)
     owner.takeOver(this)
   }
@@ -107,9 +106,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   }
 
   running (): void { this.#cancellation.running() }
-
   ending (fields: ServerErrorFields): void { this.destroy('lost', new ServerError(fields, { debug: this.#parts.config.debug })) }
-
   lost (cause: unknown): void { this.destroy('lost', cause) }
 
   closed (): void {
@@ -201,10 +198,14 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   }
 
   /** Runs a statement for many lists of arguments; only in a transaction. */
-  executeMany (executions: Executions, listener: SettleListener): Promise<ExecutionsResult> { return this.#whenFree(() => this.#batches.run(executions, listener)) }
+  executeMany (executions: Executions, listener: SettleListener): Promise<ExecutionsResult> {
+    return this.#whenFree(() => this.#batches.run(executions, listener))
+  }
 
   /** Runs a statement for the parts of a chunk; only in a transaction. */
-  executeParts (parts: Parts, listener: SettleListener): Promise<ExecutionsResult> { return this.#whenFree(() => this.#batches.runParts(parts, listener)) }
+  executeParts (parts: Parts, listener: SettleListener): Promise<ExecutionsResult> {
+    return this.#whenFree(() => this.#batches.runParts(parts, listener))
+  }
 
   /** Runs something when no cancel is on its way. */
   #whenFree<T> (run: () => Promise<T>): Promise<T> {
@@ -212,7 +213,6 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   }
 
   drained (now: number): void { if (this.#cancelling === undefined) this.#events?.drained(now) }
-
   ran (call: Call, types: readonly number[] | undefined): void { this.#parts.wrappedLists.ran(call, types, this.types) }
 
   /** Sees to it that what nobody waits for has ended before anything else is sent: also what is yet to be written. */
@@ -238,7 +238,6 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   }
 
   broken (reason: 'lost' | 'copy', cause?: unknown): void { this.destroy(reason, cause) }
-
   cancelFailed (error: unknown): void { this.destroy('cancel', error) }
 
   /** Never the driver's cancel: among pipelined queries it gives callers each other's rows (docs/internals/driver-traps.md). */
@@ -249,7 +248,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     await cancelRequest({ host: this.host, ssl: ssl === 'prefer' && isEncrypted ? 'require' : ssl }, backend, signal, onSent)
   }
 
-  /** Until a reset that travels with what was sent last is over. */
+  /** Until a reset that follows what was sent last is over. */
   get resetting (): Promise<void> | undefined { return this.#executor.reset.underWay }
 
   /** Makes the session as new, and sets it up. Afterwards it is clean, or the connection is closing. */

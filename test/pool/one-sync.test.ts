@@ -243,7 +243,7 @@ t.test('a group that is late is broken up', async (t) => {
     await until(async () => {
       for (let run = 0; run < 40; run++) await db.fetchVal(text, 0, 0)
       const { pipelined } = db.stats()
-      const first = db.fetchVal({ text, timeout: 2 }, 1, 0)
+      const first = db.fetchVal({ text, timeout: 4 }, 1, 0)
       const slow = db.fetchVal(text, 2, 5)
       const last = db.fetchVal(text, 3, 0)
       t.equal(await first, 1)
