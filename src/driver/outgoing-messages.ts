@@ -7,7 +7,7 @@ const ROOM = 16 * 1024
  */
 export class OutgoingMessages {
   /** Where the next message is put. Whoever puts one there has asked for `room`, and moves `end` behind it. */
-  bytes = EMPTY
+  bytes: Buffer = EMPTY
   end = 0
   #start = 0
 
