@@ -51,6 +51,12 @@ async function surroundings () {
   return { app, db: app.db }
 }
 
+t.test('no page holds the marks of a merge that was not finished', async (t) => {
+  const pages = (await readdir('docs', { recursive: true })).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)
+  t.ok(pages.includes('docs/internals/wire.md'))
+  for (const page of [...pages, 'README.md', 'CHANGELOG.md', 'CONTRIBUTING.md']) t.notMatch(await readFile(page, 'utf8'), /^(<{7}|>{7}|={7}$)/m, page)
+})
+
 t.test('the blocks are of languages that are checked', async (t) => {
   t.ok(of('ts').length > 40)
   t.strictSame(blocks.filter(({ language }) => !['ts', 'json', 'sh', 'env', 'yaml', 'text', 'dockerfile'].includes(language)).map(placeOf), [])
