@@ -43,12 +43,24 @@ function need<T> (ability: T | undefined): T {
   return ability
 }
 
+/** Time, and processor time of this process, from its making on. */
+class Clock {
+  readonly started = performance.now()
+  readonly #cpu = process.cpuUsage()
+
+  /** For so many queries. */
+  measured (done: number): Measured {
+    const elapsed = performance.now() - this.started
+    const { user, system } = process.cpuUsage(this.#cpu)
+    return { rate: done / elapsed * 1000, cpu: (user + system) / done }
+  }
+}
+
 async function load (contender: Contender, callers: number, seconds: number): Promise<Measured> {
   const fetch = need(contender.fetch)
   let done = 0
-  const cpu = process.cpuUsage()
-  const started = performance.now()
-  const end = started + seconds * 1000
+  const clock = new Clock()
+  const end = clock.started + seconds * 1000
   await Promise.all(Array.from({ length: callers }, async () => {
     while (performance.now() < end) {
       const wanted = nextId()
@@ -56,9 +68,7 @@ async function load (contender: Contender, callers: number, seconds: number): Pr
       done++
     }
   }))
-  const elapsed = performance.now() - started
-  const { user, system } = process.cpuUsage(cpu)
-  return { rate: done / elapsed * 1000, cpu: (user + system) / done }
+  return clock.measured(done)
 }
 
 async function burst (contender: Contender, callers: number, times: number): Promise<Measured> {
@@ -122,9 +132,8 @@ async function inserts (contender: Contender, callers: number, seconds: number):
   const insertOne = need(contender.insertOne)
   let asked = 0
   let done = 0
-  const cpu = process.cpuUsage()
-  const started = performance.now()
-  const end = started + seconds * 1000
+  const clock = new Clock()
+  const end = clock.started + seconds * 1000
   await Promise.all(Array.from({ length: callers }, async () => {
     while (performance.now() < end) {
       const n = asked++
@@ -133,9 +142,7 @@ async function inserts (contender: Contender, callers: number, seconds: number):
       done++
     }
   }))
-  const elapsed = performance.now() - started
-  const { user, system } = process.cpuUsage(cpu)
-  return { rate: done / elapsed * 1000, cpu: (user + system) / done, done }
+  return { ...clock.measured(done), done }
 }
 
 async function rows (contender: Contender, seconds: number): Promise<Measured> {

@@ -1,23 +1,13 @@
 import postgres from 'postgres'
-import { CREDIT, DEBIT, FETCH, FETCH_WIDE, SLEEP, WIDE_ROWS } from '../statements.js'
+import { CREDIT, DEBIT, FETCH, FETCH_WIDE, SLEEP } from '../statements.js'
 import type { Contender } from './contender.js'
+import { byTag } from './tagged.js'
 
 /** postgres.js as its manual shows it: tagged templates. */
 export function tagged (url: string, name: string, max: number): Contender {
   const sql = postgres(url, { max, connection: { application_name: name } })
   return {
-    // It opens one when all others are busy.
-    open: () => Promise.all(Array.from({ length: max }, () => sql`SELECT pg_sleep(0.5)`)),
-    close: () => sql.end(),
-    fetch: async (id) => (await sql`SELECT id, name FROM bench_rows WHERE id = ${id}`)[0],
-    fetchWide: () => sql`SELECT id, name, email, city, active, score, visits, balance, settings, created_at FROM bench_wide ORDER BY id LIMIT ${WIDE_ROWS}`,
-    sleep: (seconds) => sql`SELECT pg_sleep(${seconds})`,
-    transfer: (from, to) => sql.begin(async (sql) => {
-      const debit = await sql`UPDATE bench_accounts SET balance = balance - 1 WHERE id = ${from}`
-      const credit = await sql`UPDATE bench_accounts SET balance = balance + 1 WHERE id = ${to}`
-      return debit.count + credit.count
-    }),
-    insertOne: async (n, label) => (await sql`INSERT INTO bench_singles (n, label) VALUES (${n}, ${label})`).count,
+    ...byTag(sql, max),
     // Its manual's "multiple inserts" and "multiple updates in one query".
     insert: (rows) => sql`INSERT INTO bench_inserts (n, label) VALUES ${sql(rows.map(([n, label]) => [n, label]))}`,
     update: (rows) => sql`UPDATE bench_updates SET value = new.value::int

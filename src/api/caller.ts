@@ -3,7 +3,7 @@ import { type Calls, callersOf, callsTo, unshared, withCallers } from '../errors
 
 /**
  * The caller of a helper: how its promise ends. An error comes with the stack of that caller: that of the call, where it was noted, and
- * otherwise that of whoever awaits the promise by then. So a call that succeeds costs nothing for it.
+ * otherwise that of the code that awaits the promise by then. So a call that succeeds costs nothing for it.
  */
 export interface PromisedCaller<T> extends Caller {
   readonly read: Read<T>

@@ -1,5 +1,5 @@
-import { writeAscii } from './ascii.js'
 import { FAMILIES } from './built-in-types.js'
+import { mostBytes, writeAscii } from './text-bytes.js'
 
 /** A list of which one column is read, such as the arguments of an execution. */
 type Rows = ReadonlyArray<readonly unknown[]>
@@ -203,12 +203,7 @@ for (const [digit, letters] of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'
   for (const letter of letters) DIGITS[letter.charCodeAt(0)] = digit
 }
 
-/** Of longer texts the bytes are counted. */
-const LONG = 1000
-
-const mostBytes = (value: string): number => value.length < LONG ? 3 * value.length : Buffer.byteLength(value)
-
-function writeText (value: string, { bytes }: Target, at: number): number {
+function writePlainText (value: string, { bytes }: Target, at: number): number {
   if (writeAscii(value, bytes, at)) return value.length
   // Half a surrogate pair is refused where it is written as text, and so is what would end a text, by the server.
   if (!value.isWellFormed() || value.includes('\0')) return NOT_PLAIN
@@ -218,7 +213,7 @@ function writeText (value: string, { bytes }: Target, at: number): number {
 /** Characters are the same bytes in both forms. */
 const text: BinaryType = {
   most: (value) => typeof value === 'string' ? mostBytes(value) : 0,
-  write: (value, target, at) => typeof value === 'string' ? writeText(value, target, at) : NOT_PLAIN,
+  write: (value, target, at) => typeof value === 'string' ? writePlainText(value, target, at) : NOT_PLAIN,
 }
 
 const bytea: BinaryType = {

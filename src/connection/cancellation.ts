@@ -73,10 +73,7 @@ export class Cancellation {
     let isOnItsWay = false
     this.#inFlight.expose()
     try {
-      do {
-        await this.#connection.requestCancel(limit.signal, () => { isOnItsWay = true })
-        isOnItsWay = false
-      } while (!await Promise.race([answered, stopped, sleep(AGAIN * 1000, false, { ref: false })]) && !limit.signal.aborted)
+      await this.#cancelUntil(Promise.race([answered, stopped]), limit.signal, (is) => { isOnItsWay = is })
     } catch (error) {
       if (isOnItsWay) this.#connection.cancelFailed(error) // it might hit a later statement
     } finally {
@@ -89,7 +86,7 @@ export class Cancellation {
     const limit = new FairLimit(execution.isLate ? LATE_TIMEOUT : TIMEOUT)
     this.#inFlight.expose()
     try {
-      await orAborted(limit.signal, () => this.#untilEnded(execution, limit.signal))
+      await orAborted(limit.signal, () => this.#cancelUntil(execution.whenFinished().then(() => true), limit.signal))
     } catch (error) {
       this.#connection.cancelFailed(error)
     } finally {
@@ -97,11 +94,12 @@ export class Cancellation {
     }
   }
 
-  /** Until both are over: a cancel that is still on its way would hit the next statement. */
-  async #untilEnded (execution: Execution, limit: AbortSignal): Promise<void> {
-    const ended = execution.whenFinished().then(() => true)
+  /** Cancels until both are over: a cancel that is still on its way would hit the next statement. Told of each `onItsWay`. */
+  async #cancelUntil (ended: Promise<boolean>, limit: AbortSignal, onItsWay = (_: boolean): void => {}): Promise<void> {
     // The server ignores a cancel that comes between two statements, so that it may be needed again.
-    do await this.#connection.requestCancel(limit)
-    while (!await Promise.race([ended, sleep(AGAIN * 1000, false, { ref: false })]))
+    do {
+      await this.#connection.requestCancel(limit, () => onItsWay(true))
+      onItsWay(false)
+    } while (!await Promise.race([ended, sleep(AGAIN * 1000, false, { ref: false })]) && !limit.aborted)
   }
 }

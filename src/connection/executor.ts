@@ -20,7 +20,7 @@ import { type InFlight, wasHitByAccident } from './in-flight.js'
 import type { PreparedStatements } from './prepared-statements.js'
 import type { Session } from './session.js'
 import { SessionReset } from './session-reset.js'
-import { noteChanges, noteSending, objectionTo } from './session-changes.js'
+import { type Answer, noteChanges, noteSending, objectionTo } from './session-changes.js'
 import { learnTypes } from './type-lookup.js'
 
 export interface ExecutorParts {
@@ -34,7 +34,7 @@ export interface ExecutorParts {
 }
 
 /** What both kinds of requests say of a statement that was run. */
-type Answered = Pick<Request, 'tags' | 'status' | 'command'>
+interface Answered extends Answer { readonly command: string | null }
 
 /** Runs calls on one connection, by the fast lane or by the driver: prepares statements, and writes the arguments. */
 export class Executor implements StatementOwner, StatementSender {

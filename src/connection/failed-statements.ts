@@ -3,14 +3,13 @@ import { BindAborted, writeArguments } from '../driver/argument.js'
 import type { Driver } from '../driver/postgres-js.js'
 import { CopyStarted, type Request } from '../driver/request.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
-import type { TransactionStatus } from '../driver/turn.js'
 import { QueryError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
 import type { Execution, StatementExecution } from './execution.js'
 import { type InFlight, MOST_SENDS, wasHitByAccident } from './in-flight.js'
 import { isStale, type PreparedStatements } from './prepared-statements.js'
 import type { Session } from './session.js'
-import { errorOf, noteChanges } from './session-changes.js'
+import { type Answer, errorOf, noteChanges } from './session-changes.js'
 import { StaleStatements } from './stale-statements.js'
 
 /** What sends statements, as far as one that failed needs it. */
@@ -37,11 +36,7 @@ export interface FailedStatementsParts {
 }
 
 /** How a statement that failed left its session, and the types of its parameters where they are known. */
-export interface FailedOutcome {
-  readonly types: readonly number[] | undefined
-  readonly tags: readonly string[] | undefined
-  readonly status: TransactionStatus
-}
+export interface FailedOutcome extends Answer { readonly types: readonly number[] | undefined }
 
 /** What becomes of a call whose statement failed: it is sent again where that helps and does no harm, or its caller gets the error. */
 export class FailedStatements {

@@ -8,4 +8,7 @@ const NOTEWORTHY: ReadonlySet<string> = new Set(['BEGIN', 'START TRANSACTION', '
 export const REDEFINES = /^(ALTER|DROP|CREATE (VIEW|FUNCTION)) ?/
 
 /** Whether a command tag says something of the session, of its transaction or of what prepared statements mean. */
-export function isNoteworthy (tag: string): boolean { return NOTEWORTHY.has(tag) || REDEFINES.test(tag) }
+export function isNoteworthy (tag: string): boolean {
+  const isUsual = tag === 'SELECT' || tag === 'INSERT' || tag === 'UPDATE' || tag === 'DELETE'
+  return !isUsual && (NOTEWORTHY.has(tag) || REDEFINES.test(tag))
+}

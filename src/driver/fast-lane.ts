@@ -39,8 +39,7 @@ export class FastLane {
     const { statement: { head }, subject: { before, mayWait, joins, call: { options: { limit } } } } = request
     const follows = joins && this.#joinLast(request)
     if (before !== undefined) outgoing.append(unsyncedStatement(before))
-    const room = roomFor(head, texts, limit)
-    if (outgoing.end + room > outgoing.bytes.length) outgoing.makeRoom(room)
+    outgoing.makeRoom(roomFor(head, texts, limit))
     outgoing.end = putExecution(outgoing.bytes, outgoing.end, { head, limit }, texts)
     if (!follows) this.#owner.append(request)
     this.#lastEnd = outgoing.end

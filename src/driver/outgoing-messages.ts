@@ -6,7 +6,7 @@ const ROOM = 16 * 1024
  * done with it.
  */
 export class OutgoingMessages {
-  /** Where the next message is put. Whoever puts one there has asked for `room`, and moves `end` behind it. */
+  /** Where the next message is put. A caller asks for room (`makeRoom`), writes it here, and moves `end` behind it. */
   bytes: Buffer = EMPTY
   end = 0
   #start = 0

@@ -1,6 +1,6 @@
 import { isNoteworthy } from './command-tags.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
-import type { Call, Mode } from '../query/call.js'
+import { type Call, KEEPS_FIRST, type Mode } from '../query/call.js'
 import { readCommand, readCount } from '../protocol/message-reader.js'
 import type { PreparedStatement } from './prepared-statement.js'
 import type { DriverResult } from './result.js'
@@ -47,6 +47,7 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
   readonly #sender: PreparedSender<S>
   readonly #mode: Mode
   readonly #arrays: boolean
+  readonly #onlyFirst: boolean
   readonly #limit: number | undefined
   #expected: number
 
@@ -57,6 +58,7 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
     this.#sender = sender
     this.#mode = mode
     this.#arrays = rows === 'array'
+    this.#onlyFirst = KEEPS_FIRST.has(mode)
     this.#limit = limit
     this.#expected = before === undefined ? BIND : PARSE_BEFORE
   }
@@ -102,7 +104,7 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
   #takeRow (bytes: Buffer, start: number, end: number): void {
     const { reader } = this.statement
     const mode = this.#mode
-    if (this.seen++ > 0 && (mode === 'row' || mode === 'onlyRow' || mode === 'value')) return reader.skip(bytes, start, end)
+    if (this.seen++ > 0 && this.#onlyFirst) return reader.skip(bytes, start, end)
     if (this.#arrays) this.rows.push(reader.values(bytes, start, end))
     else if (mode === 'value' || mode === 'column') this.rows.push(reader.first(bytes, start, end))
     else this.rows.push(reader.row(bytes, start, end))
@@ -113,8 +115,7 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
     this.command = command
     this.count = readCount(bytes, end)
     this.#expected = this.#limit === undefined ? NOTHING : CLOSE
-    const isUsual = command === 'SELECT' || command === 'INSERT' || command === 'UPDATE' || command === 'DELETE'
-    if (!isUsual && isNoteworthy(command)) this.tags = [command]
+    if (isNoteworthy(command)) this.tags = [command]
   }
 
   refused (fields: ServerErrorFields): void {

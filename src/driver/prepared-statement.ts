@@ -23,7 +23,7 @@ export interface PreparedStatement {
   readonly head: Buffer
 }
 
-const READ_AS_TEXT: ReadonlySet<PgType['family']> = new Set<ScalarFamily>(['json', 'bytea'])
+const ENCODE_STRINGS: ReadonlySet<PgType['family']> = new Set<ScalarFamily>(['json', 'bytea'])
 const NUMERIC: ReadonlySet<PgType['family']> = new Set<ScalarFamily>(['integer', 'bigint', 'float', 'numeric'])
 
 /** What is known of a statement under its name on the server; undefined as long as the type of a parameter is unknown. */
@@ -35,7 +35,7 @@ export function preparedStatement (
     const type = registry.get(oid)
     if (type === undefined) return undefined
     const { family } = type
-    parameters.push({ type, takesStrings: !READ_AS_TEXT.has(family), takesNumbers: NUMERIC.has(family) })
+    parameters.push({ type, takesStrings: !ENCODE_STRINGS.has(family), takesNumbers: NUMERIC.has(family) })
   }
   return { types, parameters, reader, head: bindHead(name, types.length) }
 }

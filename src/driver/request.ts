@@ -2,7 +2,7 @@ import { type Argument, BindAborted } from './argument.js'
 import { isNoteworthy } from './command-tags.js'
 import { Refusal } from '../codecs/encode.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
-import type { Mode } from '../query/call.js'
+import { KEEPS_FIRST, type Mode } from '../query/call.js'
 import { ERROR, NO_DATA, READY } from './driver-messages.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import type { DriverStatement, RequestLane } from './request-lane.js'
@@ -104,7 +104,7 @@ export class Request implements Turn {
     this.limit = kind.limit
     this.#mode = kind.mode ?? 'rows'
     this.#arrays = kind.arrays === true
-    this.#onlyFirst = this.#mode === 'row' || this.#mode === 'onlyRow' || this.#mode === 'value'
+    this.#onlyFirst = KEEPS_FIRST.has(this.#mode)
     this.#sender = sender
   }
 
@@ -254,10 +254,9 @@ export class Request implements Turn {
   #completed (bytes: Buffer, start: number, end: number): void {
     const command = readCommand(bytes, start, end)
     this.command = command
-    const isUsual = command === 'SELECT' || command === 'INSERT' || command === 'UPDATE' || command === 'DELETE'
     this.#count ??= readCount(bytes, end)
     this.#ended()
-    if (!isUsual && isNoteworthy(command)) (this.tags ??= []).push(command)
+    if (isNoteworthy(command)) (this.tags ??= []).push(command)
   }
 
   /** No more rows come of a statement. */

@@ -53,7 +53,7 @@ export class SocketOwner implements MessageReceiver {
   tellsRunning = false
   /** What leaves with the next write: messages of turns that were begun. */
   readonly outgoing = new OutgoingMessages()
-  /** The turn whose messages were put there last. */
+  /** The turn that was begun last, until its messages are written. */
   waiting: Turn | undefined
   /** Whether a write is due, and how soon. */
   #due: 'never' | 'soon' | 'now' = 'never'
@@ -112,8 +112,7 @@ export class SocketOwner implements MessageReceiver {
   begin (turn: Turn, lane: Lane): void {
     this.#open = turn
     this.#lane = lane
-    this.#turns.push(turn)
-    if (this.tellsRunning && this.#turns.length === 1) this.#events.running()
+    this.append(turn)
   }
 
   /** A turn whose messages are all in `outgoing`. Only while the lanes are free. */
@@ -165,12 +164,12 @@ export class SocketOwner implements MessageReceiver {
 
   readonly #flush = (): void => {
     this.#due = 'never'
-    this.waiting = undefined
     const bytes = this.outgoing.take()
     if (bytes !== undefined) this.#send(bytes)
   }
 
   #send (bytes: Buffer): void {
+    this.waiting = undefined
     if (this.#isEnded) return
     this.writes++
     this.writtenAt = performance.now()

@@ -69,7 +69,7 @@ export class NestedAcquire {
     if (held.transaction !== undefined) return undefined
     this.#running++
     this.#begun++
-    // By a timer, and not when the last one ends: whoever begins one after the other would switch it with each.
+    // By a timer, and not when the last one ends: transactions one after the other would switch it on and off each time.
     this.#rest ??= setInterval(() => this.#look(), this.#milliseconds).unref()
     held.transaction = new RunningTransaction(held, this, this.current)
     return held.transaction

@@ -1,4 +1,4 @@
-import { writeAscii } from '../codecs/ascii.js'
+import { mostBytes, writeText } from '../codecs/text-bytes.js'
 
 /** Bytes of a part of the messages: written to the socket as it is filled, so that no large buffer is ever copied. */
 const PART = 64 * 1024
@@ -103,7 +103,7 @@ export class MessageWriter {
   }
 
   #text (text: string): number {
-    const bytes = writeAscii(text, this.#part, this.#at) ? text.length : this.#part.write(text, this.#at)
+    const bytes = writeText(text, this.#part, this.#at)
     this.#at += bytes
     return bytes
   }
@@ -127,11 +127,6 @@ export class MessageWriter {
   }
 }
 
-/** How many bytes a text may take: for a short one it is not worth while to count them. */
-function mostBytes (text: string): number {
-  return text.length < 1000 ? text.length * 3 : Buffer.byteLength(text)
-}
-
 /** Execute and Sync, behind the parameters of a Bind whose columns are all text. */
 const RUN = Buffer.concat([Buffer.alloc(2), EXECUTE, SYNC])
 
@@ -146,8 +141,7 @@ export function bindHead (name: string, parameters: number): Buffer {
 export function roomFor (head: Buffer, parameters: ReadonlyArray<string | null>, limit: number | undefined): number {
   let room = 5 + head.length + RUN.length + (limit === undefined ? 0 : CLOSE_PORTAL.length)
   for (let index = 0; index < parameters.length; index++) {
-    const text = parameters[index] ?? ''
-    room += 4 + (text.length < 1000 ? text.length * 3 : Buffer.byteLength(text))
+    room += 4 + mostBytes(parameters[index] ?? '')
   }
   return room
 }
@@ -161,7 +155,7 @@ export function putExecution (bytes: Buffer, start: number, { head, limit }: Exe
   for (let index = 0; index < head.length; index++) bytes[at++] = head[index] ?? 0
   for (let index = 0; index < parameters.length; index++) {
     const text = parameters[index] ?? null
-    const length = text === null ? -1 : putText(bytes, at + 4, text)
+    const length = text === null ? -1 : writeText(text, bytes, at + 4)
     at = bytes.writeInt32BE(length, at) + (length === -1 ? 0 : length)
   }
   bytes[start] = 0x42
@@ -174,20 +168,6 @@ export function putExecution (bytes: Buffer, start: number, { head, limit }: Exe
   bytes[at++] = 0
   for (const message of [limitedExecute(limit), SYNC]) at += message.copy(bytes, at)
   return at
-}
-
-/** Up to here a loop beats a call of the runtime. */
-const SHORT = 40
-
-function putText (bytes: Buffer, start: number, text: string): number {
-  const { length } = text
-  if (length > SHORT) return bytes.write(text, start)
-  for (let index = 0; index < length; index++) {
-    const code = text.charCodeAt(index)
-    if (code > 0x7f) return bytes.write(text, start)
-    bytes[start + index] = code
-  }
-  return length
 }
 
 /** Query: a text by the simple protocol. */

@@ -8,7 +8,7 @@ const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
 /** Bytes that are read at a time. */
 const PIECE = 64 * 1024
 
-/** What arrives on a socket goes to whoever reads it by then. The bytes are others' once `receive` has returned. */
+/** Passes on what arrives on a socket. The buffer is reused once `receive` has returned: what is needed longer is copied. */
 export class Incoming {
   receive: (bytes: Buffer) => void = () => {}
 }
@@ -29,7 +29,7 @@ export class TlsRefusedError extends Error {
 export async function connectSocket (target: ConnectedHost, ssl: Ssl, signal: AbortSignal): Promise<ConnectedSocket> {
   signal.throwIfAborted()
   const incoming = new Incoming()
-  // Into one buffer: for each piece that a stream reads, the runtime allocates as much anew.
+  // Into one buffer: a stream allocates a new buffer of that size for each read.
   const onread = {
     buffer: Buffer.allocUnsafeSlow(PIECE),
     callback: (length: number, bytes: Uint8Array): true => {

@@ -26,6 +26,9 @@ export interface RowOptions extends CallOptions {
  */
 export type Mode = 'rows' | 'row' | 'onlyRow' | 'column' | 'value' | 'result' | 'script'
 
+/** Those for which rows behind the first are only counted. */
+export const KEEPS_FIRST: ReadonlySet<Mode> = new Set<Mode>(['row', 'onlyRow', 'value'])
+
 /** What a connection is asked to run. */
 export interface Call {
   readonly statement: Statement

@@ -73,9 +73,7 @@ const KNOWN: Readonly<Record<Mode, Known>> = {
 
 /** A query in any of its forms → what a connection runs. Raises `QueryError` or `OptionError` for what is neither. */
 export function toCall (query: RowQuery, args: readonly unknown[], mode: Mode, source: StatementSource): Call {
-  return typeof query === 'string'
-    ? { statement: source.get(query), args, mode, options: NO_OPTIONS }
-    : readCall(query, args, mode, source, KNOWN[mode])
+  return readCall(query, args, mode, source, KNOWN[mode])
 }
 
 /** The same for a batch, whose arguments come later. */

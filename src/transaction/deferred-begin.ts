@@ -30,7 +30,7 @@ export class DeferredBegin {
   }
 
   /** Whether calls need not wait for it: it was sent and answered, or there is none. */
-  get isDone (): boolean { return this.#call === undefined && (this.#carrier === undefined || this.#carrier.isFinished) }
+  get isDone (): boolean { return this.#call === undefined && this.#carrier?.isFinished !== false }
 
   /** Whether the server may have a transaction open: it says so, or it has yet to say. */
   get mayBeOpen (): boolean {
@@ -40,7 +40,7 @@ export class DeferredBegin {
 
   /** While it is not known whether the transaction has begun: its first call was given up, and has not ended. */
   get underWay (): Promise<void> | undefined {
-    return this.#carrier === undefined || this.#carrier.isFinished ? undefined : this.#carrier.whenFinished()
+    return this.#carrier?.isFinished === false ? this.#carrier.whenFinished() : undefined
   }
 
   /** The text of BEGIN, if there is one to send: the caller sends it in front of something, and waits for the answers to both. */
