@@ -3,7 +3,16 @@ import fp from 'fastify-plugin'
 import { healthRoutes, type HealthRouteOptions } from '../routes/health.js'
 import { POOL_OPTION_NAMES } from '../src/config/rules.js'
 import { rejectUnknown } from '../src/config/unknown-option.js'
+import type { RouteDatabases } from './request/route-options.js'
+import { decorateRequests } from './request/request.js'
 import { createDatabase, errors, type DatabaseOptions, type HealthOptions } from '../src/index.js'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a route asks of its databases, such as `{ transaction: true }`. */
+    db?: RouteDatabases | undefined
+  }
+}
 
 export interface FastifyPostgresJsOptions extends Omit<DatabaseOptions, 'health'> {
   /** The name of the decorator, and of the pool in log lines: for a second database. Default `db`. */
@@ -49,6 +58,7 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   }
   const db = createDatabase({ ...rest, name, log, health: check })
   fastify.decorate(name, db)
+  decorateRequests(fastify, { name, database: db })
 
   if (health !== false) {
     // A second database must not claim the same route.
@@ -83,4 +93,6 @@ export {
   isSerializationFailure, isUniqueViolation,
 } from '../src/index.js'
 export type * from '../src/index.js'
+export { RequestDatabase } from './request/request-database.js'
+export type { RouteDatabaseOptions, RouteDatabases } from './request/route-options.js'
 export type { HealthRouteOptions }

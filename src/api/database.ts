@@ -1,7 +1,7 @@
 import type { Batch } from '../batch/batch.js'
 import { rejectUnknown } from '../config/unknown-option.js'
 import { callsTo } from '../errors/callers-stack.js'
-import { OptionError, QueryError } from '../errors/errors.js'
+import { OptionError } from '../errors/errors.js'
 import { readGiven } from '../config/read-given.js'
 import { isSignal } from '../timing/abort-signal.js'
 import type { Health, HealthReport } from '../monitoring/health.js'
@@ -14,16 +14,35 @@ import { transact } from '../transaction/transact.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
+import { type Binding, BoundDatabase } from './bound-database.js'
 import { forCaller } from './caller.js'
 import { Lease } from './lease.js'
+import { OpenTransaction } from './open-transaction.js'
 import { PoolPlace } from './pool-place.js'
-import { Queryable } from './queryable.js'
+import { Queryable, refuseTransactionControl } from './queryable.js'
 import { FunctionPart, type Work } from './transaction.js'
+
+/** A class of helpers for one user of a database. */
+export type BoundKind<B extends BoundDatabase, N extends Binding> = new (pool: Pool, statements: StatementCache, binding: N) => B
+
+/** For plugins, no part of the public surface: the helpers of a database for one user of it, and a transaction that its maker ends. */
+export interface Access {
+  bind<B extends BoundDatabase, N extends Binding> (database: Database, Kind: BoundKind<B, N>, binding: N): B
+  begin (database: Database, options: TransactionOptions, signal: AbortSignal): OpenTransaction
+}
+export let access: Access
 
 /** A pool of connections and the query helpers on it: what `fastify.db` is. */
 export class Database extends Queryable {
   readonly #pool: Pool
   readonly #health: Health
+
+  static {
+    access = {
+      bind: (database, Kind, binding) => new Kind(database.#pool, database.statements, binding),
+      begin: (database, options, signal) => new OpenTransaction(new PoolPlace(database.#pool, { options, takenBy: undefined }), database.statements, signal),
+    }
+  }
 
   constructor (pool: Pool, health: Health, statements: StatementCache) {
     super(statements, pool.dispatcher, pool.config.debug !== false)
@@ -70,13 +89,7 @@ export class Database extends Queryable {
   /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.#pool.expire() }
 
-  protected override checkTransactionControl ({ statement: { leavesTransactionOpen, isScript } }: Call): void {
-    // The next call would run elsewhere, outside of that transaction.
-    if (leavesTransactionOpen || !isScript) {
-      throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), ' +
-        'or BEGIN on a lease from db.acquire()')
-    }
-  }
+  protected override checkTransactionControl (call: Call): void { refuseTransactionControl(call) }
 
   protected override batch (batch: Batch): Promise<void> {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.batch) : undefined

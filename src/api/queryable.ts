@@ -7,7 +7,7 @@ import {
 import { type Call, type Mode, NO_OPTIONS } from '../query/call.js'
 import { type Debug, type Shown, withStatement } from '../errors/debug-details.js'
 import type { DriverResult, ResultColumn } from '../driver/result.js'
-import { NoRowError, TooManyRowsError } from '../errors/errors.js'
+import { NoRowError, QueryError, TooManyRowsError } from '../errors/errors.js'
 import { type Calls, callersOf, callsTo, withCallers } from '../errors/callers-stack.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
@@ -230,6 +230,14 @@ export abstract class Queryable {
     } catch (error) {
       throw withStatement(error, { query: call.statement.text, args: call.args }, debug)
     }
+  }
+}
+
+/** On a connection of the pool, the next call would run elsewhere, outside of a transaction that is begun by hand. */
+export function refuseTransactionControl ({ statement: { leavesTransactionOpen, isScript } }: Call): void {
+  if (leavesTransactionOpen || !isScript) {
+    throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), ' +
+      'or BEGIN on a lease from db.acquire()')
   }
 }
 

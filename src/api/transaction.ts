@@ -3,7 +3,7 @@ import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
 import { type Calls, keepStack } from '../errors/callers-stack.js'
 import { NestedTransactionError, QueryError, ReleasedError } from '../errors/errors.js'
-import type { Call } from '../query/call.js'
+import { type Call, readUntil } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
 import { type Part, type Place, transact } from '../transaction/transact.js'
@@ -19,18 +19,21 @@ export type Work<T> = (tx: Transaction) => Promise<T> | T
 export class Transaction extends Queryable {
   readonly #checkout: Checkout
   readonly #depth: number
+  readonly #signal: AbortSignal | undefined
   #ended = false
   #nested = false
   #lastNested: Promise<void> | undefined
 
-  constructor (checkout: Checkout, statements: StatementCache, depth: number) {
+  /** `signal`: ends what it reads. */
+  constructor (checkout: Checkout, statements: StatementCache, depth: number, signal?: AbortSignal) {
     super(statements, checkout, checkout.notesCallers)
     this.#checkout = checkout
     this.#depth = depth
+    this.#signal = signal
   }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
-    return transact(this.#place(options), new FunctionPart(work, this.statements, this.#depth + 1))
+    return transact(this.#place(options), new FunctionPart(work, this.statements, this.#depth + 1, this.#signal))
   }
 
   /**
@@ -72,7 +75,7 @@ export class Transaction extends Queryable {
 
   protected override run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
     this.#check()
-    return super.run(call, read, calls)
+    return super.run(readUntil(call, this.#signal), read, calls)
   }
 
   /** In a savepoint, so that it is all or nothing also where its error is swallowed. */
@@ -96,12 +99,14 @@ export class FunctionPart<T> implements Part<T> {
   readonly #work: Work<T>
   readonly #statements: StatementCache
   readonly #depth: number
+  readonly #signal: AbortSignal | undefined
   #tx: Transaction | undefined
 
-  constructor (work: Work<T>, statements: StatementCache, depth: number) {
+  constructor (work: Work<T>, statements: StatementCache, depth: number, signal?: AbortSignal) {
     this.#work = work
     this.#statements = statements
     this.#depth = depth
+    this.#signal = signal
   }
 
   check (): void {
@@ -111,7 +116,7 @@ export class FunctionPart<T> implements Part<T> {
   }
 
   run (checkout: Checkout): Promise<T> | T {
-    const tx = this.#tx = new Transaction(checkout, this.#statements, this.#depth)
+    const tx = this.#tx = new Transaction(checkout, this.#statements, this.#depth, this.#signal)
     return checkout.call(this.#work, tx)
   }
 

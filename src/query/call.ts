@@ -43,6 +43,13 @@ export interface Call {
 
 export const NO_OPTIONS: CallOptions = Object.freeze({})
 
+/** The same call, ended by `signal` too if it only reads. */
+export function readUntil<C extends Call> (call: C, signal: AbortSignal | undefined): C {
+  if (signal === undefined || !call.statement.mayBePipelined) return call
+  const own = call.options.signal
+  return { ...call, options: { ...call.options, signal: own === undefined ? signal : AbortSignal.any([own, signal]) } }
+}
+
 /** Whether it goes by the simple protocol, because it may be a script; a single statement need not. */
 export function isSimple ({ mode, args, statement }: Call): boolean {
   return mode === 'script' && args.length === 0 && statement.parameters === undefined

@@ -1,0 +1,140 @@
+import type { FastifyReply } from 'fastify'
+import { errors } from '../../src/index.js'
+import { afterLastByte, isResponse, isStream } from './after-last-byte.js'
+import type { RequestDatabase } from './request-database.js'
+import type { RouteTransaction } from './route-transaction.js'
+
+/**
+ * handling → (streaming →) replied → ended, or left: the client has, before it had its reply. Something thrown: failed, until the reply
+ * to that.
+ */
+type Phase = 'handling' | 'failed' | 'streaming' | 'replied' | 'ended' | 'left'
+
+/** One request, as far as its databases are concerned. */
+export class RequestScope {
+  #phase: Phase = 'handling'
+  #thrown: unknown
+  /** Whether the reply was sent, as far as Node knows. */
+  #isSent = false
+  #reply: FastifyReply | undefined
+  #departure: AbortController | undefined
+  readonly #transactions: RouteTransaction[] = []
+  readonly #databases = new Map<string, RequestDatabase>()
+  readonly #log: FastifyReply['log']
+
+  constructor (log: FastifyReply['log']) { this.#log = log }
+
+  /** Aborted when the client leaves before it has its reply. */
+  get signal (): AbortSignal {
+    if (this.#departure === undefined) {
+      this.#departure = new AbortController()
+      if (this.#phase === 'left') this.#abort()
+    }
+    return this.#departure.signal
+  }
+
+  /** What the request has been given by the name of a database. */
+  get (name: string): RequestDatabase | undefined { return this.#databases.get(name) }
+  set (name: string, database: RequestDatabase): RequestDatabase {
+    this.#databases.set(name, database)
+    return database
+  }
+
+  get hasTransactions (): boolean { return this.#transactions.length > 0 }
+
+  add (transaction: RouteTransaction): void { this.#transactions.push(transaction) }
+
+  /** Raises where nothing may be called any more. `isTransaction`: what is called belongs to the transaction of the route. */
+  check (isTransaction: boolean): void {
+    if (this.#phase === 'ended') throw new errors.ReleasedError('request')
+    if (!isTransaction) return
+    if (this.#phase === 'replied') throw new errors.ReleasedError('transaction of the request')
+    if (this.#phase === 'left') throw new errors.AbortedError({ cause: this.signal.reason })
+  }
+
+  /** From now on it is known when the client has its reply, and when it leaves before that. */
+  watch (reply: FastifyReply): void {
+    if (this.#reply !== undefined) return
+    this.#reply = reply
+    // Before the onResponse hooks, some of which would be early enough otherwise.
+    reply.raw.prependListener('finish', () => { this.#finished(reply) })
+    reply.raw.once('close', () => { if (!this.#isSent) this.#leave() })
+  }
+
+  /** Something was thrown: before the error handler has its turn, what the handler did is undone. */
+  async threw (error: unknown): Promise<void> {
+    if (this.#phase === 'ended' || this.#phase === 'left') return
+    this.#phase = 'failed'
+    this.#thrown = error ?? new Error('something undefined was thrown')
+    await Promise.all(this.#transactions.map((transaction) => transaction.threw(error)))
+  }
+
+  /** Ends the transactions before the reply leaves; where it is a stream, after its last byte. Rejects with why one could not be committed. */
+  async replies (reply: FastifyReply, payload: unknown): Promise<unknown> {
+    if (this.#phase !== 'handling' && this.#phase !== 'failed') return payload
+    const toCommit = await this.#rollbackUnless(isResponse(payload) ? payload.status : reply.statusCode)
+    if (toCommit.length > 0 && isStream(payload)) {
+      this.#phase = 'streaming'
+      return afterLastByte(payload, () => this.#commit(toCommit), async (error) => { await this.#rollback(toCommit, error) })
+    }
+    await this.#commit(toCommit)
+    return payload
+  }
+
+  /** Rolls back what is not to be committed; returns the rest. */
+  async #rollbackUnless (statusCode: number): Promise<RouteTransaction[]> {
+    const error = this.#thrown
+    const toCommit: RouteTransaction[] = []
+    const others: RouteTransaction[] = []
+    try {
+      for (const transaction of this.#transactions) (transaction.wantsCommit(statusCode, error) ? toCommit : others).push(transaction)
+    } catch (error) {
+      await this.#rollback(this.#transactions, error)
+      throw error
+    }
+    await this.#rollback(others, error ?? new errors.TransactionAbortedError(`the reply has the status ${statusCode}`))
+    return toCommit
+  }
+
+  async #commit (transactions: readonly RouteTransaction[]): Promise<void> {
+    this.#phase = this.#isSent ? 'ended' : 'replied'
+    for (const [n, transaction] of transactions.entries()) {
+      try {
+        await transaction.commit()
+      } catch (error) {
+        await this.#rollback(transactions.slice(n + 1), error)
+        throw error
+      }
+    }
+  }
+
+  async #rollback (transactions: readonly RouteTransaction[], error: unknown): Promise<void> {
+    await Promise.all(transactions.map((transaction) => transaction.rollback(error)))
+  }
+
+  /** The reply is on its way. Transactions are left only where it was not sent by Fastify; of a HEAD request, the stream is still read. */
+  #finished (reply: FastifyReply): void {
+    if (!reply.raw.writableEnded) return this.#leave() // HTTP/2 says so too when the client has left
+    this.#isSent = true
+    if (this.#phase === 'left' || this.#phase === 'streaming') return
+    this.#phase = 'ended'
+    if (this.#transactions.length > 0) void this.#endLate(reply.raw.statusCode)
+  }
+
+  async #endLate (statusCode: number): Promise<void> {
+    try {
+      await this.#commit(await this.#rollbackUnless(statusCode))
+    } catch (error) {
+      this.#log.error({ event: 'request.commit_failed', err: error }, 'a transaction was not committed, although its reply had left')
+    }
+  }
+
+  #leave (): void {
+    if (this.#phase === 'ended' || this.#phase === 'left') return
+    this.#phase = 'left'
+    if (this.#departure !== undefined) this.#abort()
+    void this.#rollback(this.#transactions, new errors.AbortedError())
+  }
+
+  #abort (): void { this.#departure?.abort(new DOMException('the client has left before it had its reply', 'AbortError')) }
+}

@@ -1,0 +1,107 @@
+import type { Batch } from '../batch/batch.js'
+import type { Read } from '../connection/execution.js'
+import type { Calls } from '../errors/callers-stack.js'
+import { copyOf } from '../errors/callers-stack.js'
+import { ReleasedError } from '../errors/errors.js'
+import type { Call } from '../query/call.js'
+import type { StatementCache } from '../query/statement.js'
+import type { Checkout } from '../transaction/checkout.js'
+import { type Part, type Place, transact } from '../transaction/transact.js'
+import { Transaction } from './transaction.js'
+
+/** The helpers of a transaction, for calls that were made through another object. */
+export class JoinedTransaction extends Transaction {
+  perform<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> { return this.run(call, read, calls) }
+  performBatch (batch: Batch): Promise<void> { return this.batch(batch) }
+}
+
+interface Waiting { begun (tx: JoinedTransaction): void, failed (error: unknown): void }
+
+/** A transaction without a function: begun at its first call, and ended by whoever made it. */
+export class OpenTransaction implements Part<void> {
+  readonly hasCaller = false // the calls have
+  readonly #place: Place
+  readonly #statements: StatementCache
+  readonly #signal: AbortSignal | undefined
+  /** The calls that wait for it to begin. */
+  #waiting: Waiting[] | undefined = []
+  #tx: JoinedTransaction | undefined
+  /** From its first call on, until it has ended. */
+  #outcome: Promise<void> | undefined
+  #checkout: Checkout | undefined
+  #isOver = false
+  readonly #ended: Promise<void>
+  #commit!: () => void
+  #rollback!: (error: unknown) => void
+
+  /** `signal`: ends what its calls read. */
+  constructor (place: Place, statements: StatementCache, signal?: AbortSignal) {
+    this.#place = place
+    this.#statements = statements
+    this.#signal = signal
+    this.#ended = new Promise((resolve, reject) => {
+      this.#commit = resolve
+      this.#rollback = reject
+    })
+    this.#ended.catch(() => {}) // it may be over before it begins
+  }
+
+  /** Whether it was asked for a connection. */
+  get isBegun (): boolean { return this.#outcome !== undefined }
+  /** Whether a statement has failed in it, so that it cannot be committed. */
+  get hasFailed (): boolean { return this.#checkout?.connection.session.transaction === 'failed' }
+
+  /** Does something in it; the first call begins it. Rejects with `ReleasedError` once it is over. */
+  use<T> (work: (tx: JoinedTransaction) => Promise<T>): Promise<T> {
+    if (this.#isOver) return Promise.reject(new ReleasedError('transaction'))
+    if (this.#tx !== undefined) return work(this.#tx)
+    return new Promise((resolve, reject) => {
+      this.#waiting?.push({ begun: (tx) => resolve(new Promise((resolve) => resolve(work(tx)))), failed: reject })
+      if (this.#outcome !== undefined) return
+      this.#outcome = this.#begin()
+      this.#outcome.catch(() => {}) // its calls have the error, until somebody asks for the outcome
+    })
+  }
+
+  async #begin (): Promise<void> {
+    try {
+      await transact(this.#place, this)
+    } catch (error) {
+      this.#isOver = true
+      for (const waiting of this.#waiting ?? []) waiting.failed(error instanceof Error ? copyOf(error) : error)
+      throw error
+    }
+  }
+
+  /** Resolves when it is committed; at once where it was never begun. Rejects with why it could not be. */
+  commit (): Promise<void> | undefined {
+    this.#isOver = true
+    this.#commit()
+    return this.#outcome
+  }
+
+  /** Resolves when it is rolled back; at once where it has yet to get a connection, and will not use it. Never rejects. */
+  rollback (error: unknown): Promise<void> | undefined {
+    this.#isOver = true
+    this.#rollback(error)
+    const outcome = this.#outcome?.catch(() => {})
+    return this.#tx === undefined ? undefined : outcome
+  }
+
+  check (): void {}
+
+  run (checkout: Checkout): Promise<void> {
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
+    this.#checkout = checkout
+    const tx = this.#tx = new JoinedTransaction(checkout, this.#statements, 0, this.#signal)
+    for (const { begun, failed } of waiting) {
+      if (this.#isOver) failed(new ReleasedError('transaction'))
+      else begun(tx)
+    }
+    return this.#ended
+  }
+
+  failed (): void {}
+  end (): Promise<void> | undefined { return this.#tx?.end() }
+}
