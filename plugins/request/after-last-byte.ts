@@ -28,7 +28,7 @@ export function afterLastByte (
     transform (chunk, _encoding, done) { done(null, chunk) },
     flush (done) { end().then(() => done(), done) },
   })
-  pipeline(payload, copy, (error) => { if (error) void failed(error) })
+  pipeline(payload, copy, (error) => { if (error) failed(error).catch(() => {}) })
   return copy
 }
 

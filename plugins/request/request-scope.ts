@@ -118,7 +118,7 @@ export class RequestScope {
     this.#isSent = true
     if (this.#phase === 'left' || this.#phase === 'streaming') return
     this.#phase = 'ended'
-    if (this.#transactions.length > 0) void this.#endLate(reply.raw.statusCode)
+    if (this.#transactions.length > 0) this.#endLate(reply.raw.statusCode).catch(() => {})
   }
 
   async #endLate (statusCode: number): Promise<void> {
@@ -133,7 +133,7 @@ export class RequestScope {
     if (this.#phase === 'ended' || this.#phase === 'left') return
     this.#phase = 'left'
     if (this.#departure !== undefined) this.#abort()
-    void this.#rollback(this.#transactions, new errors.AbortedError())
+    this.#rollback(this.#transactions, new errors.AbortedError()).catch(() => {})
   }
 
   #abort (): void { this.#departure?.abort(new DOMException('the client has left before it had its reply', 'AbortError')) }
