@@ -93,6 +93,6 @@ export {
   isSerializationFailure, isUniqueViolation,
 } from '../src/index.js'
 export type * from '../src/index.js'
-export { RequestDatabase } from './request/request-database.js'
+export type { BoundDatabase as RequestDatabase } from '../src/api/bound-database.js'
 export type { RouteDatabaseOptions, RouteDatabases } from './request/route-options.js'
 export type { HealthRouteOptions }

@@ -1,10 +1,15 @@
 /** A function of ours, and how often it was entered. */
 export interface Hop { file: string, name: string, count: number }
 
-/** What is counted: one `fetchOne`, or a transaction of two statements. */
-export type HopsWork = 'fetchOne' | 'transaction'
+const WORKS = ['fetchOne', 'transaction', 'route', 'request'] as const
 
-export function isHopsWork (name: string): name is HopsWork { return name === 'fetchOne' || name === 'transaction' }
+/**
+ * What is counted: one `fetchOne`, a transaction of two statements, or a request that is
+ * answered by `app.db.fetchOne` (route) or `request.db.fetchOne` (request).
+ */
+export type HopsWork = typeof WORKS[number]
+
+export function isHopsWork (name: string): name is HopsWork { return WORKS.some((work) => work === name) }
 
 /** `promises`: those of the caller are among them, and one for each await. */
 export interface Hops { hops: Hop[], promises: number }

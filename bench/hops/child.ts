@@ -2,25 +2,35 @@
 import { createHook } from 'node:async_hooks'
 import { Session, type Profiler } from 'node:inspector/promises'
 import { argv } from 'node:process'
-import type { Hop, Hops } from './child-report.js'
+import Fastify, { type FastifyRequest } from 'fastify'
+import { type Hop, type Hops, type HopsWork, isHopsWork } from './child-report.js'
 
 const [, , entry = '', url = '', work = 'fetchOne'] = argv
 /** The folder of the compiled files. */
 const built = new URL('../', entry).href
 const WARM_UP = 500
 const SAMPLES = 25
+const READ = 'SELECT id, name FROM hops WHERE id = $1'
 
-const { createDatabase }: typeof import('../../src/index.js') = await import(entry)
-const db = createDatabase({ url, min: 1, max: 1, log: { debug () {}, info () {}, warn () {}, error () {} } }, {})
-await db.open()
+const { default: plugin }: typeof import('../../plugins/plugin.js') = await import(new URL('../plugins/plugin.js', entry).href)
+const app = Fastify()
+app.register(plugin, { url, min: 1, max: 1, health: false })
+app.get('/route', () => app.db.fetchOne(READ, 1))
+app.get('/request', (request: FastifyRequest) => request.db.fetchOne(READ, 1))
+await app.ready()
+const { db } = app
 await db.execute("CREATE TABLE IF NOT EXISTS hops AS SELECT 1 AS id, 'Ada'::text AS name")
 const UPDATE = 'UPDATE hops SET name = $2 WHERE id = $1'
-const call = (): Promise<unknown> => work === 'fetchOne'
-  ? db.fetchOne('SELECT id, name FROM hops WHERE id = $1', 1)
-  : db.transaction(async (tx) => {
+const calls: Record<HopsWork, () => PromiseLike<unknown>> = {
+  fetchOne: () => db.fetchOne(READ, 1),
+  transaction: () => db.transaction(async (tx) => {
     await tx.execute(UPDATE, 1, 'Ada')
     await tx.execute(UPDATE, 1, 'Ada')
-  })
+  }),
+  route: () => app.inject('/route'),
+  request: () => app.inject('/request'),
+}
+const call = calls[isHopsWork(work) ? work : 'fetchOne']
 for (let count = 0; count < WARM_UP; count++) await call()
 
 const session = new Session()
@@ -40,7 +50,7 @@ for (let count = 0; count < SAMPLES; count++) {
 samples.sort((a, b) => total(a) - total(b))
 session.disconnect()
 process.send?.({ hops: samples[0] ?? [], promises: await countPromises() } satisfies Hops)
-await db.close()
+await app.close()
 process.disconnect?.()
 
 async function countPromises (): Promise<number> {

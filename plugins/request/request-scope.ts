@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { errors } from '../../src/index.js'
+import { type AbortGroup, abortGroup } from '../../src/timing/abort-group.js'
 import { afterLastByte, isResponse, isStream } from './after-last-byte.js'
-import type { RequestDatabase } from './request-database.js'
 import type { RouteTransaction } from './route-transaction.js'
 
 /**
@@ -10,46 +10,26 @@ import type { RouteTransaction } from './route-transaction.js'
  */
 type Phase = 'handling' | 'failed' | 'streaming' | 'replied' | 'ended' | 'left'
 
-/** One request, as far as its databases are concerned. */
+/** One request whose route asks for transactions. */
 export class RequestScope {
   #phase: Phase = 'handling'
   #thrown: unknown
   /** Whether the reply was sent, as far as Node knows. */
   #isSent = false
   #reply: FastifyReply | undefined
-  #departure: AbortController | undefined
   readonly #transactions: RouteTransaction[] = []
-  readonly #databases = new Map<string, RequestDatabase>()
+  readonly group: AbortGroup = { members: new Set(), reason: undefined }
   readonly #log: FastifyReply['log']
 
   constructor (log: FastifyReply['log']) { this.#log = log }
 
-  /** Aborted when the client leaves before it has its reply. */
-  get signal (): AbortSignal {
-    if (this.#departure === undefined) {
-      this.#departure = new AbortController()
-      if (this.#phase === 'left') this.#abort()
-    }
-    return this.#departure.signal
-  }
-
-  /** What the request has been given by the name of a database. */
-  get (name: string): RequestDatabase | undefined { return this.#databases.get(name) }
-  set (name: string, database: RequestDatabase): RequestDatabase {
-    this.#databases.set(name, database)
-    return database
-  }
-
-  get hasTransactions (): boolean { return this.#transactions.length > 0 }
-
   add (transaction: RouteTransaction): void { this.#transactions.push(transaction) }
 
-  /** Raises where nothing may be called any more. `isTransaction`: what is called belongs to the transaction of the route. */
-  check (isTransaction: boolean): void {
+  /** Raises where nothing may be called in a transaction any more. */
+  check (): void {
     if (this.#phase === 'ended') throw new errors.ReleasedError('request')
-    if (!isTransaction) return
     if (this.#phase === 'replied') throw new errors.ReleasedError('transaction of the request')
-    if (this.#phase === 'left') throw new errors.AbortedError({ cause: this.signal.reason })
+    if (this.#phase === 'left') throw new errors.AbortedError({ cause: new ClientLeftError() })
   }
 
   /** From now on it is known when the client has its reply, and when it leaves before that. */
@@ -132,9 +112,14 @@ export class RequestScope {
   #leave (): void {
     if (this.#phase === 'ended' || this.#phase === 'left') return
     this.#phase = 'left'
-    if (this.#departure !== undefined) this.#abort()
-    this.#rollback(this.#transactions, new errors.AbortedError()).catch(() => {})
+    const reason = new ClientLeftError()
+    abortGroup(this.group, reason)
+    this.#rollback(this.#transactions, new errors.AbortedError({ cause: reason })).catch(() => {})
   }
+}
 
-  #abort (): void { this.#departure?.abort(new DOMException('the client has left before it had its reply', 'AbortError')) }
+/** Why a call was aborted. */
+export class ClientLeftError extends Error {
+  override readonly name = 'ClientLeftError'
+  constructor () { super('the client has left before it had its reply') }
 }

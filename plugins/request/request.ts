@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { BoundDatabase } from '../../src/api/bound-database.js'
+import type { BoundDatabase } from '../../src/api/bound-database.js'
 import { access, type Database } from '../../src/api/database.js'
 import { errors } from '../../src/index.js'
-import { RequestDatabase } from './request-database.js'
-import { RequestScope } from './request-scope.js'
+import { abortGroup } from '../../src/timing/abort-group.js'
+import { ClientLeftError, RequestScope } from './request-scope.js'
 import { isObject, readDatabases, readRouteOptions, type RouteRule } from './route-options.js'
 import { RouteTransaction } from './route-transaction.js'
 
@@ -14,7 +14,9 @@ export interface RequestDecoration {
   database: Database
 }
 
+/** The transactions of a request, if its route asks for any. */
 const SCOPE = Symbol('fastify-postgres-js.scope')
+/** Its reply, from our first hook on. */
 const REPLY = Symbol('fastify-postgres-js.reply')
 
 /** A request where the hooks below run. */
@@ -29,13 +31,15 @@ const registered = new WeakMap<object, Set<string>>()
  * its first use of it.
  */
 export function decorateRequests (fastify: FastifyInstance, { name, database }: RequestDecoration): void {
-  if (fastify.hasRequestDecorator(name)) throw new errors.OptionError(`request.${name} exists already: give the database another name with { name: '…' }`)
+  if (fastify.hasRequestDecorator(name)) {
+    throw new errors.OptionError(`request.${name} exists already: give the database another name with { name: '…' }`)
+  }
   const names = registered.get(fastify.server) ?? new Set()
   registered.set(fastify.server, names.add(name))
   if (!fastify.hasRequestDecorator(SCOPE)) addHooks(fastify)
-  const rules = new WeakMap<object, RouteRule>()
 
   const path = name === 'db' ? 'config.db' : `config.db.${name}`
+  const rules = new WeakMap<object, RouteRule>()
   const ruleOf = (config: unknown): RouteRule => {
     const given: unknown = name === 'db' || !isObject(config) ? config : Reflect.get(config, name)
     const known = isObject(given) ? rules.get(given) : undefined
@@ -47,8 +51,7 @@ export function decorateRequests (fastify: FastifyInstance, { name, database }: 
 
   const routes: Array<{ config: unknown, route: string }> = []
   fastify.addHook('onRoute', ({ method, url, config }) => {
-    const given = configOf(config)
-    if (given !== undefined) routes.push({ config: given, route: `${String(method)} ${url}` })
+    if (config?.db !== undefined) routes.push({ config: config.db, route: `${String(method)} ${url}` })
   })
   fastify.addHook('onReady', async () => {
     for (const { config, route } of routes) {
@@ -61,45 +64,47 @@ export function decorateRequests (fastify: FastifyInstance, { name, database }: 
     }
   })
 
+  const slot = Symbol(`fastify-postgres-js.${name}`)
+  fastify.decorateRequest(slot, null)
   fastify.decorateRequest(name, {
-    getter (this: FastifyRequest) {
-      const scope = scopeOf(this as ScopedRequest)
-      return scope.get(name) ?? scope.set(name, bind(scope, ruleOf(configOf(this.routeOptions.config))))
+    getter (this: FastifyRequest): BoundDatabase {
+      const request = this as ScopedRequest & { [slot: symbol]: BoundDatabase | null }
+      const held = request[slot]
+      if (held != null) return held
+      const reply = request[REPLY]
+      const config: unknown = this.routeOptions.config.db
+      const rule = config === undefined ? undefined : ruleOf(config)
+      if (rule?.transaction !== undefined) return (request[slot] = bindToTransaction(request, rule))
+      if (reply === null) return access.bind(database, {}) // too early to know the end of it
+      const { raw } = reply
+      const group = { members: new Set<never>(), reason: undefined }
+      raw.once('close', () => { if (!raw.writableEnded) abortGroup(group, new ClientLeftError()) })
+      return (request[slot] = access.bind(database, { response: raw, group }))
     },
   })
 
-  function bind (scope: RequestScope, rule: RouteRule): RequestDatabase {
-    const route = rule.transaction && new RouteTransaction(rule, (options) => access.begin(database, options, scope.signal))
-    if (route !== undefined) scope.add(route)
-    return access.bind(database, RequestDatabase, {
-      get signal () { return scope.signal },
-      transaction () {
-        scope.check(route !== undefined)
-        return route?.current
+  function bindToTransaction (request: ScopedRequest, rule: RouteRule): BoundDatabase {
+    const scope = request[SCOPE] ??= new RequestScope(request.log)
+    if (request[REPLY] !== null) scope.watch(request[REPLY])
+    const route = new RouteTransaction(rule, (options) => access.begin(database, options, scope.group))
+    scope.add(route)
+    return access.bind(database, {
+      transaction: () => {
+        scope.check()
+        return route.current
       },
-      detach: () => access.bind(database, BoundDatabase, { signal: undefined, transaction: () => undefined }),
     })
   }
 }
 
-function configOf (config: unknown): unknown { return isObject(config) ? Reflect.get(config, 'db') : undefined }
-
-function scopeOf (request: ScopedRequest): RequestScope {
-  if (request[SCOPE] !== null) return request[SCOPE]
-  const scope = request[SCOPE] = new RequestScope(request.log)
-  const reply = request[REPLY]
-  if (reply !== null) scope.watch(reply)
-  return scope
-}
-
-/** Functions with callbacks, and nothing done for a request that has not touched a database. */
+/** Functions with callbacks, and nothing done for a request without a transaction. */
 function addHooks (fastify: FastifyInstance): void {
   fastify.decorateRequest(SCOPE, null)
   fastify.decorateRequest(REPLY, null)
   fastify.addHook('onRequest', (request, reply, done) => {
     const scoped = request as ScopedRequest
     scoped[REPLY] = reply
-    scoped[SCOPE]?.watch(reply)
+    if (scoped[SCOPE] !== null) scoped[SCOPE].watch(reply)
     done()
   })
   fastify.addHook('onError', (request, _reply, error, done) => {
@@ -109,7 +114,7 @@ function addHooks (fastify: FastifyInstance): void {
   })
   fastify.addHook('onSend', (request, reply, payload, done) => {
     const scope = (request as ScopedRequest)[SCOPE]
-    if (scope === null || !scope.hasTransactions) return done(null, payload)
+    if (scope === null) return done(null, payload)
     scope.replies(reply, payload).then((payload) => done(null, payload), done)
   })
 }

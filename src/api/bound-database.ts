@@ -1,9 +1,11 @@
 import type { Batch } from '../batch/batch.js'
 import type { Read } from '../connection/execution.js'
 import { type Calls, callsTo } from '../errors/callers-stack.js'
+import { ReleasedError } from '../errors/errors.js'
 import type { Pool } from '../pool/pool.js'
-import { type Call, readUntil } from '../query/call.js'
+import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
+import type { AbortGroup } from '../timing/abort-group.js'
 import { transact } from '../transaction/transact.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { BatchPart } from './batch-part.js'
@@ -12,15 +14,20 @@ import { PoolPlace } from './pool-place.js'
 import { Queryable, refuseTransactionControl } from './queryable.js'
 import { FunctionPart, type Work } from './transaction.js'
 
-/** What one user of a database, such as a request, has its calls bound to. */
+/** What the calls of one user of a database, such as a request, are bound to. A plain object: nothing of ours is entered to look at it. */
 export interface Binding {
-  /** Aborted when nobody waits for results any more: what only reads ends then. */
-  readonly signal: AbortSignal | undefined
-  /** The transaction that a call made now belongs to, if it does. Raises `ReleasedError` once nothing may be called any more. */
-  transaction (): OpenTransaction | undefined
+  /** The response that ends it. */
+  readonly response?: { readonly writableEnded: boolean } | undefined
+  /** What only reads ends with it. */
+  readonly group?: AbortGroup | undefined
+  /** The transaction that a call made now belongs to. Raises `ReleasedError` or `AbortedError` once it is over. */
+  readonly transaction?: (() => OpenTransaction) | undefined
 }
 
-/** The helpers of a database for one user of it. */
+/**
+ * The helpers of a database for one user of it: what `request.db` is. What only reads ends when the client leaves. Where the route asks for
+ * a transaction, all calls belong to it.
+ */
 export class BoundDatabase extends Queryable {
   readonly #pool: Pool
   readonly #binding: Binding
@@ -31,12 +38,19 @@ export class BoundDatabase extends Queryable {
     this.#binding = binding
   }
 
+  /**
+   * The same helpers for what must finish when the client leaves, and for what must stay when the transaction of the route is rolled back:
+   * they are outside of it, and may be used when the reply has left.
+   * @example await request.db.detached.execute('INSERT INTO attempts (login) VALUES ($1)', login)
+   */
+  get detached (): BoundDatabase { return new BoundDatabase(this.#pool, this.statements, {}) }
+
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
     try {
-      const open = this.#binding.transaction()
-      if (open !== undefined) return open.use((tx) => tx.transaction(work, options))
-      const { signal } = this.#binding
-      return transact(this.#place(options), new FunctionPart(work, this.statements, 0, signal))
+      const { group, transaction } = this.#binding
+      if (transaction !== undefined) return transaction().use((tx) => tx.transaction(work, options))
+      this.#check()
+      return transact(this.#place(options), new FunctionPart(work, this.statements, 0, group))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -50,15 +64,22 @@ export class BoundDatabase extends Queryable {
   protected override checkTransactionControl (call: Call): void { refuseTransactionControl(call) }
 
   protected override run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
-    const open = this.#binding.transaction()
-    if (open !== undefined) return open.use((tx) => tx.perform(call, read, calls))
-    return super.run(readUntil(call, this.#binding.signal), read, calls)
+    const { response, group, transaction } = this.#binding
+    if (transaction !== undefined) return transaction().use((tx) => tx.perform(call, read, calls))
+    if (response !== undefined && response.writableEnded) this.#check()
+    // Written out, because each call of each request comes here.
+    return super.run(group !== undefined && call.statement.mayBePipelined ? { ...call, group } : call, read, calls)
   }
 
   protected override batch (batch: Batch): Promise<void> {
-    const open = this.#binding.transaction()
-    if (open !== undefined) return open.use((tx) => tx.performBatch(batch))
+    const { transaction } = this.#binding
+    if (transaction !== undefined) return transaction().use((tx) => tx.performBatch(batch))
+    this.#check()
     return transact(this.#place(), new BatchPart(batch))
+  }
+
+  #check (): void {
+    if (this.#binding.response?.writableEnded === true) throw new ReleasedError('request')
   }
 
   protected override opened (): Promise<void> { return this.#pool.begin() }

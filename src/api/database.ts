@@ -10,6 +10,7 @@ import type { PoolStats } from '../pool/stats.js'
 import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import { Checkout } from '../transaction/checkout.js'
+import type { AbortGroup } from '../timing/abort-group.js'
 import { transact } from '../transaction/transact.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import './async-dispose.js'
@@ -22,13 +23,10 @@ import { PoolPlace } from './pool-place.js'
 import { Queryable, refuseTransactionControl } from './queryable.js'
 import { FunctionPart, type Work } from './transaction.js'
 
-/** A class of helpers for one user of a database. */
-export type BoundKind<B extends BoundDatabase, N extends Binding> = new (pool: Pool, statements: StatementCache, binding: N) => B
-
 /** For plugins, no part of the public surface: the helpers of a database for one user of it, and a transaction that its maker ends. */
 export interface Access {
-  bind<B extends BoundDatabase, N extends Binding> (database: Database, Kind: BoundKind<B, N>, binding: N): B
-  begin (database: Database, options: TransactionOptions, signal: AbortSignal): OpenTransaction
+  bind (database: Database, binding: Binding): BoundDatabase
+  begin (database: Database, options: TransactionOptions, group: AbortGroup): OpenTransaction
 }
 export let access: Access
 
@@ -39,8 +37,9 @@ export class Database extends Queryable {
 
   static {
     access = {
-      bind: (database, Kind, binding) => new Kind(database.#pool, database.statements, binding),
-      begin: (database, options, signal) => new OpenTransaction(new PoolPlace(database.#pool, { options, takenBy: undefined }), database.statements, signal),
+      bind: (database, binding) => new BoundDatabase(database.#pool, database.statements, binding),
+      begin: (database, options, group) =>
+        new OpenTransaction(new PoolPlace(database.#pool, { options, takenBy: undefined }), database.statements, group),
     }
   }
 

@@ -6,6 +6,7 @@ import { ReleasedError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
+import type { AbortGroup } from '../timing/abort-group.js'
 import { type Part, type Place, transact } from '../transaction/transact.js'
 import { Transaction } from './transaction.js'
 
@@ -22,7 +23,7 @@ export class OpenTransaction implements Part<void> {
   readonly hasCaller = false // the calls have
   readonly #place: Place
   readonly #statements: StatementCache
-  readonly #signal: AbortSignal | undefined
+  readonly #group: AbortGroup | undefined
   /** The calls that wait for it to begin. */
   #waiting: Waiting[] | undefined = []
   #tx: JoinedTransaction | undefined
@@ -34,11 +35,11 @@ export class OpenTransaction implements Part<void> {
   #commit!: () => void
   #rollback!: (error: unknown) => void
 
-  /** `signal`: ends what its calls read. */
-  constructor (place: Place, statements: StatementCache, signal?: AbortSignal) {
+  /** `group`: what only reads ends with it. */
+  constructor (place: Place, statements: StatementCache, group?: AbortGroup) {
     this.#place = place
     this.#statements = statements
-    this.#signal = signal
+    this.#group = group
     this.#ended = new Promise((resolve, reject) => {
       this.#commit = resolve
       this.#rollback = reject
@@ -84,6 +85,7 @@ export class OpenTransaction implements Part<void> {
   rollback (error: unknown): Promise<void> | undefined {
     this.#isOver = true
     this.#rollback(error)
+    for (const { failed } of this.#waiting?.splice(0) ?? []) failed(error)
     const outcome = this.#outcome?.catch(() => {})
     return this.#tx === undefined ? undefined : outcome
   }
@@ -94,11 +96,8 @@ export class OpenTransaction implements Part<void> {
     const waiting = this.#waiting ?? []
     this.#waiting = undefined
     this.#checkout = checkout
-    const tx = this.#tx = new JoinedTransaction(checkout, this.#statements, 0, this.#signal)
-    for (const { begun, failed } of waiting) {
-      if (this.#isOver) failed(new ReleasedError('transaction'))
-      else begun(tx)
-    }
+    const tx = this.#tx = new JoinedTransaction(checkout, this.#statements, 0, this.#group)
+    for (const { begun } of waiting) begun(tx)
     return this.#ended
   }
 

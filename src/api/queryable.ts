@@ -10,6 +10,7 @@ import type { DriverResult, ResultColumn } from '../driver/result.js'
 import { NoRowError, QueryError, TooManyRowsError } from '../errors/errors.js'
 import { type Calls, callersOf, callsTo, withCallers } from '../errors/callers-stack.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
+import type { AbortGroup } from '../timing/abort-group.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { forCaller, type PromisedCaller, rejectCaller } from './caller.js'
 
@@ -231,6 +232,11 @@ export abstract class Queryable {
       throw withStatement(error, { query: call.statement.text, args: call.args }, debug)
     }
   }
+}
+
+/** The same call, which ends with a group if it only reads. */
+export function inGroup (call: Call, group: AbortGroup | undefined): Call {
+  return group !== undefined && call.statement.mayBePipelined ? { ...call, group } : call
 }
 
 /** On a connection of the pool, the next call would run elsewhere, outside of a transaction that is begun by hand. */

@@ -3,15 +3,16 @@ import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
 import { type Calls, keepStack } from '../errors/callers-stack.js'
 import { NestedTransactionError, QueryError, ReleasedError } from '../errors/errors.js'
-import { type Call, readUntil } from '../query/call.js'
+import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
+import type { AbortGroup } from '../timing/abort-group.js'
 import { type Part, type Place, transact } from '../transaction/transact.js'
 import { SavepointControl } from '../transaction/transaction-control.js'
 import { beginText, type TransactionOptions } from '../transaction/transaction-options.js'
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
-import { Queryable } from './queryable.js'
+import { inGroup, Queryable } from './queryable.js'
 
 export type Work<T> = (tx: Transaction) => Promise<T> | T
 
@@ -19,21 +20,21 @@ export type Work<T> = (tx: Transaction) => Promise<T> | T
 export class Transaction extends Queryable {
   readonly #checkout: Checkout
   readonly #depth: number
-  readonly #signal: AbortSignal | undefined
+  readonly #group: AbortGroup | undefined
   #ended = false
   #nested = false
   #lastNested: Promise<void> | undefined
 
-  /** `signal`: ends what it reads. */
-  constructor (checkout: Checkout, statements: StatementCache, depth: number, signal?: AbortSignal) {
+  /** `group`: what only reads ends with it. */
+  constructor (checkout: Checkout, statements: StatementCache, depth: number, group?: AbortGroup) {
     super(statements, checkout, checkout.notesCallers)
     this.#checkout = checkout
     this.#depth = depth
-    this.#signal = signal
+    this.#group = group
   }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
-    return transact(this.#place(options), new FunctionPart(work, this.statements, this.#depth + 1, this.#signal))
+    return transact(this.#place(options), new FunctionPart(work, this.statements, this.#depth + 1, this.#group))
   }
 
   /**
@@ -75,7 +76,7 @@ export class Transaction extends Queryable {
 
   protected override run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
     this.#check()
-    return super.run(readUntil(call, this.#signal), read, calls)
+    return super.run(inGroup(call, this.#group), read, calls)
   }
 
   /** In a savepoint, so that it is all or nothing also where its error is swallowed. */
@@ -99,14 +100,14 @@ export class FunctionPart<T> implements Part<T> {
   readonly #work: Work<T>
   readonly #statements: StatementCache
   readonly #depth: number
-  readonly #signal: AbortSignal | undefined
+  readonly #group: AbortGroup | undefined
   #tx: Transaction | undefined
 
-  constructor (work: Work<T>, statements: StatementCache, depth: number, signal?: AbortSignal) {
+  constructor (work: Work<T>, statements: StatementCache, depth: number, group?: AbortGroup) {
     this.#work = work
     this.#statements = statements
     this.#depth = depth
-    this.#signal = signal
+    this.#group = group
   }
 
   check (): void {
@@ -116,7 +117,7 @@ export class FunctionPart<T> implements Part<T> {
   }
 
   run (checkout: Checkout): Promise<T> | T {
-    const tx = this.#tx = new Transaction(checkout, this.#statements, this.#depth, this.#signal)
+    const tx = this.#tx = new Transaction(checkout, this.#statements, this.#depth, this.#group)
     return checkout.call(this.#work, tx)
   }
 

@@ -8,6 +8,7 @@ import type { DriverResult } from '../driver/result.js'
 import type { TransactionStatus } from '../driver/turn.js'
 import { AbortedError, QueryTimeoutError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
+import type { AbortGroup } from '../timing/abort-group.js'
 import { type Abortable, listen, stopListening } from '../timing/abort-listeners.js'
 import { reasonOf } from '../timing/abort-signal.js'
 
@@ -81,6 +82,7 @@ export abstract class Execution implements Abortable {
   /** Whether nobody waits for it any more, although the server may not be done with it. */
   get isAbandoned (): boolean { return this.#abandoned }
   get signal (): AbortSignal | undefined { return this.call.options.signal }
+  get group (): AbortGroup | undefined { return this.call.group }
   /** Whether nothing comes after it before the session is another caller's. */
   get isLast (): boolean { return this.#listener?.isLast(this.call) === true }
 
@@ -96,6 +98,7 @@ export abstract class Execution implements Abortable {
     const { signal } = this.call.options
     if (limit.clock > 0) this.dueAt = this.startedAt + limit.clock * 1000
     if (signal !== undefined) listen(signal, this)
+    if (this.call.group !== undefined) this.call.group.members.add(this)
   }
 
   /** Starts the clock again: one of the statements of a batch is done. */
@@ -112,8 +115,8 @@ export abstract class Execution implements Abortable {
     this.#abandon(new QueryTimeoutError(this.#limit?.timeout ?? 0))
   }
 
-  /** Its signal was aborted. */
-  aborted (): void { this.#abandon(new AbortedError({ cause: reasonOf(this.signal) })) }
+  /** Its signal was aborted, or its group. */
+  aborted (): void { this.#abandon(new AbortedError({ cause: this.call.group?.reason ?? reasonOf(this.signal) })) }
 
   #abandon (error: Error): void {
     if (this.settled) return
@@ -131,8 +134,9 @@ export abstract class Execution implements Abortable {
   protected settle (error?: unknown): boolean {
     if (this.settled) return false
     this.settled = true
-    const { signal } = this.call.options
+    const { group, options: { signal } } = this.call
     if (signal !== undefined) stopListening(signal, this)
+    if (group !== undefined) group.members.delete(this)
     this.#listener?.settled(error)
     return true
   }

@@ -105,10 +105,11 @@ export class Executor implements StatementOwner, StatementSender {
 
   /** Puts a call in flight, with its clock running. False if it is over already. */
   admit (execution: Execution, now = performance.now()): boolean {
-    const { signal, timeout } = execution.call.options
+    const { group, options: { signal, timeout } } = execution.call
     execution.startedAt = now
     this.#inFlight.add(execution)
     if (!this.#events.isUsable) this.end(execution, this.#events.lostError)
+    else if (group?.reason !== undefined) this.end(execution, new AbortedError({ cause: group.reason }))
     else if (signal !== undefined && isAborted(signal)) this.end(execution, new AbortedError({ cause: reasonOf(signal) }))
     else {
       const { usualLimit } = this.#session.timeout

@@ -1,6 +1,7 @@
 import { LinkedList, type Node } from '../collections/linked-list.js'
 import { copyOf } from '../errors/callers-stack.js'
 import { AbortedError } from '../errors/errors.js'
+import type { AbortGroup } from '../timing/abort-group.js'
 import { type Abortable, listen, stopListening } from '../timing/abort-listeners.js'
 import { reasonOf } from '../timing/abort-signal.js'
 import type { Deadlines, Expiring } from '../timing/deadlines.js'
@@ -11,6 +12,7 @@ import type { Holder, PoolEntry } from './pool-entry.js'
 export interface Acquisition {
   readonly holder: Holder
   readonly signal: AbortSignal | undefined
+  readonly group?: AbortGroup | undefined
   served (entry: PoolEntry): void
   fail (error: Error): void
 }
@@ -33,6 +35,7 @@ export class Waiter implements Abortable, Node<Waiter> {
     this.#transaction = transaction
     this.since = since
     if (acquisition.signal !== undefined) listen(acquisition.signal, this)
+    acquisition.group?.members.add(this)
     transaction?.count(1)
   }
 
@@ -47,13 +50,18 @@ export class Waiter implements Abortable, Node<Waiter> {
     if (this.#leave()) this.acquisition.fail(error)
   }
 
-  /** The caller's signal was aborted. */
-  aborted (): void { this.reject(new AbortedError({ cause: reasonOf(this.acquisition.signal) })) }
+  /** The caller's signal was aborted, or its group. */
+  aborted (): void {
+    const { signal, group } = this.acquisition
+    this.reject(new AbortedError({ cause: group?.reason ?? reasonOf(signal) }))
+  }
 
   #leave (): boolean {
     if (!this.linked) return false
     this.#queue.remove(this)
-    if (this.acquisition.signal !== undefined) stopListening(this.acquisition.signal, this)
+    const { signal, group } = this.acquisition
+    if (signal !== undefined) stopListening(signal, this)
+    group?.members.delete(this)
     this.#transaction?.count(-1)
     return true
   }

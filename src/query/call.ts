@@ -1,3 +1,4 @@
+import type { AbortGroup } from '../timing/abort-group.js'
 import { Latency } from './latency.js'
 import type { Statement } from './statement.js'
 
@@ -37,18 +38,13 @@ export interface Call {
   readonly options: RowOptions
   /** Ours, such as BEGIN: it is known what it leaves behind. */
   readonly internal?: boolean
+  /** What it ends with. */
+  readonly group?: AbortGroup
   /** Which of many argument lists it is, from 0, for errors. */
   readonly row?: number
 }
 
 export const NO_OPTIONS: CallOptions = Object.freeze({})
-
-/** The same call, ended by `signal` too if it only reads. */
-export function readUntil<C extends Call> (call: C, signal: AbortSignal | undefined): C {
-  if (signal === undefined || !call.statement.mayBePipelined) return call
-  const own = call.options.signal
-  return { ...call, options: { ...call.options, signal: own === undefined ? signal : AbortSignal.any([own, signal]) } }
-}
 
 /** Whether it goes by the simple protocol, because it may be a script; a single statement need not. */
 export function isSimple ({ mode, args, statement }: Call): boolean {
