@@ -1,5 +1,4 @@
 import type { Batch } from '../batch/batch.js'
-import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
 import type { Calls } from '../errors/callers-stack.js'
 import { NestedTransactionError, QueryError } from '../errors/errors.js'
@@ -7,8 +6,8 @@ import { type Call, internalCall } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
 import { type Control, type Place, transact } from '../transaction/transact.js'
-import { beginCall, SavepointControl, TransactionControl } from '../transaction/transaction-control.js'
-import type { TransactionOptions } from '../transaction/transaction-options.js'
+import { SavepointControl, TransactionControl } from '../transaction/transaction-control.js'
+import { readTransactionOptions, type TransactionOptions } from '../transaction/transaction-options.js'
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { forCaller } from './caller.js'
@@ -46,17 +45,18 @@ export class Lease extends Queryable {
   }
 
   /** Two transactions at once on one session would be one. */
-  #place (options: TransactionOptions = {}): Place {
+  #place (options?: TransactionOptions): Place {
     return {
       notesCallers: this.notesCallers,
       enter: () => {
         this.#check()
-        const begin = beginCall(options)
-        if (this.begun && readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
+        const { beginning, isPlain } = readTransactionOptions(options)
+        if (this.begun && !isPlain) {
           throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
         }
         this.#inside = true
-        const control = (): Control => this.begun ? new SavepointControl(this.#checkout, 1) : new TransactionControl(this.#checkout, begin)
+        const control = (): Control =>
+          this.begun ? new SavepointControl(this.#checkout, 1) : new TransactionControl(this.#checkout, beginning)
         return this.#checkout.drain()?.then(control) ?? control() // calls that were made before are not part of it
       },
       leave: () => {

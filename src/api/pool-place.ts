@@ -1,13 +1,19 @@
 import type { Calls } from '../errors/callers-stack.js'
 import type { PoolEntry } from '../pool/pool-entry.js'
 import type { Pool } from '../pool/pool.js'
+import type { Beginning } from '../transaction/beginning.js'
 import { Checkout } from '../transaction/checkout.js'
+import type { Settings } from '../transaction/settings.js'
 import type { Place } from '../transaction/transact.js'
-import { beginCall, TransactionControl } from '../transaction/transaction-control.js'
-import type { TransactionOptions } from '../transaction/transaction-options.js'
+import { TransactionControl } from '../transaction/transaction-control.js'
+import { readTransactionOptions, type TransactionOptions } from '../transaction/transaction-options.js'
 
 interface Acquiring {
   options?: TransactionOptions | undefined
+  /** Those that it has besides. */
+  settings?: Settings | undefined
+  /** A connection that was acquired already. */
+  entry?: PoolEntry | undefined
   signal?: AbortSignal | undefined
   /** The calls that led here, for the report of a leak. */
   takenBy: Calls | undefined
@@ -27,17 +33,18 @@ export class PoolPlace implements Place {
   get notesCallers (): boolean { return this.#pool.config.debug !== false }
 
   enter (): Promise<TransactionControl> {
-    const { options, signal } = this.#acquiring
-    beginCall(options) // a bad option must not cost a connection
-    const idle = this.#pool.tryAcquire('transaction', signal)
+    const { options, settings, signal } = this.#acquiring
+    const { beginning } = readTransactionOptions(options, settings) // a bad option must not cost a connection
+    const entry = this.#acquiring.entry ?? this.#pool.tryAcquire('transaction', signal)
     // A function is never called before `transaction` has returned.
-    return idle === undefined ? this.#pool.acquire('transaction', signal).then((entry) => this.#on(entry)) : Promise.resolve(this.#on(idle))
+    if (entry !== undefined) return Promise.resolve(this.#on(entry, beginning))
+    return this.#pool.acquire('transaction', signal).then((entry) => this.#on(entry, beginning))
   }
 
-  #on (entry: PoolEntry): TransactionControl {
+  #on (entry: PoolEntry, beginning: Beginning): TransactionControl {
     this.#pool.noteTaker(entry, this.#acquiring.takenBy)
     this.#checkout = new Checkout(this.#pool, entry.connection, 'transaction', entry)
-    return new TransactionControl(this.#checkout, beginCall(this.#acquiring.options))
+    return new TransactionControl(this.#checkout, beginning)
   }
 
   leave (): Promise<void> | undefined { return this.#checkout?.release() }

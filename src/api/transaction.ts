@@ -1,5 +1,4 @@
 import type { Batch } from '../batch/batch.js'
-import { readGiven } from '../config/read-given.js'
 import type { Read } from '../connection/execution.js'
 import { type Calls, keepStack } from '../errors/callers-stack.js'
 import { NestedTransactionError, QueryError, ReleasedError } from '../errors/errors.js'
@@ -9,7 +8,7 @@ import type { Checkout } from '../transaction/checkout.js'
 import type { AbortGroup } from '../timing/abort-group.js'
 import { type Part, type Place, transact } from '../transaction/transact.js'
 import { SavepointControl } from '../transaction/transaction-control.js'
-import { beginText, type TransactionOptions } from '../transaction/transaction-options.js'
+import { readTransactionOptions, type TransactionOptions } from '../transaction/transaction-options.js'
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { inGroup, Queryable } from './queryable.js'
@@ -46,14 +45,13 @@ export class Transaction extends Queryable {
     await this.#checkout.drain()
   }
 
-  #place (options: TransactionOptions = {}): Place {
+  #place (options?: TransactionOptions): Place {
     let ended = (): void => {}
     return {
       notesCallers: this.notesCallers,
       enter: () => {
         this.#check()
-        beginText(options)
-        if (readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
+        if (!readTransactionOptions(options).isPlain) {
           throw new QueryError('a nested transaction is a savepoint: it has no options of its own')
         }
         this.#nested = true

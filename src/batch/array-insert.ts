@@ -1,6 +1,7 @@
 import type { Lists } from './argument-lists.js'
 import { ArgumentArrays } from './argument-arrays.js'
 import type { Checkout } from '../transaction/checkout.js'
+import { Preamble } from '../driver/preamble.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import { AbortedError } from '../errors/errors.js'
 import { overArrays, type InsertValues } from '../sql/insert-statement.js'
@@ -50,7 +51,9 @@ export class ArrayInsert {
   }
 
   /** What is to be sent behind the description of the statement for so many lists: the savepoint, if arrays are worth it. */
-  static behindDescription (lists: number): string[] { return lists < LEAST_LISTS ? [] : [`SAVEPOINT ${SAVEPOINTS[0]}`] }
+  static behindDescription (lists: number): Preamble | undefined {
+    return lists < LEAST_LISTS ? undefined : Preamble.of(`SAVEPOINT ${SAVEPOINTS[0]}`)
+  }
 
   /** The arrays for a chunk; `undefined` where it has to be executed list by list. */
   write (lists: Lists): ArgumentArrays | undefined {
@@ -73,7 +76,7 @@ export class ArrayInsert {
    */
   async run (arrays: ArgumentArrays): Promise<ExecutionsResult | undefined> {
     if (this.#state === 'impossible') return undefined
-    const before = this.#state === 'proven' ? this.#nextSavepoint() : []
+    const before = this.#state === 'proven' ? this.#nextSavepoint() : undefined
     if (this.#state === 'unproven' && !this.#isSaved) await this.#checkout.perform(internalCall(`SAVEPOINT ${this.#savepoint}`))
     this.#isSaved = true
     try {
@@ -88,14 +91,14 @@ export class ArrayInsert {
     return undefined
   }
 
-  #nextSavepoint (): string[] {
+  #nextSavepoint (): Preamble {
     const [first, second] = SAVEPOINTS
     const last = this.#savepoint
     this.#savepoint = last === first ? second : first
-    return [`RELEASE ${last}`, `SAVEPOINT ${this.#savepoint}`]
+    return Preamble.of(`RELEASE ${last}`, `SAVEPOINT ${this.#savepoint}`)
   }
 
-  #insertOver (arrays: ArgumentArrays, before: readonly string[]): Promise<ExecutionsResult> {
+  #insertOver (arrays: ArgumentArrays, before: Preamble | undefined): Promise<ExecutionsResult> {
     const call = this.#over(this.#text, [])
     return this.#checkout.attemptParts({ call, parts: arrays.parts, parametersOf: (part) => arrays.parametersOf(part), before })
   }

@@ -61,8 +61,8 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   }
   const describe = (first: readonly unknown[], count: number): Promise<readonly number[]> => {
     checkCount(first, call.statement, 0)
-    const after = insert === undefined ? [] : ArrayInsert.behindDescription(count)
-    isSaved = after.length > 0
+    const after = insert === undefined ? undefined : ArrayInsert.behindDescription(count)
+    isSaved = after !== undefined
     return checkout.describe({ ...call, row: 0 }, after).catch((error) => { throw interruption.raise(error) })
   }
   /** Of lists that are all there the first and their number are known: the server describes the statement while they are read. */

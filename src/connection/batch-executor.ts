@@ -2,6 +2,7 @@ import { writeTexts } from '../driver/argument.js'
 import { isNoteworthy } from '../driver/command-tags.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Driver } from '../driver/postgres-js.js'
+import type { Preamble } from '../driver/preamble.js'
 import type { Parameter } from '../protocol/message-writer.js'
 import type { Call } from '../query/call.js'
 import type { FailedList } from './error-translation.js'
@@ -23,8 +24,8 @@ export interface Executions {
 /** A statement that is only described, with statements of ours in front of it and behind it. */
 export interface Description {
   readonly call: Call
-  readonly before: readonly string[]
-  readonly after: readonly string[]
+  readonly before: Preamble | undefined
+  readonly after: Preamble | undefined
 }
 
 /** A chunk of argument lists that goes in parts: what is written of one is asked for when it is sent. */
@@ -33,7 +34,7 @@ export interface Parts {
   readonly parts: number
   readonly parametersOf: (part: number) => readonly Parameter[]
   /** Statements of ours in front. */
-  readonly before: readonly string[]
+  readonly before: Preamble | undefined
 }
 
 interface Work {
@@ -43,7 +44,7 @@ interface Work {
   readonly parametersOf: (index: number) => readonly Parameter[]
   readonly oneByOne: boolean
   readonly listOf: (index: number) => FailedList | undefined
-  readonly before: readonly string[]
+  readonly before: Preamble | undefined
 }
 
 interface Task<R> {
@@ -99,19 +100,19 @@ export class BatchExecutor {
       parametersOf: (index) => {
         return writeTexts(lists[index] ?? [], { statement, types, registry: this.#driver.types.registry, row: firstRow + index })
       },
-      before: [],
+      before: undefined,
       oneByOne: this.#session.timeout.isLeftToClock(timeout),
       listOf: (index) => ({ row: firstRow + index, args: lists[index] }),
     }, listener)
   }
 
   /** Runs a statement once for each part of a chunk. */
-  runParts ({ call, parts, parametersOf, before }: Parts, listener: SettleListener): Promise<ExecutionsResult> {
+  runParts ({ call, parts, parametersOf, before }: Parts, listener?: SettleListener): Promise<ExecutionsResult> {
     const work = { call, types: undefined, executions: parts, parametersOf, before, oneByOne: true, listOf: () => undefined }
     return this.#execute(work, listener)
   }
 
-  #execute (work: Work, listener: SettleListener): Promise<ExecutionsResult> {
+  #execute (work: Work, listener?: SettleListener): Promise<ExecutionsResult> {
     const { call, types, executions, parametersOf, before, oneByOne, listOf } = work
     return new Promise((resolve, reject) => {
       const execution = new TaskExecution(call, resolve, reject, listener)

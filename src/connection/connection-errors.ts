@@ -8,6 +8,12 @@ export class NoKeyError extends Error {
   constructor () { super('the server gave no key by which a statement can be cancelled: the connection is ended instead') }
 }
 
+/** A statement that has to go with others of ours can no longer be sent at once with them, and was not run. */
+export class NotAloneError extends Error {
+  readonly code = 'NOT_ALONE'
+  constructor () { super('the statement cannot be sent together with what has to go before it') }
+}
+
 /** The session was given an encoding in which texts would be read and written wrongly. */
 export class ForeignEncodingError extends Error {
   readonly code = 'CLIENT_ENCODING'

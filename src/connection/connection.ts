@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js'
 import type { ConnectedHost } from '../config/target.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Driver } from '../driver/postgres-js.js'
+import type { Preamble } from '../driver/preamble.js'
 import type { DriverResult } from '../driver/result.js'
 import { SocketClosedError, type SocketOwner, type SocketOwnerEvents } from '../driver/socket-owner.js'
 import { ForeignEncodingError, isForeignEncoding, lostError, NoKeyError } from './connection-errors.js'
@@ -180,9 +181,9 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
     else this.#cancelling.then(() => this.start(execution))
   }
 
-  /** Runs a call with a statement of ours right before it, if both can be sent at once; if not, false. */
-  startBehind (text: string, execution: StatementExecution): boolean {
-    return this.#cancelling === undefined && this.#executor.runBehind(text, execution)
+  /** Runs a call with statements of ours right before it, if all can be sent at once; if not, false. */
+  startBehind (before: Preamble, execution: StatementExecution): boolean {
+    return this.#cancelling === undefined && this.#executor.runBehind(before, execution)
   }
 
   /** Whether a call can be sent behind those that are in flight. */
@@ -203,7 +204,7 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   }
 
   /** Runs a statement for the parts of a chunk; only in a transaction. */
-  executeParts (parts: Parts, listener: SettleListener): Promise<ExecutionsResult> {
+  executeParts (parts: Parts, listener?: SettleListener): Promise<ExecutionsResult> {
     return this.#whenFree(() => this.#batches.runParts(parts, listener))
   }
 
@@ -215,10 +216,9 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   drained (now: number): void { if (this.#cancelling === undefined) this.#events?.drained(now) }
   ran (call: Call, types: readonly number[] | undefined): void { this.#parts.wrappedLists.ran(call, types, this.types) }
 
-  /** Sees to it that what nobody waits for has ended before anything else is sent: also what is yet to be written. */
+  /** Sees to it that what nobody waits for has ended before anything else is sent. */
   abandoned (): void {
-    // Of a connection that has ended nothing is left to cancel, and what waits for it must not wait again.
-    if (this.isUsable) this.#cancel(() => this.#cancellation.endAbandoned())
+    if (this.isUsable) this.#cancel(() => this.#cancellation.endAbandoned()) // otherwise nothing is left to cancel
   }
 
   #breakUpGroup (): void {

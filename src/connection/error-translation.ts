@@ -1,5 +1,6 @@
 import { BindAborted } from '../driver/argument.js'
 import { ChangedTypesError } from '../driver/execute-many.js'
+import { PreambleRefusal } from '../driver/preamble.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
 import { Refusal } from '../codecs/encode.js'
 import { ConnectionLostError, ParameterCountError, ProtocolError, QueryError, QueryTimeoutError, ValueError } from '../errors/errors.js'
@@ -50,7 +51,9 @@ export function translate (error: unknown, failed: FailedCall): Translation {
     return { error: new ConnectionLostError('while the statement was running', { cause: error }), means: isOurs ? 'nothing' : 'lost' }
   }
   const { text: query, mayCommit: mayHaveCommitted } = call.statement
-  const serverError = new ServerError(error.fields, { query, args, row, debug, mayHaveCommitted })
+  // What was refused is not the call's statement, but one of ours in front of it.
+  const refused = error instanceof PreambleRefusal ? { debug } : { query, args, row, debug, mayHaveCommitted }
+  const serverError = new ServerError(error.fields, refused)
   const isOf = (code: string, routine: RegExp): boolean => error.code === code && routine.test(error.fields.routine ?? '')
   if (isOf('25006', READ_ONLY)) return { error: serverError, means: 'readOnly' }
   if (isOf('08P01', BINDS) && !types.includes(0) && types.length !== call.args.length) {

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.js'
 import type { Argument } from '../driver/argument.js'
 import { textsOf } from '../driver/fast-lane.js'
+import type { Preamble } from '../driver/preamble.js'
 import type { PreparedSender, PreparedSubject } from '../driver/prepared-request.js'
 import type { PreparedStatement } from '../driver/prepared-statement.js'
 import type { Request, Sender } from '../driver/request.js'
@@ -195,8 +196,8 @@ export class StatementExecution extends Execution implements Sender, PreparedSub
   /** The texts of its arguments, as they were written for one prepared statement. */
   texts: ReadonlyArray<string | null> = NO_TEXTS
   #writtenFor: PreparedStatement | undefined
-  /** A statement of ours right before it, as one group with it: if that fails, the server skips it. */
-  before: string | undefined
+  /** Statements of ours right before it, as one group with it: if one fails, the server skips it. */
+  before: Preamble | undefined
   /** Whether it is sent only when the other connections are read, so that others can leave with it. */
   mayWait = false
   /** How often its statement was described again. */

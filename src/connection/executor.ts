@@ -2,6 +2,7 @@ import type { Config } from '../config/config.js'
 import { toArguments, writeArguments } from '../driver/argument.js'
 import { FastLane } from '../driver/fast-lane.js'
 import type { Driver } from '../driver/postgres-js.js'
+import type { Preamble } from '../driver/preamble.js'
 import type { PreparedRequest } from '../driver/prepared-request.js'
 import type { PreparedStatement } from '../driver/prepared-statement.js'
 import { Request } from '../driver/request.js'
@@ -12,6 +13,7 @@ import type { Debug } from '../errors/debug-details.js'
 import { AbortedError, ValueError } from '../errors/errors.js'
 import { type Call, isSimple } from '../query/call.js'
 import { isAborted, reasonOf } from '../timing/abort-signal.js'
+import { NotAloneError } from './connection-errors.js'
 import { type FailedList, translate } from './error-translation.js'
 import { type Execution, type SettleListener, StatementExecution, type StatementOwner, wholeResult } from './execution.js'
 import type { ExecutorEvents } from './executor-events.js'
@@ -83,17 +85,17 @@ export class Executor implements StatementOwner, StatementSender {
   }
 
   /**
-   * Runs a statement with one of ours right before it. False, with nothing done, unless it can be sent at once: the driver
-   * describes an unknown statement in a write of its own.
+   * Runs a statement with some of ours right before it. False, with nothing done, unless it can be sent at once: the driver
+   * describes an unknown statement in a write of its own, and with another search_path the prepared one may not be meant.
    */
-  runBehind (text: string, execution: StatementExecution): boolean {
+  runBehind (before: Preamble, execution: StatementExecution): boolean {
     const { call } = execution
-    if (isSimple(call) || !this.#events.isUsable || !this.canSendAtOnce(call)) return false
+    if (before.changesPath || isSimple(call) || !this.#events.isUsable || !this.canSendAtOnce(call)) return false
     const statement = this.#executableOf(call)
     // What cannot be sent will be refused when it is run by itself.
     if (statement === undefined || !execution.writeFor(statement)) return false
     if (isAborted(execution.signal)) return false // maybe by an argument that was just read
-    execution.before = text
+    execution.before = before
     this.run(execution)
     return true
   }
@@ -156,7 +158,6 @@ export class Executor implements StatementOwner, StatementSender {
   }
 
   broken (reason: 'copy'): void { this.#events.broken(reason) }
-
   /** Nobody waits for it any more. */
   abandoned (): void { this.#events.abandoned() }
 
@@ -197,8 +198,8 @@ export class Executor implements StatementOwner, StatementSender {
   }
 
   #sendByDriver (execution: StatementExecution): void {
-    const { call } = execution
-    const { statement, mode, options: { prepare: wish, limit, rows } } = call
+    const { call, call: { statement, mode, options: { prepare: wish, limit, rows } } } = execution
+    if (execution.before !== undefined) return this.end(execution, new NotAloneError())
     const types = this.#prepared.get(statement.text)?.types
     try {
       execution.args ??= toArguments(call.args, statement, call.row)

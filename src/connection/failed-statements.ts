@@ -1,6 +1,7 @@
 import { Refusal } from '../codecs/encode.js'
 import { BindAborted, writeArguments } from '../driver/argument.js'
 import type { Driver } from '../driver/postgres-js.js'
+import { type Preamble, PreambleRefusal } from '../driver/preamble.js'
 import { CopyStarted, type Request } from '../driver/request.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
 import { QueryError } from '../errors/errors.js'
@@ -79,7 +80,7 @@ export class FailedStatements {
     this.#session.answered()
     const seen = errorOf(execution, { status, tags }, translated)
     if (seen !== translated || (status !== 'none' && !execution.isInSession)) return this.#sender.endWith(execution, seen)
-    if (!(translated instanceof ServerError)) return this.#sender.end(execution, translated)
+    if (!(translated instanceof ServerError) || error instanceof PreambleRefusal) return this.#sender.end(execution, translated)
     const [stale, { before, call: { statement } }] = [isStale(error), execution]
     const wasPrepared = status === 'failed' && this.#prepared.failed(statement, translated.code)
     if (before !== undefined && wasPrepared && (stale || statement.leaves === 'nothing')) this.#beginAgain(execution, before)
@@ -95,12 +96,16 @@ export class FailedStatements {
   }
 
   /** The first statement of a transaction may have been stale: both begin again, and it runs as what it means now. */
-  #beginAgain (execution: StatementExecution, begin: string): void {
+  #beginAgain (execution: StatementExecution, begin: Preamble): void {
     execution.before = undefined
     execution.rewrite()
-    this.#sender.ask(execution, 'ROLLBACK').then(() => this.#sender.ask(execution, begin)).then(
+    this.#sender.ask(execution, 'ROLLBACK').then(() => this.#beginBy(execution, begin)).then(
       () => execution.settled ? this.#sender.end(execution) : this.#sender.send(execution),
       (error) => this.#sender.end(execution, execution.objection({ status: this.#session.transaction, tags: [], error }) ?? error))
+  }
+
+  async #beginBy (execution: StatementExecution, begin: Preamble): Promise<void> {
+    await this.#driver.runOwn(begin, execution).catch((error) => { throw this.#sender.translate(execution, error) })
   }
 
   #refuseCopy (execution: StatementExecution): void {

@@ -2,6 +2,7 @@ import type { TypeRegistry } from '../codecs/type-registry.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import { MessageWriter, type Parameter } from '../protocol/message-writer.js'
+import { type Preamble, PreambleRefusal } from './preamble.js'
 import { RowReader } from './row-reader.js'
 import { ServerRefusal } from './server-refusal.js'
 import type { SocketOwner } from './socket-owner.js'
@@ -33,10 +34,10 @@ export interface Executions {
   readonly executions: number
   /** The parameters of an execution; asked for when it is sent, so that the server works in the meantime. */
   readonly parametersOf: (index: number) => readonly Parameter[]
-  /** Statements of ours in front of it, without rows. If one is refused, the server skips the rest. */
-  readonly before?: readonly string[]
+  /** Statements of ours in front of it. */
+  readonly before?: Preamble | undefined
   /** The same behind it, where it is only described. */
-  readonly after?: readonly string[]
+  readonly after?: Preamble | undefined
   /** How the columns are read. */
   readonly registry: TypeRegistry
   /** Told that some executions are done. */
@@ -123,17 +124,17 @@ class Run implements Turn {
     this.#pipeline = pipeline
     this.#caller = caller
     this.#writer = new MessageWriter((part) => owner.write(part))
-    this.#before = ANSWERS.length * (pipeline.before?.length ?? 0)
-    this.#after = ANSWERS.length * (pipeline.after?.length ?? 0)
+    this.#before = pipeline.before?.answers.length ?? 0
+    this.#after = pipeline.after?.answers.length ?? 0
     this.#groupSize = pipeline.oneByOne === true ? 1 : FIRST_GROUP
   }
 
   start (): void {
-    const { text, before = [], after = [] } = this.#pipeline
+    const { text, before, after } = this.#pipeline
     this.#owner.begin(this, this)
-    for (const statement of before) this.#writer.run(statement)
+    if (before !== undefined) this.#writer.put(before.bytes)
     this.#writer.parse(text)
-    for (const statement of after) this.#writer.run(statement)
+    if (after !== undefined) this.#writer.put(after.bytes)
     this.#sendGroup()
     this.#sendGroup()
   }
@@ -174,8 +175,9 @@ class Run implements Turn {
 
   take (type: number, bytes: Buffer, start: number, end: number): void {
     if (this.#failure !== undefined && !(this.#failure.error instanceof ChangedTypesError)) throw unexpected(type)
-    if (this.#before > 0) this.#before = answered(this.#before, type)
-    else if (this.#described === 'columns' && this.#after > 0) this.#after = answered(this.#after, type)
+    const { before, after } = this.#pipeline
+    if (this.#before > 0) before?.take(this.#before--, type)
+    else if (this.#described === 'columns' && this.#after > 0) after?.take(this.#after--, type)
     else this.#takeAnswer(type, bytes, start, end)
   }
 
@@ -243,7 +245,7 @@ class Run implements Turn {
   }
 
   refused (fields: ServerErrorFields): void {
-    this.#failure ??= { error: new RefusedExecutionError(fields, this.#done) }
+    this.#failure ??= { error: this.#before > 0 ? new PreambleRefusal(fields) : new RefusedExecutionError(fields, this.#done) }
     this.#sync() // up to there the server skips all
   }
 
@@ -256,15 +258,6 @@ class Run implements Turn {
     if (failure !== undefined) return this.#caller.reject(failure.error)
     this.#caller.resolve({ rows: this.#rows, count: this.#count, types: this.#types, columns: this.#columns, status })
   }
-}
-
-/** ParseComplete, CommandComplete, BindComplete: those to a statement of ours, by how many are to come. */
-const ANSWERS = [0x31, 0x43, 0x32] as const
-
-/** How many are to come behind this one. */
-function answered (left: number, type: number): number {
-  if (type !== ANSWERS[left % ANSWERS.length]) throw unexpected(type)
-  return left - 1
 }
 
 function isSame (a: readonly number[], b: readonly number[]): boolean {

@@ -8,7 +8,7 @@ import type { DriverStatement, RequestLane } from './request-lane.js'
 import { RowReader } from './row-reader.js'
 import type { SocketOwner } from './socket-owner.js'
 import type { WireColumn } from '../protocol/message-reader.js'
-import { putExecution, queryMessage, roomFor, SYNC_LENGTH, unsyncedStatement } from '../protocol/message-writer.js'
+import { putExecution, queryMessage, roomFor, SYNC_LENGTH } from '../protocol/message-writer.js'
 
 /** The texts of arguments. */
 type Texts = ReadonlyArray<string | null>
@@ -38,11 +38,11 @@ export class FastLane {
     const { outgoing } = this.#owner
     const { statement: { head }, subject: { before, mayWait, joins, call: { options: { limit } } } } = request
     const follows = joins && this.#joinLast(request)
-    if (before !== undefined) outgoing.append(unsyncedStatement(before))
+    if (before !== undefined) outgoing.append(before.bytes)
     outgoing.makeRoom(roomFor(head, texts, limit))
     outgoing.end = putExecution(outgoing.bytes, outgoing.end, { head, limit }, texts)
     if (!follows) this.#owner.append(request)
-    this.#lastEnd = outgoing.end
+    this.#lastEnd = before === undefined ? outgoing.end : -1 // what goes before it would hold for those that join it
     this.#owner.writeSoon(mayWait)
   }
 

@@ -3,6 +3,7 @@ import { Argument, BindAborted } from './argument.js'
 import { AUTHENTICATED } from './driver-messages.js'
 import { DriverPort, type DriverPortEvents } from './driver-port.js'
 import { type Executions, type ExecutionsResult, RefusedExecutionError, runExecutions } from './execute-many.js'
+import { Preamble } from './preamble.js'
 import { type PreparedStatement, preparedStatement } from './prepared-statement.js'
 import { Request } from './request.js'
 import type { DriverStatement, RequestLane } from './request-lane.js'
@@ -265,6 +266,14 @@ export class Driver implements RequestLane, DriverPortEvents {
       if (error instanceof RefusedExecutionError) onRefused?.(error.index)
       throw error
     }
+  }
+
+  /** Runs statements of ours with nothing behind them. `subject`: on whose behalf. */
+  async runOwn ({ statements }: Preamble, subject: object): Promise<void> {
+    const last = statements.at(-1)
+    if (last === undefined) return
+    const before = statements.length === 1 ? undefined : new Preamble(statements.slice(0, -1))
+    await this.execute({ text: last.text, executions: 1, parametersOf: () => last.parameters, before, subject })
   }
 
   /** Closes the session gracefully if nothing is in flight. Resolves once nothing is left of the driver. */

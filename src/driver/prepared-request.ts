@@ -2,6 +2,7 @@ import { isNoteworthy } from './command-tags.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
 import { type Call, KEEPS_FIRST, type Mode } from '../query/call.js'
 import { readCommand, readCount } from '../protocol/message-reader.js'
+import { type Preamble, PreambleRefusal } from './preamble.js'
 import type { PreparedStatement } from './prepared-statement.js'
 import type { DriverResult } from './result.js'
 import type { RowReader } from './row-reader.js'
@@ -18,16 +19,16 @@ export interface PreparedSender<S extends PreparedSubject> {
 /** What is executed, and how. */
 export interface PreparedSubject {
   readonly call: Call
-  /** A statement of ours right before it: if that fails, the server skips this one. */
-  readonly before: string | undefined
+  /** Statements of ours right before it: if one fails, the server skips this one. */
+  readonly before: Preamble | undefined
   /** Whether it is sent only when the other sockets are read, so that others can leave with it. */
   readonly mayWait: boolean
   /** Whether it travels with the one that was sent before it: both are plain reads. */
   readonly joins: boolean
 }
 
-/** What the server has still to answer, in this order. The first three are of the statement before. */
-const [PARSE_BEFORE, BIND_BEFORE, EXECUTE_BEFORE, BIND, EXECUTE, CLOSE, NOTHING] = [0, 1, 2, 3, 4, 5, 6]
+/** What the server has still to answer, in this order. Below zero: so many answers to what goes before it. */
+const [BIND, EXECUTE, CLOSE, NOTHING] = [0, 1, 2, 3]
 
 /** One execution of a prepared statement: its turn on the wire, and what it gave. */
 export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverResult {
@@ -60,7 +61,7 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
     this.#arrays = rows === 'array'
     this.#onlyFirst = KEEPS_FIRST.has(mode)
     this.#limit = limit
-    this.#expected = before === undefined ? BIND : PARSE_BEFORE
+    this.#expected = before === undefined ? BIND : -before.answers.length
   }
 
   /** Whether only the ReadyForQuery is to come. */
@@ -78,16 +79,10 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
         return this.#takeRow(bytes, start, end)
       case 0x43: // CommandComplete
         if (expected === EXECUTE) return this.#completed(bytes, start, end)
-        if (expected !== EXECUTE_BEFORE) break
-        this.#expected = BIND
-        return
+        break
       case 0x32: // BindComplete
-        if (expected !== BIND && expected !== BIND_BEFORE) break
-        this.#expected = expected + 1
-        return
-      case 0x31: // ParseComplete
-        if (expected !== PARSE_BEFORE) break
-        this.#expected = BIND_BEFORE
+        if (expected !== BIND) break
+        this.#expected = EXECUTE
         return
       case 0x73: // PortalSuspended, instead of CommandComplete
         if (expected !== EXECUTE || this.seen !== this.#limit) break
@@ -98,7 +93,10 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
         this.#expected = NOTHING
         return
     }
-    throw unexpected(type)
+    const { before } = this.subject
+    if (expected >= BIND || before === undefined) throw unexpected(type)
+    before.take(-expected, type)
+    this.#expected = expected + 1
   }
 
   #takeRow (bytes: Buffer, start: number, end: number): void {
@@ -119,7 +117,7 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
   }
 
   refused (fields: ServerErrorFields): void {
-    this.error = new ServerRefusal(fields)
+    this.error = this.#expected < BIND ? new PreambleRefusal(fields) : new ServerRefusal(fields)
     this.#expected = NOTHING // up to its Sync the server skips all
   }
 

@@ -35,6 +35,8 @@ const READS_NAMES = new Set(`
  */
 const NAMES_ONLY = /^(aclcheck_error|Prevent(Command|InTransaction)\w+|exec_parse_message|pg_analyze_and_rewrite_varparams)$/
 const REFUSES = /^(auth_failed|ClientAuthentication|InitPostgres|InitializeSessionUserId|CheckMyDatabase)$/
+/** Where the server refuses a setting: there is none of that name, its value is none, or the user may not set it. */
+const SETS = /^(set_config_\w+|call_\w+_check_hook|parse_and_validate_value|find_option|assignable_custom_variable_name)$/
 /** Where the server finds that a prepared statement is gone, or is there already. */
 const PREPARED = /^(Fetch|Store)PreparedStatement$/
 const POOLER_ADVICE = ': a pooler that gives each transaction another session loses prepared statements. ' +
@@ -57,7 +59,8 @@ export function safeMessage (fields: ServerErrorFields, parameter: string | unde
 export function safeAdvice (fields: ServerErrorFields): string {
   if (mayShow(fields)) return `${fields.message}${PREPARED.test(fields.routine ?? '') ? POOLER_ADVICE : ''}`
   const names = fields.code.startsWith('23') && !isRaised(fields) ? namesIn(fields) : ''
-  return `${names}the server's words are in error.serverMessage, and with the option debug in the log`
+  const what = SETS.test(fields.routine ?? '') ? 'a setting was refused; ' : names
+  return `${what}the server's words are in error.serverMessage, and with the option debug in the log`
 }
 
 /** By the routine, because a position alone is also given where a literal is read: `'…'::regclass`. */

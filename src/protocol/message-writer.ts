@@ -34,9 +34,8 @@ export class MessageWriter {
     this.#bytes(DESCRIBE)
   }
 
-  /** A statement of ours, without parameters and rows. */
-  run (text: string): void {
-    const bytes = unsyncedStatement(text)
+  /** Messages that are put together already. */
+  put (bytes: Buffer): void {
     this.#reserve(bytes.length)
     this.#bytes(bytes)
   }
@@ -192,21 +191,22 @@ function message (type: string, ...body: Buffer[]): Buffer {
 
 const zeroes = (bytes: number): Buffer => Buffer.alloc(bytes)
 
+const int16 = (value: number): Buffer => Buffer.from([value >>> 8, value & 0xff])
+
 /**
- * A statement without parameters and rows as the extended protocol runs it, but without the Sync at its end: the server
- * takes it and the next one as a group, and if it fails, skips everything up to the next one's Sync.
+ * A statement as the extended protocol runs it, but without the Sync at its end: the server takes it and the next one as a group, and if
+ * it fails, skips everything up to the next one's Sync.
  */
-export function unsyncedStatement (text: string): Buffer {
-  let bytes = written.get(text)
-  if (bytes === undefined) {
-    bytes = Buffer.concat([
-      message('P', zeroes(1), Buffer.from(text), zeroes(3)), // Parse: unnamed; text; no types
-      message('B', zeroes(8)), // Bind: unnamed; nothing
-      message('E', zeroes(5)), // Execute: unnamed; all rows
-    ])
-    written.set(text, bytes)
-  }
-  return bytes
+export function unsyncedStatement (text: string, parameters: readonly string[] = []): Buffer {
+  const parse = message('P', zeroes(1), Buffer.from(text), zeroes(3)) // unnamed; text; no types
+  const values = parameters.flatMap((parameter) => {
+    const value = Buffer.from(parameter)
+    const length = Buffer.alloc(4)
+    length.writeInt32BE(value.length)
+    return [length, value]
+  })
+  const bind = message('B', zeroes(4), int16(parameters.length), ...values, zeroes(2)) // unnamed; all parameters and columns are text
+  return Buffer.concat([parse, bind, message('E', zeroes(5))]) // unnamed; all rows
 }
 
 /** Close: the server forgets a prepared statement. */
@@ -223,6 +223,3 @@ export function limitedExecute (rows: number): Buffer {
   bytes.writeInt32BE(rows, 6)
   return bytes
 }
-
-/** There are only so many statements of ours. */
-const written = new Map<string, Buffer>()

@@ -2,6 +2,7 @@ import type { Executions, Parts } from '../connection/batch-executor.js'
 import type { Connection } from '../connection/connection.js'
 import { type Read, type SessionOutcome, StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
+import type { Preamble } from '../driver/preamble.js'
 import type { DriverResult } from '../driver/result.js'
 import { copyOf } from '../errors/callers-stack.js'
 import { ReleasedError, TransactionAbortedError } from '../errors/errors.js'
@@ -76,7 +77,7 @@ export class Checkout implements StatementTarget {
   }
 
   /** The types of a statement's parameters. A transaction that has yet to begin does so with it. `after`: statements of ours behind it. */
-  describe (call: Call, after: readonly string[]): Promise<readonly number[]> {
+  describe (call: Call, after: Preamble | undefined): Promise<readonly number[]> {
     return this.#takeTurn(call, () => this.connection.describe({ call, before: this.begin.take(), after }, this), true)
   }
 

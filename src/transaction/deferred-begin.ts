@@ -1,14 +1,16 @@
 import type { Connection } from '../connection/connection.js'
 import { StatementExecution, wholeResult } from '../connection/execution.js'
+import type { Preamble } from '../driver/preamble.js'
 import type { Call } from '../query/call.js'
+import type { Beginning } from './beginning.js'
 
 /**
- * The BEGIN of a transaction, which travels with its first call: that saves a round trip. The server skips the call if it
+ * The BEGIN of a transaction with its settings, which travels with its first call: that saves a round trip. The server skips the call if it
  * refuses to begin, and says with its answer whether a transaction is open.
  */
 export class DeferredBegin {
   readonly #connection: Connection
-  #call: Call | undefined
+  #begin: Beginning | undefined
   /** The call that carries the BEGIN. */
   #carrier: StatementExecution | undefined
   #wasSent = false
@@ -16,21 +18,21 @@ export class DeferredBegin {
   constructor (connection: Connection) { this.#connection = connection }
 
   /** From now on the next call begins a transaction. */
-  defer (call: Call): void {
-    this.#call = call
+  defer (begin: Beginning): void {
+    this.#begin = begin
     this.#carrier = undefined
     this.#wasSent = false
   }
 
   /** Whether nothing was run since, so that the server knows of no transaction. It is given up then. */
   takeBack (): boolean {
-    const unused = this.#call !== undefined
-    this.#call = undefined
+    const unused = this.#begin !== undefined
+    this.#begin = undefined
     return unused
   }
 
   /** Whether calls need not wait for it: it was sent and answered, or there is none. */
-  get isDone (): boolean { return this.#call === undefined && this.#carrier?.isFinished !== false }
+  get isDone (): boolean { return this.#begin === undefined && this.#carrier?.isFinished !== false }
 
   /** Whether the server may have a transaction open: it says so, or it has yet to say. */
   get mayBeOpen (): boolean {
@@ -43,21 +45,24 @@ export class DeferredBegin {
     return this.#carrier?.isFinished === false ? this.#carrier.whenFinished() : undefined
   }
 
-  /** The text of BEGIN, if there is one to send: the caller sends it in front of something, and waits for the answers to both. */
-  take (): readonly string[] {
-    const begin = this.#call
-    if (begin === undefined) return []
-    this.#call = undefined
+  /** The BEGIN, if there is one to send: the caller sends it in front of something, and waits for the answers to both. */
+  take (): Preamble | undefined {
+    const begin = this.#begin
+    if (begin !== undefined) this.#sending(begin)
+    return begin?.preamble
+  }
+
+  #sending ({ settings }: Beginning): void {
+    this.#begin = undefined
     this.#wasSent = true
-    return [begin.statement.text]
+    if (settings?.changesPath === true) this.#connection.session.mayChangePath(true)
   }
 
   /** Sends BEGIN together with a call, if there is one to send and both can be sent at once. */
   sendWith (execution: StatementExecution): boolean {
-    const begin = this.#call
-    if (begin === undefined || !this.#connection.startBehind(begin.statement.text, execution)) return false
-    this.#call = undefined
-    this.#wasSent = true
+    const begin = this.#begin
+    if (begin === undefined || !this.#connection.startBehind(begin.preamble, execution)) return false
+    this.#sending(begin)
     this.#carrier = execution
     return true
   }
@@ -67,10 +72,16 @@ export class DeferredBegin {
    * transaction. Its timeout and signal hold in the meantime too.
    */
   ensure ({ options }: Call, proceed: () => void, refuse: (error: unknown) => void): void {
-    const begin = this.#call
+    const begin = this.#begin
     if (begin === undefined) return proceed()
-    this.#call = undefined
-    this.#wasSent = true
-    this.#connection.start(new StatementExecution({ ...begin, options }, { read: wholeResult, resolve: proceed, reject: refuse }))
+    this.#sending(begin)
+    const { settings } = begin
+    if (settings === undefined) {
+      const caller = { read: wholeResult, resolve: proceed, reject: refuse }
+      return this.#connection.start(new StatementExecution({ ...begin.call, options }, caller))
+    }
+    const { call, statement: { parameters } } = settings
+    this.#connection.executeParts({ call: { ...call, options }, parts: 1, parametersOf: () => parameters, before: begin.begin })
+      .then(() => proceed(), refuse)
   }
 }

@@ -1,22 +1,22 @@
 import type { Read } from '../connection/execution.js'
 import type { DriverResult } from '../driver/result.js'
 import { TransactionAbortedError } from '../errors/errors.js'
-import { type Call, internalCall } from '../query/call.js'
+import { internalCall } from '../query/call.js'
+import type { Beginning } from './beginning.js'
 import { type Checkout, COMMIT, ROLLBACK } from './checkout.js'
 import type { Control } from './transact.js'
-import { beginText, type TransactionOptions } from './transaction-options.js'
 
 /** BEGIN, COMMIT and ROLLBACK. */
 export class TransactionControl implements Control {
   readonly checkout: Checkout
-  readonly #begin: Call
+  readonly #begin: Beginning
   /** COMMIT of a transaction that has failed is no error for the server: it rolls back. */
   readonly #committed: Read<DriverResult> = (result) => {
     if (result.command === 'ROLLBACK') throw swallowed(this.checkout)
     return result
   }
 
-  constructor (checkout: Checkout, begin: Call) {
+  constructor (checkout: Checkout, begin: Beginning) {
     this.checkout = checkout
     this.#begin = begin
   }
@@ -42,21 +42,6 @@ export class TransactionControl implements Control {
 function swallowed ({ firstError }: Checkout): Error {
   return new TransactionAbortedError('a statement failed inside the transaction and its error was swallowed: everything was rolled back. ' +
     'Let the error out, or run the statement that may fail in tx.transaction(…)', { cause: firstError })
-}
-
-const BEGIN = internalCall('BEGIN')
-const begins = new Map<string, Call>()
-
-/** The BEGIN for some options. Raises `OptionError`. */
-export function beginCall (options?: TransactionOptions): Call {
-  if (options === undefined) return BEGIN
-  const text = beginText(options)
-  let call = begins.get(text)
-  if (call === undefined) {
-    call = internalCall(text)
-    begins.set(text, call)
-  }
-  return call
 }
 
 /** SAVEPOINT, RELEASE and ROLLBACK TO. */

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { beginningOf } from '../../src/transaction/beginning.js'
 import { Checkout, ROLLBACK } from '../../src/transaction/checkout.js'
 import { readConfig } from '../../src/config/config.js'
 import { eventLog } from '../../src/config/event-log.js'
@@ -31,7 +32,7 @@ t.test('BEGIN travels with the first statement', async (t) => {
   }
 
   t.test('a statement that has yet to be prepared', (t) => inCheckout(async (checkout) => {
-    checkout.begin.defer(internalCall('BEGIN'))
+    checkout.begin.defer(beginningOf('BEGIN'))
     await checkout.perform(call(INSERT, 1))
     t.same(await ids(), [], 'it is in the transaction')
     await checkout.perform(internalCall('COMMIT'))
@@ -39,7 +40,7 @@ t.test('BEGIN travels with the first statement', async (t) => {
   }))
 
   t.test('one that is prepared', (t) => inCheckout(async (checkout) => {
-    checkout.begin.defer(internalCall('BEGIN'))
+    checkout.begin.defer(beginningOf('BEGIN'))
     t.match(await checkout.perform(call(INSERT, 2)), { command: 'INSERT', count: 1 })
     t.same(await ids(), [1], 'it is in the transaction')
     await checkout.perform(internalCall('COMMIT'))
@@ -48,7 +49,7 @@ t.test('BEGIN travels with the first statement', async (t) => {
 
   for (const [what, first] of [['prepared', INSERT], ['not prepared', 'INSERT INTO items SELECT $1::int']] as const) {
     t.test(`the server refuses to begin: nothing is run, also not what comes later (${what})`, (t) => inCheckout(async (checkout) => {
-      checkout.begin.defer(internalCall('BEGIN ISOLATION LEVEL none'))
+      checkout.begin.defer(beginningOf('BEGIN ISOLATION LEVEL none'))
       await t.rejects(checkout.perform(call(first, 3)), { code: '42601' })
       await t.rejects(checkout.perform(call(INSERT, 4)), { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '42601' } })
       await t.rejects(checkout.perform(internalCall('COMMIT')), { code: 'FST_PG_TRANSACTION_ABORTED' })
@@ -58,7 +59,7 @@ t.test('BEGIN travels with the first statement', async (t) => {
   }
 
   t.test('it begins, but the first statement fails: the server refuses the later ones', (t) => inCheckout(async (checkout) => {
-    checkout.begin.defer(internalCall('BEGIN'))
+    checkout.begin.defer(beginningOf('BEGIN'))
     await t.rejects(checkout.perform(call(INSERT, 1)), { code: '23505' })
     await t.rejects(checkout.perform(call(INSERT, 5)), { code: '25P02' })
     t.equal((await checkout.perform(internalCall('COMMIT'))).command, 'ROLLBACK')
@@ -66,7 +67,7 @@ t.test('BEGIN travels with the first statement', async (t) => {
   }))
 
   t.test('a first statement that cannot be sent leaves the transaction usable', (t) => inCheckout(async (checkout) => {
-    checkout.begin.defer(internalCall('BEGIN'))
+    checkout.begin.defer(beginningOf('BEGIN'))
     await t.rejects(checkout.perform(call(INSERT, {})), { code: 'FST_PG_VALUE' })
     await checkout.perform(call(INSERT, 6))
     await checkout.perform(internalCall('COMMIT'))
