@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { healthRoutes, type HealthRouteOptions } from '../routes/health.js'
 import { POOL_OPTION_NAMES } from '../src/config/rules.js'
 import { rejectUnknown } from '../src/config/unknown-option.js'
-import type { RouteDatabases } from './request/route-options.js'
+import type { RequestSettings, RouteDatabases } from './request/route-options.js'
 import { decorateRequests } from './request/request.js'
 import { createDatabase, errors, type DatabaseOptions, type HealthOptions } from '../src/index.js'
 
@@ -17,13 +17,18 @@ declare module 'fastify' {
 export interface FastifyPostgresJsOptions extends Omit<DatabaseOptions, 'health'> {
   /** The name of the decorator, and of the pool in log lines: for a second database. Default `db`. */
   name?: string | undefined
+  /**
+   * What every request's transactions and calls on `request.db` begin with, for row level security: settings of the server, and of your own.
+   * @example { settings: (request) => ({ 'app.tenant': request.tenant, role: 'app_user' }) }
+   */
+  settings?: RequestSettings | undefined
   /** `false` turns the health routes off. */
   health?: false | (HealthOptions & HealthRouteOptions) | undefined
   /** In front of the health routes. */
   prefix?: string
 }
 
-const OPTION_NAMES = [...POOL_OPTION_NAMES, 'name', 'health', 'prefix', 'logLevel', 'logSerializers']
+const OPTION_NAMES = [...POOL_OPTION_NAMES, 'name', 'settings', 'health', 'prefix', 'logLevel', 'logSerializers']
 
 /**
  * Decorates the instance with `db` at once, opens the pool on `onReady` (or at the first call before that), closes it
@@ -39,7 +44,7 @@ const OPTION_NAMES = [...POOL_OPTION_NAMES, 'name', 'health', 'prefix', 'logLeve
  */
 const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, options) => {
   rejectUnknown(options, OPTION_NAMES)
-  const { name = 'db', health = {}, prefix, log = fastify.log, ...rest } = withoutRegisterOptions(options)
+  const { name = 'db', health = {}, prefix, settings, log = fastify.log, ...rest } = withoutRegisterOptions(options)
   if (typeof name !== 'string' || name === '') throw new errors.OptionError('option name takes the name of a decorator')
   if (fastify.hasDecorator(name)) throw new errors.AlreadyRegisteredError(name)
 
@@ -56,9 +61,12 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   if (routeOptions !== undefined && (typeof routeOptions !== 'object' || routeOptions === null)) {
     throw new errors.OptionError('option health.routeOptions takes an object')
   }
+  if (settings !== undefined && typeof settings !== 'function') {
+    throw new errors.OptionError("option settings takes a function: (request) => ({ 'app.tenant': request.tenant })")
+  }
   const db = createDatabase({ ...rest, name, log, health: check })
   fastify.decorate(name, db)
-  decorateRequests(fastify, { name, database: db })
+  decorateRequests(fastify, { name, database: db, settings })
 
   if (health !== false) {
     // A second database must not claim the same route.
@@ -94,5 +102,5 @@ export {
 } from '../src/index.js'
 export type * from '../src/index.js'
 export type { BoundDatabase as RequestDatabase } from '../src/api/bound-database.js'
-export type { RouteDatabaseOptions, RouteDatabases } from './request/route-options.js'
+export type { RequestSettings, RouteDatabaseOptions, RouteDatabases } from './request/route-options.js'
 export type { HealthRouteOptions }

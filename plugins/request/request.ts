@@ -1,10 +1,12 @@
+import { types } from 'node:util'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { BoundDatabase } from '../../src/api/bound-database.js'
 import { access, type Database } from '../../src/api/database.js'
 import { errors } from '../../src/index.js'
 import { abortGroup } from '../../src/timing/abort-group.js'
+import { readSettings, type Settings } from '../../src/transaction/settings.js'
 import { ClientLeftError, RequestScope } from './request-scope.js'
-import { isObject, readDatabases, readRouteOptions, type RouteRule } from './route-options.js'
+import { isObject, readDatabases, readRouteOptions, type RequestSettings, type RouteRule } from './route-options.js'
 import { RouteTransaction } from './route-transaction.js'
 
 /** What a registration decorates requests with. */
@@ -12,6 +14,8 @@ export interface RequestDecoration {
   /** The name of the decorator. */
   name: string
   database: Database
+  /** What every request's transactions begin with. */
+  settings: RequestSettings | undefined
 }
 
 /** The transactions of a request, if its route asks for any. */
@@ -30,7 +34,7 @@ const registered = new WeakMap<object, Set<string>>()
  * rejects with `OptionError` for what a route says of it in `config.db`; a route that was there before the plugin was loaded says so at
  * its first use of it.
  */
-export function decorateRequests (fastify: FastifyInstance, { name, database }: RequestDecoration): void {
+export function decorateRequests (fastify: FastifyInstance, { name, database, settings }: RequestDecoration): void {
   if (fastify.hasRequestDecorator(name)) {
     throw new errors.OptionError(`request.${name} exists already: give the database another name with { name: '…' }`)
   }
@@ -75,25 +79,42 @@ export function decorateRequests (fastify: FastifyInstance, { name, database }: 
       const config: unknown = this.routeOptions.config.db
       const rule = config === undefined ? undefined : ruleOf(config)
       if (rule?.transaction !== undefined) return (request[slot] = bindToTransaction(request, rule))
-      if (reply === null) return access.bind(database, {}) // too early to know the end of it
+      const asked = settingsOf(request, settings, rule?.settings)
+      if (reply === null) return access.bind(database, { settings: asked }) // too early to know the end of it
       const { raw } = reply
       const group = { members: new Set<never>(), reason: undefined }
       raw.once('close', () => { if (!raw.writableEnded) abortGroup(group, new ClientLeftError()) })
-      return (request[slot] = access.bind(database, { response: raw, group }))
+      return (request[slot] = access.bind(database, { response: raw, group, settings: asked }))
     },
   })
 
   function bindToTransaction (request: ScopedRequest, rule: RouteRule): BoundDatabase {
     const scope = request[SCOPE] ??= new RequestScope(request.log)
     if (request[REPLY] !== null) scope.watch(request[REPLY])
-    const route = new RouteTransaction(rule, (options) => access.begin(database, options, scope.group))
+    const asked = settingsOf(request, settings, rule.settings)
+    const route = new RouteTransaction(rule, (options) => access.begin(database, { options, settings: asked?.(), group: scope.group }))
     scope.add(route)
     return access.bind(database, {
+      settings: asked,
       transaction: () => {
         scope.check()
         return route.current
       },
     })
+  }
+}
+
+/** What asks for the settings of a request; nothing where there are none to ask for. */
+function settingsOf (request: FastifyRequest, ofAll: RequestSettings | undefined, ofRoute: RouteRule['settings']): (() => Settings | undefined) | undefined {
+  if (ofRoute === false || (ofAll === undefined && ofRoute === undefined)) return undefined
+  return () => {
+    const [all, own] = [ofAll, ofRoute].map((ask) => {
+      const given = ask?.(request)
+      // It would be read as no settings at all.
+      if (types.isPromise(given)) throw new errors.OptionError('settings are wanted at once: look them up in a hook, and return them from the request')
+      return given
+    })
+    return readSettings(all === undefined ? own : own === undefined ? all : { ...all, ...own }, 'settings')
   }
 }
 

@@ -2,9 +2,9 @@ import type { FastifyRequest } from 'fastify'
 import { errors, type TransactionOptions } from '../../src/index.js'
 import { readGiven } from '../../src/config/read-given.js'
 import { rejectUnknown } from '../../src/config/unknown-option.js'
-import { beginText } from '../../src/transaction/transaction-options.js'
+import { readTransactionOptions } from '../../src/transaction/transaction-options.js'
 
-/** The settings that a request's transactions begin with, such as its tenant. */
+/** The settings that what a request does in a database begins with, such as its tenant. Asked for each transaction and each single call. */
 export type RequestSettings = (request: FastifyRequest) => Readonly<Record<string, string>> | undefined
 
 /** What `config.db` of a route says about one database. */
@@ -13,7 +13,7 @@ export interface RouteDatabaseOptions {
   transaction?: boolean | Pick<TransactionOptions, 'isolation' | 'readOnly' | 'deferrable'> | undefined
   /** Whether to commit, by the status code of the reply and the error that was thrown, if one was. Default: below 400, without an error. */
   commitOn?: ((statusCode: number, error: unknown) => boolean) | undefined
-  /** Besides those of the plugin's option, and before them; `false` for none at all. */
+  /** Besides those of the plugin's option, in whose place they come; `false` for none at all. */
   settings?: RequestSettings | false | undefined
 }
 
@@ -77,7 +77,7 @@ function readTransaction (transaction: unknown, name: string): TransactionOption
       (key === 'retries' ? 'a handler runs once. Use request.db.transaction in it' : `it stands beside it, as ${name}.settings`))
   }
   const { isolation, readOnly, deferrable }: TransactionOptions = transaction
-  beginText(transaction)
+  readTransactionOptions(transaction)
   return { isolation, readOnly, deferrable }
 }
 

@@ -6,9 +6,11 @@ import type { Pool } from '../pool/pool.js'
 import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { AbortGroup } from '../timing/abort-group.js'
+import type { Settings } from '../transaction/settings.js'
 import { transact } from '../transaction/transact.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { BatchPart } from './batch-part.js'
+import { callWithSettings } from './call-with-settings.js'
 import type { OpenTransaction } from './open-transaction.js'
 import { PoolPlace } from './pool-place.js'
 import { Queryable, refuseTransactionControl } from './queryable.js'
@@ -22,6 +24,8 @@ export interface Binding {
   readonly group?: AbortGroup | undefined
   /** The transaction that a call made now belongs to. Raises `ReleasedError` or `AbortedError` once it is over. */
   readonly transaction?: (() => OpenTransaction) | undefined
+  /** What each of its transactions begins with, and each of its calls that is none of a transaction. May raise. */
+  readonly settings?: (() => Settings | undefined) | undefined
 }
 
 /**
@@ -43,7 +47,7 @@ export class BoundDatabase extends Queryable {
    * they are outside of it, and may be used when the reply has left.
    * @example await request.db.detached.execute('INSERT INTO attempts (login) VALUES ($1)', login)
    */
-  get detached (): BoundDatabase { return new BoundDatabase(this.#pool, this.statements, {}) }
+  get detached (): BoundDatabase { return new BoundDatabase(this.#pool, this.statements, { settings: this.#binding.settings }) }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
     try {
@@ -58,17 +62,18 @@ export class BoundDatabase extends Queryable {
 
   #place (options?: TransactionOptions): PoolPlace {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined
-    return new PoolPlace(this.#pool, { options, takenBy })
+    return new PoolPlace(this.#pool, { options, settings: this.#binding.settings?.(), takenBy })
   }
 
   protected override checkTransactionControl (call: Call): void { refuseTransactionControl(call) }
 
   protected override run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
-    const { response, group, transaction } = this.#binding
+    const { response, group, transaction, settings } = this.#binding
     if (transaction !== undefined) return transaction().use((tx) => tx.perform(call, read, calls))
     if (response !== undefined && response.writableEnded) this.#check()
-    // Written out, because each call of each request comes here.
-    return super.run(group !== undefined && call.statement.mayBePipelined ? { ...call, group } : call, read, calls)
+    const bound = group !== undefined && call.statement.mayBePipelined ? { ...call, group } : call
+    const held = settings === undefined ? undefined : settings()
+    return held === undefined ? super.run(bound, read, calls) : callWithSettings(this.#pool, { call: bound, read, calls, settings: held })
   }
 
   protected override batch (batch: Batch): Promise<void> {

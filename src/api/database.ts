@@ -11,6 +11,7 @@ import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import { Checkout } from '../transaction/checkout.js'
 import type { AbortGroup } from '../timing/abort-group.js'
+import type { Settings } from '../transaction/settings.js'
 import { transact } from '../transaction/transact.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import './async-dispose.js'
@@ -26,8 +27,17 @@ import { FunctionPart, type Work } from './transaction.js'
 /** For plugins, no part of the public surface: the helpers of a database for one user of it, and a transaction that its maker ends. */
 export interface Access {
   bind (database: Database, binding: Binding): BoundDatabase
-  begin (database: Database, options: TransactionOptions, group: AbortGroup): OpenTransaction
+  begin (database: Database, beginning: RequestedTransaction): OpenTransaction
 }
+
+/** A transaction without a function. */
+export interface RequestedTransaction {
+  options: TransactionOptions
+  settings: Settings | undefined
+  /** What only reads ends with it. */
+  group: AbortGroup
+}
+
 export let access: Access
 
 /** A pool of connections and the query helpers on it: what `fastify.db` is. */
@@ -38,8 +48,8 @@ export class Database extends Queryable {
   static {
     access = {
       bind: (database, binding) => new BoundDatabase(database.#pool, database.statements, binding),
-      begin: (database, options, group) =>
-        new OpenTransaction(new PoolPlace(database.#pool, { options, takenBy: undefined }), database.statements, group),
+      begin: (database, { options, settings, group }) =>
+        new OpenTransaction(new PoolPlace(database.#pool, { options, settings, takenBy: undefined }), database.statements, group),
     }
   }
 
