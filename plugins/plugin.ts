@@ -46,7 +46,7 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   rejectUnknown(options, OPTION_NAMES)
   const { name = 'db', health = {}, prefix, settings, log = fastify.log, ...rest } = withoutRegisterOptions(options)
   if (typeof name !== 'string' || name === '') throw new errors.OptionError('option name takes the name of a decorator')
-  if (fastify.hasDecorator(name)) throw new errors.AlreadyRegisteredError(name)
+  if (fastify.hasDecorator(name)) throw new errors.AlreadyRegisteredError(`fastify.${name}`)
 
   if (health === null || (health !== false && typeof health !== 'object')) {
     throw new errors.OptionError('option health takes false or an object')

@@ -35,9 +35,7 @@ const registered = new WeakMap<object, Set<string>>()
  * its first use of it.
  */
 export function decorateRequests (fastify: FastifyInstance, { name, database, settings }: RequestDecoration): void {
-  if (fastify.hasRequestDecorator(name)) {
-    throw new errors.OptionError(`request.${name} exists already: give the database another name with { name: '…' }`)
-  }
+  if (fastify.hasRequestDecorator(name)) throw new errors.AlreadyRegisteredError(`request.${name}`)
   const names = registered.get(fastify.server) ?? new Set()
   registered.set(fastify.server, names.add(name))
   if (!fastify.hasRequestDecorator(SCOPE)) addHooks(fastify)

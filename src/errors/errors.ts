@@ -12,9 +12,9 @@ export const OptionError = createError('FST_PG_OPTION', 500, { message: (what: s
 
 /** The plugin was registered twice under one name. */
 export const AlreadyRegisteredError = createError('FST_PG_ALREADY_REGISTERED', 500, {
-  message: (name: string) =>
-    `fastify.${name} exists already: register fastify-postgres-js once, or give the other database a name of its own with { name: '…' }`,
-  advice: (_name: string) => undefined,
+  message: (decorator: string) =>
+    `${decorator} exists already: register fastify-postgres-js once, or give the other database a name of its own with { name: '…' }`,
+  advice: (_decorator: string) => undefined,
 })
 
 /** The query is not something that can be run. The message is what stands before the first colon; what to do stands behind it. */

@@ -109,7 +109,8 @@ t.test('300 mixed requests, with kills and clients that leave: none sees a row o
     if (n % 10 === 9) {
       const response = await fetch(`${url}/plain`)
       const body = await response.text()
-      return response.ok && plain.push(body)
+      if (response.ok) plain.push(body)
+      return body
     }
     const path = `${url}/${n % 6}?tenant=${'abc'[n % 3]}`
     if (n % 7 !== 0) return await (await fetch(path)).text()
