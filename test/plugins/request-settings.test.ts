@@ -118,6 +118,7 @@ t.test('300 mixed requests, with kills and clients that leave: none sees a row o
       const client = httpGet(path).on('error', () => {}).on('close', resolve)
       setImmediate(() => client.destroy())
     })
+    return 'left'
   }))
   await until(() => app.db.stats().busy === 0)
   t.ok(seen.length > 100, `${seen.length} answers`)
