@@ -3,10 +3,11 @@ import type { PoolEntry } from '../pool/pool-entry.js'
 import type { Pool } from '../pool/pool.js'
 import type { Beginning } from '../transaction/beginning.js'
 import { Checkout } from '../transaction/checkout.js'
+import { pauseAfter } from '../transaction/retries.js'
 import type { Settings } from '../transaction/settings.js'
 import type { Place } from '../transaction/transact.js'
 import { TransactionControl } from '../transaction/transaction-control.js'
-import { readTransactionOptions, type TransactionOptions } from '../transaction/transaction-options.js'
+import { readTransactionOptions, type TransactionOptions, type TransactionPlan } from '../transaction/transaction-options.js'
 
 interface Acquiring {
   options?: TransactionOptions | undefined
@@ -24,6 +25,7 @@ export class PoolPlace implements Place {
   readonly #pool: Pool
   readonly #acquiring: Acquiring
   #checkout: Checkout | undefined
+  #plan: TransactionPlan | undefined
 
   constructor (pool: Pool, acquiring: Acquiring) {
     this.#pool = pool
@@ -34,7 +36,8 @@ export class PoolPlace implements Place {
 
   enter (): Promise<TransactionControl> {
     const { options, settings, signal } = this.#acquiring
-    const { beginning } = readTransactionOptions(options, settings) // a bad option must not cost a connection
+    this.#plan ??= readTransactionOptions(options, settings) // a bad option must not cost a connection
+    const { beginning } = this.#plan
     const entry = this.#acquiring.entry ?? this.#pool.tryAcquire('transaction', signal)
     // A function is never called before `transaction` has returned.
     if (entry !== undefined) return Promise.resolve(this.#on(entry, beginning))
@@ -48,4 +51,11 @@ export class PoolPlace implements Place {
   }
 
   leave (): Promise<void> | undefined { return this.#checkout?.release() }
+
+  get retries (): number { return this.#plan?.retries ?? 0 }
+
+  async mayRunAgain (attempt: number, error: unknown): Promise<boolean> {
+    await pauseAfter(attempt, error, this.#pool)
+    return this.#pool.isOpen
+  }
 }

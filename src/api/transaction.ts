@@ -1,10 +1,12 @@
 import type { Batch } from '../batch/batch.js'
+import type { EventLog } from '../config/event-log.js'
 import type { Read } from '../connection/execution.js'
 import { type Calls, keepStack } from '../errors/callers-stack.js'
 import { NestedTransactionError, QueryError, ReleasedError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
+import { Hooks, type Outcome } from '../transaction/hooks.js'
 import { type Part, type Place, transact } from '../transaction/transact.js'
 import { SavepointControl } from '../transaction/transaction-control.js'
 import { readTransactionOptions, type TransactionOptions } from '../transaction/transaction-options.js'
@@ -12,24 +14,57 @@ import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { Queryable } from './queryable.js'
 
-export type Work<T> = (tx: Transaction) => Promise<T> | T
+/** What is done in a transaction. `attempt`: how often it has been begun, from 1: see the option `retries`. */
+export type Work<T> = (tx: Transaction, attempt: number) => Promise<T> | T
+
+/** What keeps the hooks of a transaction until it is over. */
+interface HookHolder {
+  /** Whether it is a part of a transaction that was begun by hand, of whose end nobody knows. */
+  readonly isByHand: boolean
+  hooks (log: EventLog): Hooks
+}
 
 /** The helpers inside a transaction or a savepoint. */
 export class Transaction extends Queryable {
   readonly #checkout: Checkout
   readonly #depth: number
+  readonly #part: HookHolder
   #ended = false
   #nested = false
   #lastNested: Promise<void> | undefined
 
-  constructor (checkout: Checkout, statements: StatementCache, depth: number) {
+  constructor (checkout: Checkout, statements: StatementCache, depth: number, part: HookHolder) {
     super(statements, checkout, checkout.notesCallers)
     this.#checkout = checkout
     this.#depth = depth
+    this.#part = part
   }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
-    return transact(this.#place(options), new FunctionPart(work, this.statements, this.#depth + 1))
+    return transact(this.#place(options), new FunctionPart(work, this.statements, this.#depth + 1, this.#part))
+  }
+
+  /**
+   * Has `hook` called once the transaction is committed and its connection released, before `transaction()` resolves: for what the world
+   * is to be told only then. Hooks run one after the other, in their order; what one throws is logged and changes nothing.
+   *
+   * In a savepoint it waits for the outermost transaction, and is dropped if the savepoint is rolled back; with `retries` it belongs to its
+   * attempt. It is not called if the connection is lost during COMMIT, for nobody knows then. Raises `ReleasedError` after the end.
+   * @example tx.afterCommit(() => cache.delete(`user:${id}`))
+   */
+  afterCommit (hook: () => unknown): void { this.#hooksFor('afterCommit', hook).afterCommit(hook) }
+
+  /**
+   * The same once it is rolled back, with the error that was the reason: in a savepoint, once that is or the outermost transaction is.
+   * @example tx.afterRollback(() => rm(upload))
+   */
+  afterRollback (hook: (error: unknown) => unknown): void { this.#hooksFor('afterRollback', hook).afterRollback(hook) }
+
+  #hooksFor (name: string, hook: unknown): Hooks {
+    this.#check()
+    if (typeof hook !== 'function') throw new QueryError(`${name} takes a function: tx.${name}(() => …)`)
+    if (this.#part.isByHand) throw new QueryError(`${name} has no place in a transaction begun by hand: nobody knows when that ends`)
+    return this.#part.hooks(this.#checkout.pool.log)
   }
 
   /**
@@ -59,6 +94,8 @@ export class Transaction extends Queryable {
         ended()
         return undefined
       },
+      retries: 0,
+      mayRunAgain: () => Promise.resolve(false),
     }
   }
 
@@ -89,17 +126,22 @@ export class Transaction extends Queryable {
 }
 
 /** A function of the user's, whose errors keep the stack that they have. */
-export class FunctionPart<T> implements Part<T> {
+export class FunctionPart<T> implements Part<T>, HookHolder {
   readonly hasCaller = true
   readonly #work: Work<T>
   readonly #statements: StatementCache
   readonly #depth: number
+  readonly #outer: HookHolder | undefined
+  #hooks: Hooks | undefined
   #tx: Transaction | undefined
+  isByHand = false
 
-  constructor (work: Work<T>, statements: StatementCache, depth: number) {
+  /** `outer`: that of the transaction in which it is a savepoint. */
+  constructor (work: Work<T>, statements: StatementCache, depth: number, outer?: HookHolder) {
     this.#work = work
     this.#statements = statements
     this.#depth = depth
+    this.#outer = outer
   }
 
   check (): void {
@@ -108,12 +150,28 @@ export class FunctionPart<T> implements Part<T> {
     }
   }
 
-  run (checkout: Checkout): Promise<T> | T {
-    const tx = this.#tx = new Transaction(checkout, this.#statements, this.#depth)
-    return checkout.call(this.#work, tx)
+  run (checkout: Checkout, attempt: number): Promise<T> | T {
+    this.isByHand = this.#outer?.isByHand ?? checkout.begin.isDone
+    const tx = this.#tx = new Transaction(checkout, this.#statements, this.#depth, this)
+    return checkout.call(this.#work, tx, attempt)
   }
 
   failed (error: unknown): void { keepStack(error) }
 
   end (): Promise<void> | undefined { return this.#tx?.end() }
+
+  hooks (log: EventLog): Hooks {
+    this.#hooks ??= new Hooks(log)
+    return this.#hooks
+  }
+
+  /** Its hooks run, or wait for the transaction that it is a part of. */
+  after (outcome: Outcome, error: unknown): Promise<void> | undefined {
+    const hooks = this.#hooks
+    if (hooks === undefined) return undefined
+    this.#hooks = undefined
+    if (this.#outer === undefined || outcome !== 'committed') return hooks.run(outcome, error)
+    this.#outer.hooks(hooks.log).add(hooks)
+    return undefined
+  }
 }
