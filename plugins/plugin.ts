@@ -66,7 +66,7 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   }
   const db = createDatabase({ ...rest, name, log, health: check })
   fastify.decorate(name, db)
-  decorateRequests(fastify, { name, database: db, settings })
+  decorateRequests(fastify, { name, database: db, log: options.log, settings })
 
   if (health !== false) {
     // A second database must not claim the same route.

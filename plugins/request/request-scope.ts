@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify'
+import type { EventLog } from '../../src/config/event-log.js'
 import { errors } from '../../src/index.js'
 import { type AbortGroup, abortGroup } from '../../src/timing/abort-group.js'
 import { afterLastByte, isResponse, isStream } from './after-last-byte.js'
@@ -19,9 +20,9 @@ export class RequestScope {
   #reply: FastifyReply | undefined
   readonly #transactions: RouteTransaction[] = []
   readonly group: AbortGroup = { members: new Set(), reason: undefined }
-  readonly #log: FastifyReply['log']
+  readonly #log: EventLog
 
-  constructor (log: FastifyReply['log']) { this.#log = log }
+  constructor (log: EventLog) { this.#log = log }
 
   add (transaction: RouteTransaction): void { this.#transactions.push(transaction) }
 

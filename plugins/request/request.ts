@@ -2,7 +2,8 @@ import { types } from 'node:util'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { BoundDatabase } from '../../src/api/bound-database.js'
 import { access, type Database } from '../../src/api/database.js'
-import { errors } from '../../src/index.js'
+import { type EventLog, eventLog } from '../../src/config/event-log.js'
+import { errors, type Log } from '../../src/index.js'
 import { abortGroup } from '../../src/timing/abort-group.js'
 import { readSettings, type Settings } from '../../src/transaction/settings.js'
 import { ClientLeftError, RequestScope } from './request-scope.js'
@@ -14,6 +15,8 @@ export interface RequestDecoration {
   /** The name of the decorator. */
   name: string
   database: Database
+  /** The option of that name. */
+  log: Log | undefined
   /** What every request's transactions begin with. */
   settings: RequestSettings | undefined
 }
@@ -34,7 +37,7 @@ const registered = new WeakMap<object, Set<string>>()
  * rejects with `OptionError` for what a route says of it in `config.db`; a route that was there before the plugin was loaded says so at
  * its first use of it.
  */
-export function decorateRequests (fastify: FastifyInstance, { name, database, settings }: RequestDecoration): void {
+export function decorateRequests (fastify: FastifyInstance, { name, database, log, settings }: RequestDecoration): void {
   if (fastify.hasRequestDecorator(name)) throw new errors.AlreadyRegisteredError(`request.${name}`)
   const names = registered.get(fastify.server) ?? new Set()
   registered.set(fastify.server, names.add(name))
@@ -49,6 +52,12 @@ export function decorateRequests (fastify: FastifyInstance, { name, database, se
     const rule = readRouteOptions(given, path, name === 'db' ? [...names].filter((other) => other !== name) : [])
     if (isObject(given)) rules.set(given, rule)
     return rule
+  }
+
+  /** Each line tells of which request it is. */
+  const logOf = (request: FastifyRequest): EventLog => {
+    const route = request.routeOptions.url
+    return log === undefined ? eventLog(request.log, name, { route }) : eventLog(log, name, { reqId: request.id, route })
   }
 
   const routes: Array<{ config: unknown, route: string }> = []
@@ -82,17 +91,19 @@ export function decorateRequests (fastify: FastifyInstance, { name, database, se
       const { raw } = reply
       const group = { members: new Set<never>(), reason: undefined }
       raw.once('close', () => { if (!raw.writableEnded) abortGroup(group, new ClientLeftError()) })
-      return (request[slot] = access.bind(database, { response: raw, group, settings: asked }))
+      return (request[slot] = access.bind(database, { response: raw, group, settings: asked, get log () { return logOf(request) } }))
     },
   })
 
   function bindToTransaction (request: ScopedRequest, rule: RouteRule): BoundDatabase {
-    const scope = request[SCOPE] ??= new RequestScope(request.log)
+    const ownLog = logOf(request)
+    const scope = request[SCOPE] ??= new RequestScope(ownLog)
     if (request[REPLY] !== null) scope.watch(request[REPLY])
     const asked = settingsOf(request, settings, rule.settings)
-    const route = new RouteTransaction(rule, (options) => access.begin(database, { options, settings: asked?.(), group: scope.group }))
+    const route = new RouteTransaction(rule, (options) => access.begin(database, { options, settings: asked?.(), group: scope.group, log: ownLog }))
     scope.add(route)
     return access.bind(database, {
+      log: ownLog,
       settings: asked,
       transaction: () => {
         scope.check()

@@ -13,4 +13,5 @@ export class BatchPart implements Part<void> {
   run (checkout: Checkout): Promise<void> { return checkout.call((batch) => runBatch(checkout, batch), this.#batch) }
   failed (): void {}
   end (): undefined {}
+  after (): undefined {}
 }

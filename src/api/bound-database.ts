@@ -1,11 +1,13 @@
 import type { Batch } from '../batch/batch.js'
+import type { EventLog } from '../config/event-log.js'
 import type { Read } from '../connection/execution.js'
 import { type Calls, callsTo } from '../errors/callers-stack.js'
-import { ReleasedError } from '../errors/errors.js'
+import { QueryError, ReleasedError } from '../errors/errors.js'
 import type { Pool } from '../pool/pool.js'
 import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { AbortGroup } from '../timing/abort-group.js'
+import type { Hooks } from '../transaction/hooks.js'
 import type { Settings } from '../transaction/settings.js'
 import { transact } from '../transaction/transact.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
@@ -20,6 +22,7 @@ import { FunctionPart, type Work } from './transaction.js'
 export interface Binding {
   /** The response that ends it. */
   readonly response?: { readonly writableEnded: boolean } | undefined
+  readonly log?: EventLog | undefined
   /** What only reads ends with it. */
   readonly group?: AbortGroup | undefined
   /** The transaction that a call made now belongs to. Raises `ReleasedError` or `AbortedError` once it is over. */
@@ -47,22 +50,41 @@ export class BoundDatabase extends Queryable {
    * they are outside of it, and may be used when the reply has left.
    * @example await request.db.detached.execute('INSERT INTO attempts (login) VALUES ($1)', login)
    */
-  get detached (): BoundDatabase { return new BoundDatabase(this.#pool, this.statements, { settings: this.#binding.settings }) }
+  get detached (): BoundDatabase {
+    const { settings, log } = this.#binding
+    return new BoundDatabase(this.#pool, this.statements, { settings, log })
+  }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
     try {
-      const { group, transaction } = this.#binding
+      const { group, transaction, log } = this.#binding
       if (transaction !== undefined) return transaction().use((tx) => tx.transaction(work, options))
       this.#check()
-      return transact(this.#place(options), new FunctionPart(work, this.statements, 0, group))
+      return transact(this.#place(options), new FunctionPart(work, this.statements, 0, { group, log }))
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
+  /** As of a transaction, where the route asks for one. Raises `QueryError` elsewhere. */
+  afterCommit (hook: () => unknown): void { this.#hooksFor('afterCommit', hook).afterCommit(hook) }
+
+  /** The same for its rollback. */
+  afterRollback (hook: (error: unknown) => unknown): void { this.#hooksFor('afterRollback', hook).afterRollback(hook) }
+
+  #hooksFor (name: string, hook: unknown): Hooks {
+    const { transaction } = this.#binding
+    if (transaction === undefined) {
+      throw new QueryError(`${name} has no place outside of a transaction: ask for one with config: { db: { transaction: true } }, or use tx.${name}`)
+    }
+    if (typeof hook !== 'function') throw new QueryError(`${name} takes a function: request.db.${name}(() => …)`)
+    return transaction().hooks()
+  }
+
   #place (options?: TransactionOptions): PoolPlace {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined
-    return new PoolPlace(this.#pool, { options, settings: this.#binding.settings?.(), takenBy })
+    const { settings, log } = this.#binding
+    return new PoolPlace(this.#pool, { options, settings: settings?.(), log, takenBy })
   }
 
   protected override checkTransactionControl (call: Call): void { refuseTransactionControl(call) }

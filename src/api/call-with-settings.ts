@@ -108,4 +108,5 @@ class CallPart implements Part<DriverResult> {
   run (checkout: Checkout): Promise<DriverResult> { return checkout.perform(this.#call) }
   failed (): void {}
   end (): undefined {}
+  after (): undefined {}
 }

@@ -1,4 +1,5 @@
 import type { Batch } from '../batch/batch.js'
+import type { EventLog } from '../config/event-log.js'
 import { rejectUnknown } from '../config/unknown-option.js'
 import { callsTo } from '../errors/callers-stack.js'
 import { OptionError } from '../errors/errors.js'
@@ -36,6 +37,7 @@ export interface RequestedTransaction {
   settings: Settings | undefined
   /** What only reads ends with it. */
   group: AbortGroup
+  log: EventLog
 }
 
 export let access: Access
@@ -48,8 +50,8 @@ export class Database extends Queryable {
   static {
     access = {
       bind: (database, binding) => new BoundDatabase(database.#pool, database.statements, binding),
-      begin: (database, { options, settings, group }) =>
-        new OpenTransaction(new PoolPlace(database.#pool, { options, settings, takenBy: undefined }), database.statements, group),
+      begin: (database, { options, settings, ...context }) =>
+        new OpenTransaction(new PoolPlace(database.#pool, { options, settings, log: context.log, takenBy: undefined }), database.statements, context),
     }
   }
 

@@ -5,9 +5,10 @@ import { NestedTransactionError, QueryError } from '../errors/errors.js'
 import { type Call, internalCall } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
+import { pauseAfter } from '../transaction/retries.js'
 import { type Control, type Place, transact } from '../transaction/transact.js'
 import { SavepointControl, TransactionControl } from '../transaction/transaction-control.js'
-import { readTransactionOptions, type TransactionOptions } from '../transaction/transaction-options.js'
+import { readTransactionOptions, type TransactionOptions, type TransactionPlan } from '../transaction/transaction-options.js'
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { forCaller } from './caller.js'
@@ -46,11 +47,13 @@ export class Lease extends Queryable {
 
   /** Two transactions at once on one session would be one. */
   #place (options?: TransactionOptions): Place {
+    let plan: TransactionPlan | undefined
     return {
       notesCallers: this.notesCallers,
       enter: () => {
         this.#check()
-        const { beginning, isPlain } = readTransactionOptions(options)
+        plan ??= readTransactionOptions(options)
+        const { beginning, isPlain } = plan
         if (this.begun && !isPlain) {
           throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
         }
@@ -62,6 +65,11 @@ export class Lease extends Queryable {
       leave: () => {
         this.#inside = false
         return undefined
+      },
+      get retries () { return plan?.retries ?? 0 },
+      mayRunAgain: async (attempt, error) => {
+        await pauseAfter(attempt, error, this.#checkout.pool)
+        return true
       },
     }
   }

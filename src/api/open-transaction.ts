@@ -1,4 +1,5 @@
 import type { Batch } from '../batch/batch.js'
+import type { EventLog } from '../config/event-log.js'
 import type { Read } from '../connection/execution.js'
 import type { Calls } from '../errors/callers-stack.js'
 import { copyOf } from '../errors/callers-stack.js'
@@ -7,8 +8,9 @@ import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
 import type { AbortGroup } from '../timing/abort-group.js'
+import { Hooks, type Outcome } from '../transaction/hooks.js'
 import { type Part, type Place, transact } from '../transaction/transact.js'
-import { Transaction } from './transaction.js'
+import { Transaction, type TransactionContext } from './transaction.js'
 
 /** The helpers of a transaction, for calls that were made through another object. */
 export class JoinedTransaction extends Transaction {
@@ -19,11 +21,14 @@ export class JoinedTransaction extends Transaction {
 interface Waiting { begun (tx: JoinedTransaction): void, failed (error: unknown): void }
 
 /** A transaction without a function: begun at its first call, and ended by whoever made it. */
-export class OpenTransaction implements Part<void> {
+export class OpenTransaction implements Part<void>, TransactionContext {
+  readonly isByHand = false
+  readonly group: AbortGroup | undefined
   readonly hasCaller = false // the calls have
   readonly #place: Place
   readonly #statements: StatementCache
-  readonly #group: AbortGroup | undefined
+  readonly #log: EventLog
+  #hooks: Hooks | undefined
   /** The calls that wait for it to begin. */
   #waiting: Waiting[] | undefined = []
   #tx: JoinedTransaction | undefined
@@ -35,11 +40,11 @@ export class OpenTransaction implements Part<void> {
   #commit!: () => void
   #rollback!: (error: unknown) => void
 
-  /** `group`: what only reads ends with it. */
-  constructor (place: Place, statements: StatementCache, group?: AbortGroup) {
+  constructor (place: Place, statements: StatementCache, { group, log }: { group: AbortGroup | undefined, log: EventLog }) {
     this.#place = place
     this.#statements = statements
-    this.#group = group
+    this.group = group
+    this.#log = log
     this.#ended = new Promise((resolve, reject) => {
       this.#commit = resolve
       this.#rollback = reject
@@ -78,7 +83,7 @@ export class OpenTransaction implements Part<void> {
   commit (): Promise<void> | undefined {
     this.#isOver = true
     this.#commit()
-    return this.#outcome
+    return this.#outcome ?? this.after('committed', undefined)
   }
 
   /** Resolves when it is rolled back; at once where it has yet to get a connection, and will not use it. Never rejects. */
@@ -86,7 +91,8 @@ export class OpenTransaction implements Part<void> {
     this.#isOver = true
     this.#rollback(error)
     for (const { failed } of this.#waiting?.splice(0) ?? []) failed(error)
-    const outcome = this.#outcome?.catch(() => {})
+    if (this.#outcome === undefined) return this.after('rolledBack', error)
+    const outcome = this.#outcome.catch(() => {})
     return this.#tx === undefined ? undefined : outcome
   }
 
@@ -96,10 +102,17 @@ export class OpenTransaction implements Part<void> {
     const waiting = this.#waiting ?? []
     this.#waiting = undefined
     this.#checkout = checkout
-    const tx = this.#tx = new JoinedTransaction(checkout, this.#statements, 0, this.#group)
+    const tx = this.#tx = new JoinedTransaction(checkout, this.#statements, 0, this)
     for (const { begun } of waiting) begun(tx)
     return this.#ended
   }
+
+  hooks (): Hooks {
+    this.#hooks ??= new Hooks(this.#log)
+    return this.#hooks
+  }
+
+  after (outcome: Outcome, error: unknown): Promise<void> | undefined { return this.#hooks?.run(outcome, error) }
 
   failed (): void {}
   end (): Promise<void> | undefined { return this.#tx?.end() }

@@ -1,12 +1,14 @@
 import type { Calls } from '../errors/callers-stack.js'
+import type { EventLog } from '../config/event-log.js'
 import type { PoolEntry } from '../pool/pool-entry.js'
 import type { Pool } from '../pool/pool.js'
 import type { Beginning } from '../transaction/beginning.js'
 import { Checkout } from '../transaction/checkout.js'
+import { pauseAfter } from '../transaction/retries.js'
 import type { Settings } from '../transaction/settings.js'
 import type { Place } from '../transaction/transact.js'
 import { TransactionControl } from '../transaction/transaction-control.js'
-import { readTransactionOptions, type TransactionOptions } from '../transaction/transaction-options.js'
+import { readTransactionOptions, type TransactionOptions, type TransactionPlan } from '../transaction/transaction-options.js'
 
 interface Acquiring {
   options?: TransactionOptions | undefined
@@ -15,6 +17,8 @@ interface Acquiring {
   /** A connection that was acquired already. */
   entry?: PoolEntry | undefined
   signal?: AbortSignal | undefined
+  /** Where its leak is reported, instead of in the log of the pool. */
+  log?: EventLog | undefined
   /** The calls that led here, for the report of a leak. */
   takenBy: Calls | undefined
 }
@@ -24,6 +28,7 @@ export class PoolPlace implements Place {
   readonly #pool: Pool
   readonly #acquiring: Acquiring
   #checkout: Checkout | undefined
+  #plan: TransactionPlan | undefined
 
   constructor (pool: Pool, acquiring: Acquiring) {
     this.#pool = pool
@@ -34,7 +39,8 @@ export class PoolPlace implements Place {
 
   enter (): Promise<TransactionControl> {
     const { options, settings, signal } = this.#acquiring
-    const { beginning } = readTransactionOptions(options, settings) // a bad option must not cost a connection
+    this.#plan ??= readTransactionOptions(options, settings) // a bad option must not cost a connection
+    const { beginning } = this.#plan
     const entry = this.#acquiring.entry ?? this.#pool.tryAcquire('transaction', signal)
     // A function is never called before `transaction` has returned.
     if (entry !== undefined) return Promise.resolve(this.#on(entry, beginning))
@@ -42,10 +48,17 @@ export class PoolPlace implements Place {
   }
 
   #on (entry: PoolEntry, beginning: Beginning): TransactionControl {
-    this.#pool.noteTaker(entry, this.#acquiring.takenBy)
+    this.#pool.noteTaker(entry, this.#acquiring.takenBy, this.#acquiring.log)
     this.#checkout = new Checkout(this.#pool, entry.connection, 'transaction', entry)
     return new TransactionControl(this.#checkout, beginning)
   }
 
   leave (): Promise<void> | undefined { return this.#checkout?.release() }
+
+  get retries (): number { return this.#plan?.retries ?? 0 }
+
+  async mayRunAgain (attempt: number, error: unknown): Promise<boolean> {
+    await pauseAfter(attempt, error, this.#pool)
+    return this.#pool.isOpen
+  }
 }

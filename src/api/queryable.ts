@@ -146,14 +146,15 @@ export abstract class Queryable {
 
   /**
    * Runs `work` in a transaction: returning commits, throwing rolls back. Inside a transaction it is a savepoint.
-   * Rejects with the error of `work`; with `TransactionAbortedError` if a statement failed and `work` swallowed that.
+   * Rejects with the error of `work`; with `TransactionAbortedError` if a statement failed and `work` swallowed that. With `retries` it
+   * runs again after a serialization failure or a deadlock; `attempt` is 1, and then 2, …
    * @example
    * await db.transaction(async (tx) => {
    *   await tx.execute('UPDATE accounts SET balance = balance - $1 WHERE id = $2', 10, from)
    *   await tx.execute('UPDATE accounts SET balance = balance + $1 WHERE id = $2', 10, to)
    * }, { isolation: 'serializable' })
    */
-  abstract transaction<T> (work: (tx: Queryable) => Promise<T> | T, options?: TransactionOptions): Promise<T>
+  abstract transaction<T> (work: (tx: Queryable, attempt: number) => Promise<T> | T, options?: TransactionOptions): Promise<T>
 
   /** Refuses a statement that begins or ends a transaction where that has no place. */
   protected abstract checkTransactionControl (call: Call): void

@@ -5,7 +5,7 @@ import type { Log } from './options.js'
 export type LogEvent =
   'pool.open' | 'pool.closed' | 'pool.recovered' |
   'connection.opened' | 'connection.closed' | 'connection.lost' | 'connect.failed' | 'startup.deferred' |
-  'health.failed' | 'health.recovered' | 'leak.suspected' | 'leak.returned' | 'capacity.exceeded'
+  'transaction.retried' | 'hook.failed' | 'hook.skipped' | 'health.failed' | 'health.recovered' | 'request.commit_failed' | 'leak.suspected' | 'leak.returned' | 'capacity.exceeded'
 
 /** The fields of a line. Loggers write keys of their own, and a JSON object must not have one twice. */
 export interface LogLine {
@@ -25,11 +25,11 @@ export interface LogLine {
 /** The log as the pool and what reads it write to it. */
 export type EventLog = Readonly<Record<keyof Log, (line: LogLine, message: string) => void>>
 
-/** A user's log for one pool: each line names its event and the pool. What the log does then, it does to itself. */
-export function eventLog (log: Log, pool: string): EventLog {
+/** A user's log for one pool: each line names its event, the pool, and what else is said. What the log does then, it does to itself. */
+export function eventLog (log: Log, pool: string, also: Omit<LogLine, 'event'> = {}): EventLog {
   const detached = detachedLog(log)
   const at = (level: keyof Log) => ({ event, ...fields }: LogLine, message: string): void => {
-    detached[level]({ event, pool, ...fields }, message)
+    detached[level]({ event, pool, ...also, ...fields }, message)
   }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -23,20 +23,21 @@ export class LeakDetector {
 
   #report (entry: PoolEntry, now: number): void {
     entry.isReported = true
-    const { takenBy, holder } = entry
+    const { takenBy, holder, log = this.#log } = entry
     const advice = takenBy === undefined ? 'set leakWarning to see who took it' : 'takenBy says who took it'
     const calls = takenBy === undefined ? {} : { takenBy: framesOf(takenBy) }
-    this.#log.warn({ event: 'leak.suspected', ...fieldsOf(entry, now), ...calls },
+    log.warn({ event: 'leak.suspected', ...fieldsOf(entry, now), ...calls },
       `a ${holder} has held a connection for longer than leakWarning: release it, or shorten the work; ${advice}`)
   }
 
   /** A connection is released that may have been reported. */
   released (entry: PoolEntry, now: number): void {
+    const { holder, isReported, log = this.#log } = entry
     entry.takenBy = undefined
-    if (!entry.isReported) return
+    entry.log = undefined
+    if (!isReported) return
     entry.isReported = false
-    const { holder } = entry
-    this.#log.info({ event: 'leak.returned', ...fieldsOf(entry, now) }, `the ${holder} that held a connection for long has returned it`)
+    log.info({ event: 'leak.returned', ...fieldsOf(entry, now) }, `the ${holder} that held a connection for long has returned it`)
   }
 }
 

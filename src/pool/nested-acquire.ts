@@ -87,8 +87,8 @@ export class NestedAcquire {
   }
 
   /** Runs the function of a transaction, so that a call in it for a further connection is known to depend on it. */
-  run<A, R> (transaction: RunningTransaction, work: (argument: A) => R, argument: A): R {
-    return this.#context.run(transaction, work, argument)
+  run<A, R> (transaction: RunningTransaction, work: (argument: A, attempt: number) => R, argument: A, attempt: number): R {
+    return this.#context.run(transaction, work, argument, attempt)
   }
 
   /** The transaction that the caller is in. What goes on after the end of one is in none, although it inherits the context. */

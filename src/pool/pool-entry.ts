@@ -1,3 +1,4 @@
+import type { EventLog } from '../config/event-log.js'
 import type { Config } from '../config/config.js'
 import type { CloseReason, Connection, ConnectionEvents } from '../connection/connection.js'
 import type { RunningTransaction } from './nested-acquire.js'
@@ -32,6 +33,8 @@ export class PoolEntry implements ConnectionEvents {
   isReported = false
   /** The calls that led to its acquisition, where they were noted. */
   takenBy: { stack?: string } | undefined
+  /** The log of who holds it, if it has one of its own. */
+  log: EventLog | undefined
   readonly #maxQueries: number
   readonly #releaser: Releaser
   readonly #events: PoolEntryEvents

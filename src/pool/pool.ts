@@ -7,6 +7,7 @@ import { codeOf } from '../errors/error-code.js'
 import { ClosedError, ConnectError } from '../errors/errors.js'
 import { pingServer } from '../protocol/socket.js'
 import { Deadlines } from '../timing/deadlines.js'
+import { Pauses } from '../timing/pauses.js'
 import { warnIfOverCapacity } from './capacity-check.js'
 import { Dispatcher, type DispatcherEvents } from './dispatcher.js'
 import type { NestedAcquire } from './nested-acquire.js'
@@ -27,7 +28,9 @@ export interface PoolParts {
 /** A pool of connections through its life cycle. Who gets which connection is decided by its dispatcher. */
 export class Pool implements DispatcherEvents {
   readonly config: Config
-  readonly #log: EventLog
+  readonly log: EventLog
+  /** Between the attempts of transactions. */
+  readonly pauses = new Pauses()
   readonly #counters = new Counters()
   readonly #startup: Startup
   /** Which connection runs what: single calls go to it directly. */
@@ -46,7 +49,7 @@ export class Pool implements DispatcherEvents {
 
   constructor ({ config, log, onConnect }: PoolParts) {
     this.config = config
-    this.#log = log
+    this.log = log
     const deadlines = new Deadlines()
     // What serves callers that did not ask for the whole of it goes on with what there is.
     const mayGoOn = (): boolean => !config.required || (!this.#isAwaited && this.#counters.created > 0)
@@ -67,7 +70,7 @@ export class Pool implements DispatcherEvents {
   filled (): void { this.#startup.ready() }
 
   connected ({ session: { server, isPooled } }: Connection): void {
-    if (server !== undefined && !isPooled) warnIfOverCapacity(this.config, server, this.#log)
+    if (server !== undefined && !isPooled) warnIfOverCapacity(this.config, server, this.log)
   }
 
   connectFailed (error: unknown): void {
@@ -107,7 +110,7 @@ export class Pool implements DispatcherEvents {
     if (this.#phase === 'starting') this.#phase = 'open'
     this.dispatcher.log.started(isThere)
     const { min, max } = this.config
-    if (isThere) this.#log.info({ event: 'pool.open', size: this.size, min, max }, 'database pool is open')
+    if (isThere) this.log.info({ event: 'pool.open', size: this.size, min, max }, 'database pool is open')
   }
 
   /**
@@ -129,8 +132,11 @@ export class Pool implements DispatcherEvents {
   /** An idle connection, or none. */
   tryAcquire (holder: Holder, signal?: AbortSignal): PoolEntry | undefined { return this.dispatcher.tryAcquire(holder, signal) }
 
-  /** Notes the calls that led to an acquisition, for the report of a leak. */
-  noteTaker (entry: PoolEntry, takenBy: { stack?: string } | undefined): void { entry.takenBy = takenBy }
+  /** Notes the calls that led to an acquisition, for the report of a leak, and where that is written. */
+  noteTaker (entry: PoolEntry, takenBy: { stack?: string } | undefined, log?: EventLog): void {
+    entry.takenBy = takenBy
+    entry.log = log
+  }
 
   /** Takes a connection back: reset where it needs it, replaced where its time is over. Ignores one that has ended. */
   release (entry: PoolEntry): void { this.dispatcher.release(entry) }
@@ -166,6 +172,7 @@ export class Pool implements DispatcherEvents {
     const { connections } = this.dispatcher
     const error = this.#closedError()
     this.dispatcher.stop(error)
+    this.pauses.end()
     this.#startup.abandon(error)
     clearTimeout(this.#drained)
     const now = performance.now()
@@ -175,7 +182,7 @@ export class Pool implements DispatcherEvents {
     clearTimeout(force)
     this.#phase = 'closed'
     this.dispatcher.log.stopped()
-    this.#log.info({ event: 'pool.closed' }, 'database pool is closed')
+    this.log.info({ event: 'pool.closed' }, 'database pool is closed')
   }
 
   get size (): number { return this.dispatcher.connections.size }

@@ -47,6 +47,8 @@ export class Checkout implements StatementTarget {
   #depth = 0
   /** The transaction is over although its function goes on: nothing more is run in it. */
   #over: Error | undefined
+  /** Whether a statement in the transaction has committed it, or begun another one. */
+  wasCommitted = false
 
   /** `name`: what errors call its holder. */
   constructor (pool: Pool, connection: Connection, name: string, entry?: PoolEntry) {
@@ -146,6 +148,7 @@ export class Checkout implements StatementTarget {
     return this.#over
   }
 
+  get pool (): Pool { return this.#pool }
   get config (): Config { return this.#pool.config }
   /** Whether the calls that lead to a helper are noted. */
   get notesCallers (): boolean { return this.config.debug !== false }
@@ -159,7 +162,9 @@ export class Checkout implements StatementTarget {
   objection ({ call: { statement }, status, tags, error }: SessionOutcome): Error | undefined {
     if (this.#depth === 0) return undefined
     const rollbacks = tags.filter((tag) => tag === 'ROLLBACK').length
-    const isOver = status === 'none' || rollbacks > statement.rollbacksTo || tags.some((tag) => ENDS.has(tag))
+    const hasEnded = tags.some((tag) => ENDS.has(tag))
+    if (hasEnded) this.wasCommitted = true
+    const isOver = status === 'none' || rollbacks > statement.rollbacksTo || hasEnded
     return isOver ? this.#endTransaction(this.firstError ?? error) : undefined
   }
 
@@ -209,10 +214,10 @@ export class Checkout implements StatementTarget {
     return this.#entry === undefined ? undefined : this.#pool.nested.begin(this.#entry)
   }
 
-  /** Runs the function of a transaction. */
-  call<A, R> (work: (argument: A) => R, argument: A): R {
+  /** Runs the function of a transaction, for the first time or again. */
+  call<A, R> (work: (argument: A, attempt: number) => R, argument: A, attempt = 1): R {
     const transaction = this.#entry?.transaction
-    return transaction === undefined ? work(argument) : this.#pool.nested.run(transaction, work, argument)
+    return transaction === undefined ? work(argument, attempt) : this.#pool.nested.run(transaction, work, argument, attempt)
   }
 
   /** Raises `ReleasedError` after `release()`. */

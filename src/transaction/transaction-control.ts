@@ -1,6 +1,7 @@
 import type { Read } from '../connection/execution.js'
 import type { DriverResult } from '../driver/result.js'
-import { TransactionAbortedError } from '../errors/errors.js'
+import { ReleasedError, TransactionAbortedError } from '../errors/errors.js'
+import { ServerError } from '../errors/server-error.js'
 import { internalCall } from '../query/call.js'
 import type { Beginning } from './beginning.js'
 import { type Checkout, COMMIT, ROLLBACK } from './checkout.js'
@@ -25,11 +26,17 @@ export class TransactionControl implements Control {
     this.checkout.throwIfReleased()
     this.checkout.begin.defer(this.#begin)
     this.checkout.firstError = undefined
+    this.checkout.wasCommitted = false
   }
 
   commit (): Promise<unknown> | undefined {
     const { connection, begin } = this.checkout
     return connection.isOpen && begin.takeBack() ? undefined : this.checkout.perform(COMMIT, this.#committed)
+  }
+
+  mayBeCommitted (error: unknown): boolean {
+    const isRefused = error instanceof ServerError ? !error.fatal : error instanceof TransactionAbortedError || error instanceof ReleasedError
+    return !isRefused
   }
 
   undo (): Promise<unknown> | undefined {
@@ -65,6 +72,9 @@ export class SavepointControl implements Control {
       throw error.code === '25P02' ? swallowed(this.checkout) : error
     })
   }
+
+  /** What it is a part of has yet to end. */
+  mayBeCommitted (): boolean { return false }
 
   /** What is undone is not the cause of a later rollback. */
   async undo (): Promise<void> {

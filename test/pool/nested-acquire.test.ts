@@ -214,7 +214,7 @@ t.test('contexts are not followed while there is no transaction, and nothing is 
     const transaction = nested.begin(held)
     if (transaction === undefined) throw new Error('it is in none')
     try {
-      return await nested.run(transaction, work, undefined)
+      return await nested.run(transaction, work, undefined, 1)
     } finally {
       transaction.end()
       transaction.end() // as when a lease is released in the meantime

@@ -29,7 +29,7 @@ export class Bound extends Queryable {
     this.#settings = readSettings(settings, 'settings')
   }
 
-  override transaction (): never { throw new Error('there is none') }
+  override transaction (): Promise<never> { throw new Error('there is none') }
   protected override checkTransactionControl (): void {}
 
   protected override run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
