@@ -18,7 +18,7 @@ export interface FastifyPostgresJsOptions extends Omit<DatabaseOptions, 'health'
   /** The name of the decorator, and of the pool in log lines: for a second database. Default `db`. */
   name?: string | undefined
   /**
-   * What every request's transactions and calls on `request.db` begin with, for row level security: settings of the server, and of your own.
+   * What each transaction and each call of `request.db` begins with, for row level security: settings of the server, or of your own.
    * @example { settings: (request) => ({ 'app.tenant': request.tenant, role: 'app_user' }) }
    */
   settings?: RequestSettings | undefined

@@ -6,8 +6,8 @@ import { afterLastByte, isResponse, isStream } from './after-last-byte.js'
 import type { RouteTransaction } from './route-transaction.js'
 
 /**
- * handling → (streaming →) replied → ended, or left: the client has, before it had its reply. Something thrown: failed, until the reply
- * to that.
+ * handling → (streaming →) replied → ended, or left: the client has, before it had its reply. Once something is thrown: failed, until
+ * the reply to that.
  */
 type Phase = 'handling' | 'failed' | 'streaming' | 'replied' | 'ended' | 'left'
 
@@ -50,7 +50,7 @@ export class RequestScope {
     await Promise.all(this.#transactions.map((transaction) => transaction.threw(error)))
   }
 
-  /** Ends the transactions before the reply leaves; where it is a stream, after its last byte. Rejects with why one could not be committed. */
+  /** Ends the transactions before the reply leaves; those of a stream, after its last byte. Rejects if one could not be committed. */
   async replies (reply: FastifyReply, payload: unknown): Promise<unknown> {
     if (this.#phase !== 'handling' && this.#phase !== 'failed') return payload
     const toCommit = await this.#rollbackUnless(isResponse(payload) ? payload.status : reply.statusCode)

@@ -100,7 +100,8 @@ export function decorateRequests (fastify: FastifyInstance, { name, database, lo
     const scope = request[SCOPE] ??= new RequestScope(ownLog)
     if (request[REPLY] !== null) scope.watch(request[REPLY])
     const asked = settingsOf(request, settings, rule.settings)
-    const route = new RouteTransaction(rule, (options) => access.begin(database, { options, settings: asked?.(), group: scope.group, log: ownLog }))
+    const route = new RouteTransaction(rule, (options) =>
+      access.begin(database, { options, settings: asked?.(), group: scope.group, log: ownLog }))
     scope.add(route)
     return access.bind(database, {
       log: ownLog,
@@ -114,14 +115,16 @@ export function decorateRequests (fastify: FastifyInstance, { name, database, lo
 }
 
 /** What asks for the settings of a request; nothing where there are none to ask for. */
-function settingsOf (request: FastifyRequest, ofAll: RequestSettings | undefined, ofRoute: RouteRule['settings']): (() => Settings | undefined) | undefined {
+function settingsOf (
+  request: FastifyRequest, ofAll: RequestSettings | undefined, ofRoute: RouteRule['settings']
+): (() => Settings | undefined) | undefined {
   if (ofRoute === false || (ofAll === undefined && ofRoute === undefined)) return undefined
   return () => {
     const [all, own] = [ofAll, ofRoute].map((ask) => {
       const given = ask?.(request)
       // It would be read as no settings at all.
-      if (types.isPromise(given)) throw new errors.OptionError('settings are wanted at once: look them up in a hook, and return them from the request')
-      return given
+      if (!types.isPromise(given)) return given
+      throw new errors.OptionError('settings takes no promise: look them up in a hook, and return them here from the request')
     })
     return readSettings(all === undefined ? own : own === undefined ? all : { ...all, ...own }, 'settings')
   }

@@ -34,25 +34,19 @@ export const OPTIONS: readonly string[] = ['transaction', 'commitOn', 'settings'
 
 const NOTHING: RouteRule = { transaction: undefined, commitOn: undefined, settings: undefined }
 
-/**
- * What a route says about one database. `databases`: the names that are no options but other databases, undefined where they are not
- * known yet. Raises `OptionError`.
- */
-export function readRouteOptions (given: unknown, name: string, databases: readonly string[] | undefined): RouteRule {
+/** What a route says about one database. `databases`: the names that are no options but other databases. Raises `OptionError`. */
+export function readRouteOptions (given: unknown, name: string, databases: readonly string[]): RouteRule {
   if (given === undefined) return NOTHING
   return readGiven(name, () => {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) {
       throw new errors.OptionError(`${name} of a route takes an object: { transaction: true }`)
     }
-    if (databases !== undefined) {
-      for (const key of Object.keys(given)) {
-        if (isObject(Reflect.get(given, key)) && !OPTIONS.includes(key) && !databases.includes(key)) {
-          throw new errors.OptionError(`${name}.${key} of a route is for a database that is not registered: register it with ` +
-            `{ name: '${key}' } or databases, or correct its name`)
-        }
-      }
-      rejectUnknown(given, [...OPTIONS, ...databases], `${name}.`)
+    for (const key of Object.keys(given)) {
+      if (!isObject(Reflect.get(given, key)) || OPTIONS.includes(key) || databases.includes(key)) continue
+      throw new errors.OptionError(`${name}.${key} of a route is for a database that is not registered: register it with ` +
+        `{ name: '${key}' } or databases, or correct its name`)
     }
+    rejectUnknown(given, [...OPTIONS, ...databases], `${name}.`)
     const { transaction, commitOn, settings }: Record<string, unknown> = { ...given }
     return {
       transaction: readTransaction(transaction, name),
@@ -70,7 +64,9 @@ export function readDatabases (given: unknown, names: readonly string[]): void {
 function readTransaction (transaction: unknown, name: string): TransactionOptions | undefined {
   if (transaction === undefined || transaction === false) return undefined
   if (transaction === true) return {}
-  if (!isObject(transaction)) throw new errors.OptionError(`${name}.transaction of a route takes true, false or { isolation, readOnly, deferrable }`)
+  if (!isObject(transaction)) {
+    throw new errors.OptionError(`${name}.transaction of a route takes true, false or { isolation, readOnly, deferrable }`)
+  }
   for (const key of ['retries', 'settings']) {
     if (!(key in transaction)) continue
     throw new errors.OptionError(`${name}.transaction.${key} is no option of a route: ` +

@@ -75,7 +75,8 @@ export class BoundDatabase extends Queryable {
   #hooksFor (name: string, hook: unknown): Hooks {
     const { transaction } = this.#binding
     if (transaction === undefined) {
-      throw new QueryError(`${name} has no place outside of a transaction: ask for one with config: { db: { transaction: true } }, or use tx.${name}`)
+      throw new QueryError(`${name} has no place outside of a transaction: ask for one with the route's config, ` +
+        `{ db: { transaction: true } }, or use tx.${name}`)
     }
     if (typeof hook !== 'function') throw new QueryError(`${name} takes a function: request.db.${name}(() => …)`)
     return transaction().hooks()

@@ -50,8 +50,10 @@ export class Database extends Queryable {
   static {
     access = {
       bind: (database, binding) => new BoundDatabase(database.#pool, database.statements, binding),
-      begin: (database, { options, settings, ...context }) =>
-        new OpenTransaction(new PoolPlace(database.#pool, { options, settings, log: context.log, takenBy: undefined }), database.statements, context),
+      begin: (database, { options, settings, group, log }) => {
+        const place = new PoolPlace(database.#pool, { options, settings, log, takenBy: undefined })
+        return new OpenTransaction(place, database.statements, { group, log })
+      },
     }
   }
 
