@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'tstyche'
-import postgresJs, { errors, type Database } from '../../../plugins/db.js'
+import postgresJs, { errors, type Database, type Transaction, type TransactionOptions } from '../../../plugins/db.js'
 
 test('the main entry declares fastify.db', () => {
   expect<FastifyInstance['db']>().type.toBe<Database>()
@@ -32,5 +32,34 @@ describe('errors', () => {
   test('a code tells them apart', () => {
     const error = {} as InstanceType<typeof errors.ClosedError> | InstanceType<typeof errors.ReleasedError>
     if (error.code === 'FST_PG_CLOSED') expect(error.statusCode).type.toBe<503>()
+  })
+})
+
+describe('transactions', () => {
+  const db = {} as Database
+
+  test('the function gets the number of the attempt', () => {
+    db.transaction((tx, attempt) => {
+      expect(tx).type.toBe<Transaction>()
+      expect(attempt).type.toBe<number>()
+    })
+    expect(db.transaction(async () => 7)).type.toBe<Promise<number>>()
+  })
+
+  test('settings are strings by names, retries a number', () => {
+    expect<{ settings: { 'app.tenant': string }, retries: number }>().type.toBeAssignableTo<TransactionOptions>()
+    expect<{ settings: undefined, retries: undefined }>().type.toBeAssignableTo<TransactionOptions>()
+    expect<{ settings: { 'app.tenant': number } }>().type.not.toBeAssignableTo<TransactionOptions>()
+    expect<{ settings: Array<[string, string]> }>().type.not.toBeAssignableTo<TransactionOptions>()
+    expect<{ retries: string }>().type.not.toBeAssignableTo<TransactionOptions>()
+  })
+
+  test('hooks take functions', () => {
+    const tx = {} as Transaction
+    expect(tx.afterCommit).type.toBeCallableWith(async () => {})
+    expect(tx.afterCommit).type.not.toBeCallableWith((_: string) => {})
+    expect(tx.afterRollback).type.toBeCallableWith((error: unknown) => error)
+    expect(tx.afterRollback).type.not.toBeCallableWith('x')
+    expect(tx.afterCommit(() => {})).type.toBe<void>()
   })
 })
