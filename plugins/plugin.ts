@@ -1,20 +1,34 @@
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyPostgresDatabases } from 'fastify'
 import fp from 'fastify-plugin'
 import { healthRoutes, type HealthRouteOptions } from '../routes/health.js'
 import { POOL_OPTION_NAMES } from '../src/config/rules.js'
 import { rejectUnknown } from '../src/config/unknown-option.js'
-import { createDatabase, errors, type DatabaseOptions, type HealthOptions } from '../src/index.js'
+import { errors, type Database, type DatabaseOptions, type HealthOptions } from '../src/index.js'
+import { closeAll, createAll, drainAll, type FurtherDatabaseOptions, openAll } from './databases.js'
+
+declare module 'fastify' {
+  /** The names of the option `databases`, for TypeScript: `interface FastifyPostgresDatabases { archive: true }`. */
+  interface FastifyPostgresDatabases {}
+}
+
+/** The declared names of further databases. */
+type NamedDatabases = { readonly [Name in keyof FastifyPostgresDatabases]: Database }
+
+/** What the plugin decorates with: a database, and further ones of its registration by their names. */
+export type FastifyDatabase = Database & NamedDatabases & { readonly databases: NamedDatabases }
 
 export interface FastifyPostgresJsOptions extends Omit<DatabaseOptions, 'health'> {
   /** The name of the decorator, and of the pool in log lines: for a second database. Default `db`. */
   name?: string | undefined
+  /** Further databases, each with the options of a pool: `{ archive: { url } }` is `fastify.db.archive`. */
+  databases?: Readonly<Record<string, FurtherDatabaseOptions>> | undefined
   /** `false` turns the health routes off. */
   health?: false | (HealthOptions & HealthRouteOptions) | undefined
   /** In front of the health routes. */
   prefix?: string
 }
 
-const OPTION_NAMES = [...POOL_OPTION_NAMES, 'name', 'health', 'prefix', 'logLevel', 'logSerializers']
+const OPTION_NAMES = [...POOL_OPTION_NAMES, 'name', 'databases', 'health', 'prefix', 'logLevel', 'logSerializers']
 
 /**
  * Decorates the instance with `db` at once, opens the pool on `onReady` (or at the first call before that), closes it
@@ -30,7 +44,7 @@ const OPTION_NAMES = [...POOL_OPTION_NAMES, 'name', 'health', 'prefix', 'logLeve
  */
 const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, options) => {
   rejectUnknown(options, OPTION_NAMES)
-  const { name = 'db', health = {}, prefix, log = fastify.log, ...rest } = withoutRegisterOptions(options)
+  const { name = 'db', databases, health = {}, prefix, log = fastify.log, ...rest } = withoutRegisterOptions(options)
   if (typeof name !== 'string' || name === '') throw new errors.OptionError('option name takes the name of a decorator')
   if (fastify.hasDecorator(name)) throw new errors.AlreadyRegisteredError(name)
 
@@ -47,7 +61,7 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   if (routeOptions !== undefined && (typeof routeOptions !== 'object' || routeOptions === null)) {
     throw new errors.OptionError('option health.routeOptions takes an object')
   }
-  const db = createDatabase({ ...rest, name, log, health: check })
+  const db = createAll(databases, { ...rest, name, log, health: check })
   fastify.decorate(name, db)
 
   if (health !== false) {
@@ -63,10 +77,10 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
     await fastify.register(routes, prefix === undefined ? {} : { prefix })
   }
 
-  fastify.addHook('onReady', () => db.open())
+  fastify.addHook('onReady', () => openAll(db, name, log))
   // Fastify runs the first before it waits for the requests that are under way, and the second afterwards.
-  fastify.addHook('preClose', async () => db.drain())
-  fastify.addHook('onClose', () => db.close())
+  fastify.addHook('preClose', async () => drainAll(db))
+  fastify.addHook('onClose', () => closeAll(db))
 }
 
 /** What Fastify's register() takes itself comes along in a plugin's options. */
@@ -83,4 +97,4 @@ export {
   isSerializationFailure, isUniqueViolation,
 } from '../src/index.js'
 export type * from '../src/index.js'
-export type { HealthRouteOptions }
+export type { FurtherDatabaseOptions, HealthRouteOptions }

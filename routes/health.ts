@@ -15,24 +15,27 @@ export interface HealthRouteOptions {
 const status = { type: 'string', enum: ['healthy', 'degraded', 'unavailable'] } as const
 const count = { type: 'integer' } as const
 
+const database = {
+  type: 'object',
+  required: ['status', 'pool_size', 'free_connections', 'min_size', 'max_size'],
+  properties: {
+    status,
+    pool_size: count,
+    free_connections: count,
+    min_size: count,
+    max_size: count,
+    waiting: count,
+    latency_ms: { type: ['number', 'null'] },
+  },
+} as const
+
 const report = {
   type: 'object',
   required: ['status', 'database'],
   properties: {
     status,
-    database: {
-      type: 'object',
-      required: ['status', 'pool_size', 'free_connections', 'min_size', 'max_size'],
-      properties: {
-        status,
-        pool_size: count,
-        free_connections: count,
-        min_size: count,
-        max_size: count,
-        waiting: count,
-        latency_ms: { type: ['number', 'null'] },
-      },
-    },
+    database,
+    databases: { type: 'object', description: 'further databases, by their names', additionalProperties: database },
   },
 } as const
 

@@ -1,10 +1,11 @@
 import type { Batch } from '../batch/batch.js'
+import type { EventLog } from '../config/event-log.js'
 import { rejectUnknown } from '../config/unknown-option.js'
 import { callsTo } from '../errors/callers-stack.js'
 import { OptionError, QueryError } from '../errors/errors.js'
 import { readGiven } from '../config/read-given.js'
 import { isSignal } from '../timing/abort-signal.js'
-import type { Health, HealthReport } from '../monitoring/health.js'
+import { Health, type HealthLimits, type HealthReport } from '../monitoring/health.js'
 import type { Pool } from '../pool/pool.js'
 import type { PoolStats } from '../pool/stats.js'
 import type { Call } from '../query/call.js'
@@ -12,6 +13,7 @@ import type { StatementCache } from '../query/statement.js'
 import { Checkout } from '../transaction/checkout.js'
 import { transact } from '../transaction/transact.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
+import type { AcquireHooks } from './acquire-hooks.js'
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { forCaller } from './caller.js'
@@ -20,15 +22,32 @@ import { PoolPlace } from './pool-place.js'
 import { Queryable } from './queryable.js'
 import { FunctionPart, type Work } from './transaction.js'
 
+/** Databases by their names. */
+export type Databases = Readonly<Record<string, Database>>
+
+export interface DatabaseParts {
+  pool: Pool
+  statements: StatementCache
+  hooks: AcquireHooks | undefined
+  databases: Databases
+  health: { log: EventLog, limits: HealthLimits }
+}
+
 /** A pool of connections and the query helpers on it: what `fastify.db` is. */
 export class Database extends Queryable {
   readonly #pool: Pool
+  /** Further databases that belong to the same registration, by their names. */
+  readonly databases: Databases
   readonly #health: Health
+  readonly #hooks: AcquireHooks | undefined
 
-  constructor (pool: Pool, health: Health, statements: StatementCache) {
+  constructor ({ pool, health, statements, hooks, databases }: DatabaseParts) {
     super(statements, pool.dispatcher, pool.config.debug !== false)
     this.#pool = pool
-    this.#health = health
+    this.#hooks = hooks
+    this.databases = Object.freeze({ ...databases })
+    const further = new Map(Object.entries(this.databases).map(([name, database]) => [name, database.#health]))
+    this.#health = new Health(pool, health.log, health.limits, further)
   }
 
   /** Opens the pool; resolves when `min` connections are open. The first call of a helper does it too. */
@@ -52,19 +71,24 @@ export class Database extends Queryable {
       const takenBy = callsTo(this.acquire)
       const entry = this.#pool.tryAcquire('lease', signal) ?? await this.#pool.acquire('lease', signal)
       this.#pool.noteTaker(entry, takenBy)
-      return new Lease(new Checkout(this.#pool, entry.connection, 'lease', entry), this.statements)
+      const checkout = new Checkout(this.#pool, entry.connection, 'lease', entry)
+      if (this.#hooks !== undefined) await this.#hooks.acquired(checkout, 'lease', signal)
+      return new Lease(checkout, this.statements)
     })
   }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined
-    return transact(new PoolPlace(this.#pool, { options, takenBy }), new FunctionPart(work, this.statements, 0))
+    return transact(new PoolPlace(this.#pool, { options, takenBy, hooks: this.#hooks }), new FunctionPart(work, this.statements, 0))
   }
 
   /** A snapshot of the pool's numbers. */
   stats (): PoolStats { return this.#pool.stats() }
 
-  /** Whether the database answers, with the pool's numbers; never rejects, and answers within its own deadline. */
+  /**
+   * Whether the database answers, with the pool's numbers, and the same of further ones in its registration; never rejects, and answers
+   * within its own deadline.
+   */
   health (): Promise<HealthReport> { return this.#health.report() }
 
   /** Replaces every connection: idle ones now, busy ones when they are released. */
@@ -80,7 +104,7 @@ export class Database extends Queryable {
 
   protected override batch (batch: Batch): Promise<void> {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.batch) : undefined
-    return transact(new PoolPlace(this.#pool, { signal: batch.call.options.signal, takenBy }), new BatchPart(batch))
+    return transact(new PoolPlace(this.#pool, { signal: batch.call.options.signal, takenBy, hooks: this.#hooks }), new BatchPart(batch))
   }
 
   protected override opened (): Promise<void> { return this.#pool.begin() }

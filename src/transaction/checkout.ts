@@ -28,6 +28,8 @@ export class Checkout implements StatementTarget {
   readonly begin: DeferredBegin
   /** The first error of a call in the transaction, for the cause of a commit that turns into a rollback. */
   firstError: unknown
+  /** Is awaited before the connection is released. Never rejects. */
+  beforeRelease: (() => Promise<void>) | undefined
   readonly #pool: Pool
   /** None while the connection is not the pool's yet. */
   readonly #entry: PoolEntry | undefined
@@ -151,8 +153,10 @@ export class Checkout implements StatementTarget {
 
   get standardStrings (): boolean { return this.connection.session.standardStrings }
 
-  /** A transaction has its connection up to its end; a lease goes on. */
-  isLast (call: Call): boolean { return this.#entry?.holder === 'transaction' && (call === COMMIT || call === ROLLBACK) }
+  /** A transaction has its connection up to its end, unless something runs before its release; a lease goes on. */
+  isLast (call: Call): boolean {
+    return this.#entry?.holder === 'transaction' && this.beforeRelease === undefined && (call === COMMIT || call === ROLLBACK)
+  }
 
   /** A call in a transaction may not end it, nor begin another one: what comes next would be outside of it. */
   objection ({ call: { statement }, status, tags, error }: SessionOutcome): Error | undefined {
@@ -228,8 +232,10 @@ export class Checkout implements StatementTarget {
   release (): Promise<void> | undefined {
     if (this.#isReleased) return this.#end
     this.#isReleased = true
-    this.#end = this.drain()?.then(() => this.#giveBack())
-    if (this.#end === undefined) this.#giveBack()
+    const rest = this.drain()
+    const ready = this.beforeRelease === undefined ? rest : Promise.resolve(rest).then(this.beforeRelease)
+    this.#end = ready?.then(() => this.#giveBack())
+    if (ready === undefined) this.#giveBack()
     return this.#end
   }
 
