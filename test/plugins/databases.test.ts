@@ -147,7 +147,7 @@ t.test('the grace of all begins at once', async (t) => {
   const leases = [await app.db.acquire(), await app.db.archive.acquire()]
   const running = leases.map((lease) => failure(() => lease.fetchVal('SELECT pg_sleep(60)')))
   await app.close()
-  for (const error of await Promise.all(running)) t.match(error, { code: 'FST_PG_CLOSED' })
+  for (const error of await Promise.all(running)) t.match(error, { code: 'FST_PG_CONNECTION_LOST', advice: /forced/ })
 })
 
 t.test('health: contract keys first, the worst of the required ones decides', async (t) => {
