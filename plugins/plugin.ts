@@ -71,7 +71,7 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
     const contexts = [fastify]
     fastify.addHook('onRegister', (context) => { contexts.push(context) })
     const routes = async (scope: FastifyInstance): Promise<void> => {
-      healthRoutes(scope, () => db.health(), contexts, { path: ownPath, routeOptions })
+      healthRoutes(scope, db, contexts, { path: ownPath, routeOptions })
     }
     // Fastify ignores the prefix of a plugin that does not encapsulate, so the routes get a scope that does.
     await fastify.register(routes, prefix === undefined ? {} : { prefix })

@@ -1,5 +1,5 @@
 import type { FastifyContextConfig, FastifyInstance, RouteShorthandOptions } from 'fastify'
-import type { HealthReport } from '../src/index.js'
+import type { Database } from '../src/index.js'
 import { takeJsonSchemas } from './schema-compilers.js'
 
 export interface HealthRouteOptions {
@@ -29,20 +29,19 @@ const database = {
   },
 } as const
 
-const report = {
-  type: 'object',
-  required: ['status', 'database'],
-  properties: {
-    status,
-    database,
-    databases: { type: 'object', description: 'further databases, by their names', additionalProperties: database },
-  },
-} as const
-
-const readiness = {
-  summary: 'Whether the database answers, and the state of its connection pool',
-  tags: ['health'],
-  response: { 200: { description: 'healthy or degraded', ...report }, 503: { description: 'unavailable', ...report } },
+/** The schema of the health route. `names`: of further databases. */
+function readiness (names: readonly string[]): object {
+  const databases = { type: 'object', required: names, properties: Object.fromEntries(names.map((name) => [name, database])) }
+  const report = {
+    type: 'object',
+    required: ['status', 'database'],
+    properties: { status, database, ...(names.length > 0 && { databases }) },
+  }
+  return {
+    summary: 'Whether the database answers, and the state of its connection pool',
+    tags: ['health'],
+    response: { 200: { description: 'healthy or degraded', ...report }, 503: { description: 'unavailable', ...report } },
+  }
 }
 
 const liveness = {
@@ -53,10 +52,10 @@ const liveness = {
 
 /**
  * `GET` and `HEAD` of the health route and the liveness route. They work under any compilers that the app sets; `contexts` are
- * those whose compilers its OpenAPI transform may be made for.
+ * those whose compilers its OpenAPI transform may be made for; what `db` has as further databases shows in the schema.
  */
 export function healthRoutes (
-  fastify: FastifyInstance, check: () => Promise<HealthReport>, contexts: readonly FastifyInstance[], options: HealthRouteOptions
+  fastify: FastifyInstance, db: Database, contexts: readonly FastifyInstance[], options: HealthRouteOptions
 ): void {
   const { path = '/api/health', routeOptions } = options
   const config: object = {
@@ -74,8 +73,8 @@ export function healthRoutes (
     config,
   }
 
-  fastify.get(path, { ...defaults, schema: { ...readiness, ...routeOptions?.schema } }, async (_request, reply) => {
-    const report = await check()
+  fastify.get(path, { ...defaults, schema: { ...readiness(Object.keys(db.databases)), ...routeOptions?.schema } }, async (_request, reply) => {
+    const report = await db.health()
     if (report.status === 'unavailable') reply.code(503)
     reply.header('cache-control', 'no-store')
     return report

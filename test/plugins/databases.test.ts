@@ -174,6 +174,20 @@ t.test('health: contract keys first, the worst of the required ones decides', as
   t.match(await probe(app), { code: 503, status: 'unavailable', database: { status: 'healthy' }, databases: { archive: { status: 'unavailable' }, replica: { status: 'healthy' } } })
 })
 
+t.test('the schema of the health route names them', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const schemas: unknown[] = []
+  app.addHook('onRoute', ({ url, method, schema }) => { if (url === '/api/health' && method === 'GET') schemas.push(schema) })
+  await app.register(postgresJs, { url: 'postgres://localhost/none', databases: { archive: { url: 'postgres://localhost/none' } } })
+  const [schema] = schemas as [{ response: Record<string, { properties: { database: object, databases: { properties: { archive: object } } } }> }]
+  for (const code of ['200', '503']) {
+    const properties = schema.response[code]?.properties
+    t.ok(properties?.database)
+    t.strictSame(properties?.databases.properties, { archive: properties?.database })
+  }
+})
+
 t.test('a check that is slower than the default’s timeout counts as unavailable: the whole answers within it', async (t) => {
   const observer = await freshDatabase(t)
   const proxy = await FaultProxy.start(t, observer.url)
