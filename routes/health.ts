@@ -52,7 +52,7 @@ const liveness = {
 
 /**
  * `GET` and `HEAD` of the health route and the liveness route. They work under any compilers that the app sets; `contexts` are
- * those whose compilers its OpenAPI transform may be made for; what `db` has as further databases shows in the schema.
+ * those whose compilers its OpenAPI transform may be made for.
  */
 export function healthRoutes (
   fastify: FastifyInstance, db: Database, contexts: readonly FastifyInstance[], options: HealthRouteOptions
@@ -73,7 +73,8 @@ export function healthRoutes (
     config,
   }
 
-  fastify.get(path, { ...defaults, schema: { ...readiness(Object.keys(db.databases)), ...routeOptions?.schema } }, async (_request, reply) => {
+  const schema = { ...readiness(Object.keys(db.databases)), ...routeOptions?.schema }
+  fastify.get(path, { ...defaults, schema }, async (_request, reply) => {
     const report = await db.health()
     if (report.status === 'unavailable') reply.code(503)
     reply.header('cache-control', 'no-store')

@@ -59,8 +59,9 @@ export class AcquireHooks {
       await within(connection, { seconds: acquireTimeout, expired, signal }, () => this.#run('onAcquire', hook, connection, context))
       if (!connection.isOpen) throw connection.lostError
     } catch (error) {
-      connection.destroy('hook')
-      throw thrownBy('onAcquire', error)
+      const thrown = thrownBy('onAcquire', error)
+      this.#parts.pool.giveUp(connection, thrown)
+      throw thrown
     }
   }
 
@@ -77,8 +78,9 @@ export class AcquireHooks {
     } catch (error) {
       if (!connection.isOpen) return // which is told of already
       const err = thrownBy('onRelease', error)
-      log.warn({ event: 'hook.failed', err, ...context, backendPid: connection.pid }, 'onRelease failed: its connection is discarded')
       connection.destroy('hook')
+      const { holder } = context
+      log.warn({ event: 'hook.failed', err, holder, backendPid: connection.pid }, 'onRelease failed: its connection is discarded')
     }
   }
 

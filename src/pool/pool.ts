@@ -4,7 +4,7 @@ import type { Connection } from '../connection/connection.js'
 import { isPermanent } from '../connector/connector.js'
 import { copyOf } from '../errors/callers-stack.js'
 import { codeOf } from '../errors/error-code.js'
-import { ClosedError, ConnectError } from '../errors/errors.js'
+import { AcquireTimeoutError, ClosedError, ConnectError } from '../errors/errors.js'
 import { pingServer } from '../protocol/socket.js'
 import { Deadlines } from '../timing/deadlines.js'
 import { warnIfOverCapacity } from './capacity-check.js'
@@ -128,6 +128,13 @@ export class Pool implements DispatcherEvents {
 
   /** An idle connection, or none. */
   tryAcquire (holder: Holder, signal?: AbortSignal): PoolEntry | undefined { return this.dispatcher.tryAcquire(holder, signal) }
+
+  /** A caller does not get the connection that was acquired for it: it ends. */
+  giveUp (connection: Connection, error: unknown): void {
+    connection.destroy('hook')
+    this.#counters.errors++
+    if (error instanceof AcquireTimeoutError) this.#counters.acquireTimeouts++
+  }
 
   /** Notes the calls that led to an acquisition, for the report of a leak. */
   noteTaker (entry: PoolEntry, takenBy: { stack?: string } | undefined): void { entry.takenBy = takenBy }

@@ -137,6 +137,7 @@ t.test('hooks around leases and transactions', async (t) => {
       'leaves one open unawaited': [(connection) => { connection.execute('BEGIN').catch(() => {}) }, { code: 'FST_PG_QUERY' }],
       'ends its backend': [(connection) => connection.execute('SELECT pg_terminate_backend(pg_backend_pid())'), { code: /^FST_PG_CONNECTION_LOST$|^57P01$/ }],
       'ends its backend and does not care': [(connection) => connection.execute('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => {}), { code: 'FST_PG_CONNECTION_LOST' }],
+      'throws what cannot be read': [() => { throw new Proxy(own, { getPrototypeOf () { throw own } }) }, { message: /nothing that can be read/ }],
       'a thenable that throws': [() => ({ get then () { throw own } }), own],
     }
     for (const [way, [hook, error]] of Object.entries(ways)) {
@@ -170,6 +171,7 @@ t.test('hooks around leases and transactions', async (t) => {
       'a statement fails': [(connection) => connection.fetchVal('SELECT 1 / 0'), { code: '22012' }],
       'throws while a statement runs': [(connection) => { connection.fetchVal('SELECT pg_sleep(60)').catch(() => {}); throw own }, { message: 'not today' }],
       'leaves a transaction open': [(connection) => connection.execute('BEGIN'), { code: 'FST_PG_QUERY' }],
+      'throws what cannot be read': [() => { throw new Proxy(own, { getPrototypeOf () { throw own } }) }, { message: /nothing that can be read/ }],
       'throws nothing': [async () => { throw undefined }, { message: /onRelease failed/ }], // eslint-disable-line no-throw-literal
     }
     for (const [way, [hook, err]] of Object.entries(ways)) {
@@ -192,6 +194,7 @@ t.test('hooks around leases and transactions', async (t) => {
     const acquires = await openDatabase(t, observer, { max: 1, acquireTimeout: 0.05, onAcquire: () => never })
     t.match(await failure(() => acquires.acquire()), { code: 'FST_PG_ACQUIRE_TIMEOUT', message: 'the database is busy', advice: /onAcquire has not settled/ })
     t.match(await failure(() => acquires.transaction(() => 1)), { code: 'FST_PG_ACQUIRE_TIMEOUT', stack: /acquire-hooks\.test/ })
+    t.match(acquires.stats(), { acquireTimeouts: 2, errors: 2 })
     t.equal(await acquires.fetchVal('SELECT 1'), 1)
     const aborts = await openDatabase(t, observer, { max: 1, onAcquire: () => never })
     const reason = new Error('gone')
