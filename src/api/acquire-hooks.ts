@@ -2,14 +2,15 @@ import type { EventLog } from '../config/event-log.js'
 import type { Connection } from '../connection/connection.js'
 import { thrownBy } from '../errors/error-code.js'
 import { AbortedError, AcquireTimeoutError } from '../errors/errors.js'
+import type { Pool, Use, UseHooks } from '../pool/pool.js'
 import { internalCall } from '../query/call.js'
+import type { StatementCache } from '../query/statement.js'
 import { listen, stopListening } from '../timing/abort-listeners.js'
 import { reasonOf } from '../timing/abort-signal.js'
 import { orAborted } from '../timing/abortable.js'
 import { FairTimer } from '../timing/fair-timer.js'
-import type { Checkout } from '../transaction/checkout.js'
 import type { Queryable } from './queryable.js'
-import { type HookScope, runHook } from './session-hook.js'
+import { runHook } from './session-hook.js'
 
 /** What a connection is acquired for; a batch holds one as a transaction does. */
 export interface HookContext { readonly holder: 'lease' | 'transaction' }
@@ -29,7 +30,12 @@ export interface AcquireHookOptions {
   onRelease?: AcquireHook | undefined
 }
 
-interface AcquireHooksParts extends HookScope, AcquireHookOptions { readonly log: EventLog }
+interface AcquireHooksParts extends AcquireHookOptions {
+  /** The pool that they belong to, which has them. */
+  readonly pool: () => Pool
+  readonly statements: StatementCache
+  readonly log: EventLog
+}
 
 interface Limits {
   /** 0 is no limit. */
@@ -39,35 +45,37 @@ interface Limits {
 }
 
 /** Runs `onAcquire` and `onRelease`. */
-export class AcquireHooks {
+export class AcquireHooks implements UseHooks {
   readonly #parts: AcquireHooksParts
 
   constructor (parts: AcquireHooksParts) { this.#parts = parts }
 
-  /** The connection of `checkout` is about to be its caller's. Rejects with what `onAcquire` throws: the connection has ended then. */
-  async acquired (checkout: Checkout, holder: HookContext['holder'], signal: AbortSignal | undefined): Promise<void> {
+  /** Runs `onAcquire`, and sees to it that `onRelease` runs at the end. Rejects with what `onAcquire` throws. */
+  async acquired (use: Use, holder: HookContext['holder'], signal: AbortSignal | undefined): Promise<void> {
     const context = Object.freeze({ holder })
     const { onAcquire, onRelease } = this.#parts
-    if (onAcquire !== undefined) await this.#runOnAcquire(onAcquire, checkout.connection, context, signal)
-    if (onRelease !== undefined) checkout.beforeRelease = () => this.#runOnRelease(onRelease, checkout.connection, context)
+    if (onAcquire !== undefined) await this.#runOnAcquire(onAcquire, use.connection, context, signal)
+    if (onRelease !== undefined) use.beforeRelease = () => this.#runOnRelease(onRelease, use.connection, context)
   }
 
   async #runOnAcquire (hook: AcquireHook, connection: Connection, context: HookContext, signal: AbortSignal | undefined): Promise<void> {
-    const { acquireTimeout } = this.#parts.pool.config
+    const pool = this.#parts.pool()
+    const { acquireTimeout } = pool.config
     const expired = (): Error => new AcquireTimeoutError(acquireTimeout, 'onAcquire has not settled')
     try {
       await within(connection, { seconds: acquireTimeout, expired, signal }, () => this.#run('onAcquire', hook, connection, context))
       if (!connection.isOpen) throw connection.lostError
     } catch (error) {
       const thrown = thrownBy('onAcquire', error)
-      this.#parts.pool.giveUp(connection, thrown)
+      pool.giveUp(connection, thrown)
       throw thrown
     }
   }
 
   /** Never rejects. */
   async #runOnRelease (hook: AcquireHook, connection: Connection, context: HookContext): Promise<void> {
-    const { log, pool: { config: { commandTimeout } } } = this.#parts
+    const { log, pool } = this.#parts
+    const { commandTimeout } = pool().config
     const expired = (): Error => new Error(`onRelease has not settled within commandTimeout (${commandTimeout} s)`)
     try {
       if (!connection.isOpen) return
@@ -80,12 +88,13 @@ export class AcquireHooks {
       const err = thrownBy('onRelease', error)
       connection.destroy('hook')
       const { holder } = context
-      log.warn({ event: 'hook.failed', err, holder, backendPid: connection.pid }, 'onRelease failed: its connection is discarded')
+      log.warn({ event: 'release.failed', err, holder, backendPid: connection.pid }, 'onRelease failed: its connection is discarded')
     }
   }
 
   #run (name: string, hook: AcquireHook, connection: Connection, context: HookContext): Promise<void> {
-    return runHook(this.#parts, connection, name, (session) => hook(session, context))
+    const { pool, statements } = this.#parts
+    return runHook({ pool: pool(), statements }, connection, name, (session) => hook(session, context))
   }
 }
 

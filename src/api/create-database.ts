@@ -48,8 +48,8 @@ export function createWith (databases: Databases, given: DatabaseOptions, env: N
   const pool: Pool = new Pool({
     config,
     log,
-    onConnect: onConnect && ((connection) => runHook({ pool, statements }, connection, 'onConnect', onConnect))
+    onConnect: onConnect && ((connection) => runHook({ pool, statements }, connection, 'onConnect', onConnect)),
+    hooks: onAcquire ?? onRelease ? new AcquireHooks({ pool: () => pool, statements, log, onAcquire, onRelease }) : undefined,
   })
-  const hooks = onAcquire ?? onRelease ? new AcquireHooks({ pool, statements, log, onAcquire, onRelease }) : undefined
-  return new Database({ pool, statements, hooks, databases, health: { log, limits } })
+  return new Database({ pool, statements, databases, health: { log, limits } })
 }

@@ -13,7 +13,6 @@ import type { StatementCache } from '../query/statement.js'
 import { Checkout } from '../transaction/checkout.js'
 import { transact } from '../transaction/transact.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
-import type { AcquireHooks } from './acquire-hooks.js'
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { forCaller } from './caller.js'
@@ -28,7 +27,6 @@ export type Databases = Readonly<Record<string, Database>>
 export interface DatabaseParts {
   pool: Pool
   statements: StatementCache
-  hooks: AcquireHooks | undefined
   databases: Databases
   health: { log: EventLog, limits: HealthLimits }
 }
@@ -39,12 +37,10 @@ export class Database extends Queryable {
   /** Further databases that belong to the same registration, by their names. */
   readonly databases: Databases
   readonly #health: Health
-  readonly #hooks: AcquireHooks | undefined
 
-  constructor ({ pool, health, statements, hooks, databases }: DatabaseParts) {
+  constructor ({ pool, health, statements, databases }: DatabaseParts) {
     super(statements, pool.dispatcher, pool.config.debug !== false)
     this.#pool = pool
-    this.#hooks = hooks
     this.databases = Object.freeze({ ...databases })
     const further = new Map(Object.entries(this.databases).map(([name, database]) => [name, database.#health]))
     this.#health = new Health(pool, health.log, health.limits, further)
@@ -72,14 +68,14 @@ export class Database extends Queryable {
       const entry = this.#pool.tryAcquire('lease', signal) ?? await this.#pool.acquire('lease', signal)
       this.#pool.noteTaker(entry, takenBy)
       const checkout = new Checkout(this.#pool, entry.connection, 'lease', entry)
-      if (this.#hooks !== undefined) await this.#hooks.acquired(checkout, 'lease', signal)
+      if (this.#pool.hooks !== undefined) await this.#pool.hooks.acquired(checkout, 'lease', signal)
       return new Lease(checkout, this.statements)
     })
   }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined
-    return transact(new PoolPlace(this.#pool, { options, takenBy, hooks: this.#hooks }), new FunctionPart(work, this.statements, 0))
+    return transact(new PoolPlace(this.#pool, { options, takenBy }), new FunctionPart(work, this.statements, 0))
   }
 
   /** A snapshot of the pool's numbers. */
@@ -104,7 +100,7 @@ export class Database extends Queryable {
 
   protected override batch (batch: Batch): Promise<void> {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.batch) : undefined
-    return transact(new PoolPlace(this.#pool, { signal: batch.call.options.signal, takenBy, hooks: this.#hooks }), new BatchPart(batch))
+    return transact(new PoolPlace(this.#pool, { signal: batch.call.options.signal, takenBy }), new BatchPart(batch))
   }
 
   protected override opened (): Promise<void> { return this.#pool.begin() }

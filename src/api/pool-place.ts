@@ -5,15 +5,12 @@ import { Checkout } from '../transaction/checkout.js'
 import type { Place } from '../transaction/transact.js'
 import { beginCall, TransactionControl } from '../transaction/transaction-control.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
-import type { AcquireHooks } from './acquire-hooks.js'
 
 interface Acquiring {
   options?: TransactionOptions | undefined
   signal?: AbortSignal | undefined
   /** The calls that led here, for the report of a leak. */
   takenBy: Calls | undefined
-  /** What runs before it gets the connection, and after it. */
-  hooks: AcquireHooks | undefined
 }
 
 /** A transaction on a connection of the pool, which is released at its end. */
@@ -30,13 +27,14 @@ export class PoolPlace implements Place {
   get notesCallers (): boolean { return this.#pool.config.debug !== false }
 
   enter (): Promise<TransactionControl> {
-    const { options, signal, hooks } = this.#acquiring
+    const { options, signal } = this.#acquiring
     beginCall(options) // a bad option must not cost a connection
     const idle = this.#pool.tryAcquire('transaction', signal)
     // A function is never called before `transaction` has returned.
     const entered = idle === undefined
       ? this.#pool.acquire('transaction', signal).then((entry) => this.#on(entry))
       : Promise.resolve(this.#on(idle))
+    const { hooks } = this.#pool
     if (hooks === undefined) return entered
     return entered.then(async (control) => {
       await hooks.acquired(control.checkout, 'transaction', signal)

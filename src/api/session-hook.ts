@@ -8,7 +8,7 @@ import { Lease } from './lease.js'
 import type { Queryable } from './queryable.js'
 
 /** Where functions of the user's run: on a connection of this pool. */
-export interface HookScope {
+interface HookScope {
   readonly pool: Pool
   readonly statements: StatementCache
 }

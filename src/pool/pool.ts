@@ -17,16 +17,32 @@ import { Counters, type PoolStats } from './stats.js'
 /** new → starting → open → closing → closed; a start that fails goes straight to closing. */
 type Phase = 'new' | 'starting' | 'open' | 'closing' | 'closed'
 
+/** The use of a connection by a lease or a transaction. */
+export interface Use {
+  readonly connection: Connection
+  /** Is awaited before the connection is released. Never rejects. */
+  beforeRelease: (() => Promise<void>) | undefined
+}
+
+/** What the user has done around each use. */
+export interface UseHooks {
+  /** Rejects where the caller must not use the connection, which has ended then. */
+  acquired (use: Use, holder: 'lease' | 'transaction', signal: AbortSignal | undefined): Promise<void>
+}
+
 export interface PoolParts {
   config: Config
   log: EventLog
   /** Runs on each new connection before the pool gets it. */
   onConnect?: ((connection: Connection) => unknown) | undefined
+  hooks?: UseHooks | undefined
 }
 
 /** A pool of connections through its life cycle. Who gets which connection is decided by its dispatcher. */
 export class Pool implements DispatcherEvents {
   readonly config: Config
+  /** Where leases and transactions have something done around their use. Single calls do not. */
+  readonly hooks: UseHooks | undefined
   readonly #log: EventLog
   readonly #counters = new Counters()
   readonly #startup: Startup
@@ -44,8 +60,9 @@ export class Pool implements DispatcherEvents {
   #closeBy: number | undefined
   #drained: NodeJS.Timeout | undefined
 
-  constructor ({ config, log, onConnect }: PoolParts) {
+  constructor ({ config, log, onConnect, hooks }: PoolParts) {
     this.config = config
+    this.hooks = hooks
     this.#log = log
     const deadlines = new Deadlines()
     // What serves callers that did not ask for the whole of it goes on with what there is.

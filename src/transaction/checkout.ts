@@ -7,7 +7,7 @@ import { copyOf } from '../errors/callers-stack.js'
 import { ReleasedError, TransactionAbortedError } from '../errors/errors.js'
 import type { Config } from '../config/config.js'
 import type { RunningTransaction } from '../pool/nested-acquire.js'
-import type { Pool } from '../pool/pool.js'
+import type { Pool, Use } from '../pool/pool.js'
 import type { PoolEntry } from '../pool/pool-entry.js'
 import { type Call, internalCall } from '../query/call.js'
 import { DeferredBegin } from './deferred-begin.js'
@@ -22,13 +22,12 @@ const ENDS = new Set(['BEGIN', 'START TRANSACTION', 'COMMIT', 'PREPARE TRANSACTI
  * A connection in the hands of one lease or transaction. Calls run one after the other in the order in which they were
  * made; at its end the connection is released to the pool, and later calls reject.
  */
-export class Checkout implements StatementTarget {
+export class Checkout implements StatementTarget, Use {
   readonly isSession = true
   readonly connection: Connection
   readonly begin: DeferredBegin
   /** The first error of a call in the transaction, for the cause of a commit that turns into a rollback. */
   firstError: unknown
-  /** Is awaited before the connection is released. Never rejects. */
   beforeRelease: (() => Promise<void>) | undefined
   readonly #pool: Pool
   /** None while the connection is not the pool's yet. */

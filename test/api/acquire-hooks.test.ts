@@ -8,7 +8,7 @@ import { FaultProxy } from '../../tools/fault-proxy.js'
 /** A hook that notes when it runs. */
 const noting = (notes: string[], name: string) => (_: Queryable, { holder }: HookContext): void => { notes.push(`${name} ${holder}`) }
 
-const failures = (log: MemoryLog): unknown[] => log.lines.filter(({ object }) => Reflect.get(object, 'event') === 'hook.failed')
+const failures = (log: MemoryLog): unknown[] => log.lines.filter(({ object }) => Reflect.get(object, 'event') === 'release.failed')
 
 const never = new Promise<never>(() => {})
 
