@@ -1,9 +1,50 @@
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'tstyche'
-import postgresJs, { errors, type Database, type Transaction, type TransactionOptions } from '../../../plugins/db.js'
+import postgresJs, {
+  errors, type Database, type FastifyDatabase, type Queryable, type Transaction, type TransactionOptions
+} from '../../../plugins/db.js'
+
+declare module 'fastify' {
+  interface FastifyPostgresDatabases { archive: true, replica: true }
+}
 
 test('the main entry declares fastify.db', () => {
-  expect<FastifyInstance['db']>().type.toBe<Database>()
+  expect<FastifyInstance['db']>().type.toBe<FastifyDatabase>()
+  expect<FastifyInstance['db']>().type.toBeAssignableTo<Database>()
+})
+
+describe('further databases', () => {
+  const { db } = {} as FastifyInstance
+
+  test('those that are declared are databases', () => {
+    expect(db.archive).type.toBe<Database>()
+    expect(db.databases.replica).type.toBe<Database>()
+    expect(Object.values(db.databases)).type.toBe<Database[]>()
+  })
+
+  test('others are not known, and further ones have none', () => {
+    expect(db).type.not.toHaveProperty('other')
+    expect(db.databases['other']).type.toBe<Database | undefined>()
+    expect(db.archive).type.not.toHaveProperty('replica')
+  })
+
+  test('they take the options of a pool', () => {
+    const app = {} as FastifyInstance
+    expect(app.register).type.toBeCallableWith(postgresJs, { databases: { archive: { url: '', min: 1, health: { cache: 0 }, onConnect: () => {} }, any: {} } })
+    expect(app.register).type.not.toBeCallableWith(postgresJs, { databases: { archive: { min: '1' } } })
+    expect(app.register).type.not.toBeCallableWith(postgresJs, { databases: { archive: { name: 'other' } } })
+  })
+})
+
+test('hooks are given the helpers and what for', () => {
+  const app = {} as FastifyInstance
+  app.register(postgresJs, {
+    onAcquire: async (connection, { holder }) => {
+      expect(connection).type.toBe<Queryable>()
+      expect(holder).type.toBe<'lease' | 'transaction'>()
+    },
+    onRelease: () => {},
+  })
 })
 
 test('it is registered with options, all of them optional', () => {
