@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Binding, type BoundDatabase, boundKind } from '../../src/api/bound-database.js'
+import { type BoundDatabase, boundKind } from '../../src/api/bound-database.js'
 import { access, type Database } from '../../src/api/database.js'
 import { type EventLog, eventLog } from '../../src/config/event-log.js'
 import { errors, type Log } from '../../src/index.js'
@@ -72,24 +72,21 @@ export class RequestTarget {
     const config: unknown = request.routeOptions.config.db
     const rule = config === undefined ? undefined : this.ruleOf(config)
     if (rule?.transaction !== undefined) return (request[this.slot] = this.#bindToTransaction(request, rule))
-    const reply = request[REPLY]
-    if (reply === null) return this.#bind(request, rule, {}) // too early to know the end of the request: the next access will
     // Written out, because each request comes here.
-    const { raw } = reply
-    const group = { members: new Set<never>(), reason: undefined }
-    raw.once('close', () => { if (!raw.writableEnded) abortGroup(group, new ClientLeftError()) })
-    return (request[this.slot] = this.#bind(request, rule, { response: raw, group }))
-  }
-
-  #bind (request: BoundRequest, rule: RouteRule | undefined, end: Pick<Binding, 'response' | 'group'>): BoundDatabase {
     const { database, settings, further } = this.#parts
     const logOf = this.#logOf
-    return access.bind(database, {
-      ...end,
+    const raw = request[REPLY]?.raw
+    const group = { members: new Set<never>(), reason: undefined }
+    const bound = access.bind(database, {
+      response: raw,
+      group,
       settings: settings === undefined && rule?.settings === undefined ? undefined : settingsOf(request, settings, rule?.settings),
       further: further && ((name) => further.get(name)?.of(request)),
       get log () { return logOf(request) },
     }, this.#Kind)
+    if (raw === undefined) return bound // too early to know the end of the request: the next access will
+    raw.once('close', () => { if (!raw.writableEnded) abortGroup(group, new ClientLeftError()) })
+    return (request[this.slot] = bound)
   }
 
   #bindToTransaction (request: BoundRequest, rule: RouteRule): BoundDatabase {

@@ -158,7 +158,6 @@ export class Executor implements StatementOwner, StatementSender {
   }
 
   broken (reason: 'copy'): void { this.#events.broken(reason) }
-  /** Nobody waits for it any more. */
   abandoned (): void { this.#events.abandoned() }
 
   /** The prepared statement of a call, if it is one that goes past the driver. */
