@@ -28,6 +28,8 @@ export class Session {
   #isBare = false
   /** Whether what may have changed the search_path holds for the transaction only. */
   #pathIsLocal = false
+  /** Whether the role may be another one, for which `"$user"` in the search_path is another schema. */
+  #isOtherRole = false
   #usualPath: string | undefined
 
   /** `commandTimeout`: the seconds that its statement_timeout was set to when connecting. */
@@ -69,6 +71,7 @@ export class Session {
     this.#isBare = false
     this.#usualPath = this.#reportedPath
     this.hasUsualPath = true
+    this.#isOtherRole = false
   }
 
   /** Something is about to run that may leave this behind. */
@@ -79,20 +82,23 @@ export class Session {
     this.hasState = true
   }
 
-  /** What is about to run may change what names mean. `isLocal`: until the transaction ends. */
-  mayChangePath (isLocal: boolean): void {
-    if (this.#reportedPath !== undefined) return // the server will say so
+  /** What is about to run may change what names mean. `isLocal`: until the transaction ends. `byRole`: by a role too. */
+  mayChangePath (isLocal: boolean, byRole = false): void {
+    if (this.#reportedPath !== undefined && !byRole) return // the server will say so
+    this.#isOtherRole ||= byRole
     this.#pathIsLocal = isLocal && (this.hasUsualPath || this.#pathIsLocal)
     this.hasUsualPath = false
   }
 
   /** A call is answered while the search_path may be another one. */
   answered (): void {
-    if (this.#reportedPath === undefined && this.#pathIsLocal && this.transaction === 'none') this.hasUsualPath = true
+    if (!this.#pathIsLocal || this.transaction !== 'none') return
+    this.#isOtherRole = false
+    this.reported()
   }
 
   /** The server has reported a setting. */
-  reported (): void { this.hasUsualPath = this.#reportedPath === this.#usualPath }
+  reported (): void { this.hasUsualPath = this.#reportedPath === this.#usualPath && !this.#isOtherRole }
 
   /** From PostgreSQL 18 on. */
   get #reportedPath (): string | undefined { return this.#owner.reported.get('search_path') }
@@ -107,6 +113,7 @@ export class Session {
     this.hasState = this.#changes > changes
     this.#isBare = isBare
     this.timeout.reset()
+    this.#isOtherRole = false
     if (this.#reportedPath === undefined) this.hasUsualPath = true
   }
 }

@@ -55,7 +55,7 @@ export class DeferredBegin {
   #sending ({ settings }: Beginning): void {
     this.#begin = undefined
     this.#wasSent = true
-    if (settings?.changesPath === true) this.#connection.session.mayChangePath(true)
+    if (settings?.changesPath === true) this.#connection.session.mayChangePath(true, settings.changesRole)
   }
 
   /** Sends BEGIN together with a call, if there is one to send and both can be sent at once. */

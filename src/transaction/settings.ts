@@ -12,6 +12,7 @@ export class Settings {
   readonly call: Call
   /** Whether names may mean something else with them. */
   readonly changesPath: boolean
+  readonly changesRole: boolean
   /** In front of a statement that is a transaction by itself. */
   readonly alone: Preamble
 
@@ -19,7 +20,8 @@ export class Settings {
     this.values = values
     this.call = callToSet(values.size)
     this.statement = { text: this.call.statement.text, parameters: [...values].flat() }
-    this.changesPath = CHANGE_PATH.some((name) => values.has(name))
+    this.changesRole = ROLES.some((name) => values.has(name))
+    this.changesPath = this.changesRole || values.has('search_path')
     this.alone = new Preamble([this.statement], this.changesPath)
   }
 
@@ -32,7 +34,7 @@ export class Settings {
 }
 
 /** A role has a schema of its own in the search_path: `"$user"`. */
-const CHANGE_PATH = ['search_path', 'role', 'session_authorization']
+const ROLES = ['role', 'session_authorization']
 
 const calls = new Map<number, Call>()
 

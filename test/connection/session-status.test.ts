@@ -39,6 +39,22 @@ t.test('what a call does to a transaction is told by the server, not by the text
     t.same(await marks(), ['kept'])
   })
 
+  t.test('a hidden COMMIT: nobody knows what is committed, so that no hook is called, and nothing runs again', async (t) => {
+    await observer.rows("CREATE FUNCTION conflict () RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE SQLSTATE '40001'; END $$")
+    const log = memoryLog()
+    const db = await openDatabase(t, observer, { min: 1, max: 2, parameters, log })
+    let attempts = 0
+    await t.rejects(db.transaction(async (tx) => {
+      attempts++
+      tx.afterCommit(() => { throw new Error('it ran') })
+      tx.afterRollback(() => { throw new Error('it ran') })
+      await tx.execute(hidden('COMMIT')).catch(() => {})
+      await db.fetchVal('SELECT conflict()')
+    }, { retries: 3 }), { code: '40001' })
+    t.equal(attempts, 1)
+    t.same(log.lines.flatMap(({ object }) => 'event' in object && String(object.event).startsWith('hook.') ? [object.event] : []), ['hook.skipped'])
+  })
+
   const endings = ['COMMIT', 'COMMIT; BEGIN', 'COMMIT AND CHAIN', 'ROLLBACK', 'ROLLBACK; BEGIN', 'ROLLBACK AND CHAIN', 'ABORT', 'END', 'BEGIN', 'START TRANSACTION']
   t.test('what ends a transaction from inside ends it for good', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1, parameters })

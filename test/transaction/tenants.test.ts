@@ -158,6 +158,35 @@ t.test('a search_path or a role: prepared statements are not used where they mea
   for (const on of [pool.stats(), db.stats()]) t.same([on.closed, on.size], [{}, 1])
 })
 
+t.test('a role whose schema is in the search_path', async (t) => {
+  const observer = await freshDatabase(t)
+  const { url, role } = await tenants(t, observer)
+  const other = uniqueName('other')
+  await observer.rows(`CREATE ROLE ${other}; GRANT ${other} TO ${role}; CREATE SCHEMA ${other} AUTHORIZATION ${other};
+    CREATE TABLE public.notes (id int, text text); CREATE TABLE ${other}.notes (id text, text text);
+    INSERT INTO public.notes VALUES (7, 'public'); INSERT INTO ${other}.notes VALUES ('007', 'of the role');
+    GRANT ALL ON public.notes, ${other}.notes TO ${role}, ${other}`)
+  t.teardown(() => observer.rows(`DROP SCHEMA ${other} CASCADE; DROP OWNED BY ${other}; DROP ROLE ${other}`))
+  const pool = await openPool(t, { url, max: 1 })
+  const db = await openDatabase(t, observer, { url, max: 1 })
+  const READ = { text: 'SELECT text FROM notes WHERE id = $1', prepare: true }
+  const WRITE = { text: 'INSERT INTO notes (id) VALUES ($1)', prepare: true }
+  const roles = { role: other }
+  for (let n = 0; n < 3; n++) {
+    t.equal(await db.fetchVal(READ, 7), 'public')
+    await db.execute(WRITE, 8)
+    t.equal(await new Bound(pool).fetchVal(READ, 7), 'public')
+    t.equal(await new Bound(pool, roles).fetchVal(READ, '007'), 'of the role')
+    t.equal(await db.transaction(async (tx) => {
+      await tx.execute(WRITE, '009')
+      return await tx.fetchVal(READ, '007')
+    }, { settings: roles }), 'of the role')
+    await t.rejects(db.transaction((tx) => tx.execute('SELECT nothing'), { settings: roles }))
+  }
+  t.same(await observer.rows(`SELECT id FROM ${other}.notes ORDER BY id`), [{ id: '007' }, { id: '009' }, { id: '009' }, { id: '009' }])
+  t.same(pool.stats().closed, {})
+})
+
 t.test('what a call with settings is told, is as for any call', async (t) => {
   const observer = await freshDatabase(t)
   const { url } = await tenants(t, observer)
