@@ -3,6 +3,7 @@ import { rejectUnknown } from '../config/unknown-option.js'
 import { callsTo } from '../errors/callers-stack.js'
 import { OptionError, QueryError } from '../errors/errors.js'
 import { readGiven } from '../config/read-given.js'
+import type { StatementTarget } from '../connection/execution.js'
 import { isSignal } from '../timing/abort-signal.js'
 import type { Health, HealthReport } from '../monitoring/health.js'
 import type { Pool } from '../pool/pool.js'
@@ -10,20 +11,53 @@ import type { PoolStats } from '../pool/stats.js'
 import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import { Checkout } from '../transaction/checkout.js'
-import { transact } from '../transaction/transact.js'
+import { type Place, transact } from '../transaction/transact.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { forCaller } from './caller.js'
 import { Lease } from './lease.js'
-import { PoolPlace } from './pool-place.js'
-import { Queryable } from './queryable.js'
+import { type Acquiring, PoolPlace } from './pool-place.js'
+import { Queryable, retarget } from './queryable.js'
 import { FunctionPart, type Work } from './transaction.js'
+
+/** Where the calls of a database are run instead of on its pool: one connection, on which all is undone in the end. */
+export interface Sandboxing extends StatementTarget {
+  place (acquiring: Acquiring): Place
+  acquire (signal: AbortSignal | undefined): Promise<Lease>
+  /** The pool is being closed: nothing is run any more. */
+  stop (): void
+}
+
+/** What a sandbox has to have of a database. */
+export interface Sandboxed {
+  readonly pool: Pool
+  readonly statements: StatementCache
+  /** From now on calls are run in a sandbox, or on the pool as usual. */
+  redirect (sandboxing: Sandboxing | undefined): void
+}
+
+/** Undefined for what is no database of ours. */
+export let sandboxed: (database: object) => Sandboxed | undefined
 
 /** A pool of connections and the query helpers on it: what `fastify.db` is. */
 export class Database extends Queryable {
   readonly #pool: Pool
   readonly #health: Health
+  #sandboxing: Sandboxing | undefined
+
+  static {
+    sandboxed = (database) => !(#pool in database)
+      ? undefined
+      : {
+          pool: database.#pool,
+          statements: database.statements,
+          redirect (sandboxing) {
+            database.#sandboxing = sandboxing
+            retarget(database, sandboxing ?? database.#pool.dispatcher)
+          },
+        }
+  }
 
   constructor (pool: Pool, health: Health, statements: StatementCache) {
     super(statements, pool.dispatcher, pool.config.debug !== false)
@@ -40,7 +74,11 @@ export class Database extends Queryable {
   drain (): void { this.#pool.drain() }
 
   /** Ends the pool: no new work, `closeTimeout` seconds (since `drain()`, if that was called) for what is running. */
-  close (): Promise<void> { return this.#pool.close() }
+  close (): Promise<void> {
+    const closed = this.#pool.close()
+    this.#sandboxing?.stop()
+    return closed
+  }
 
   /** Closes it: `await using db = createDatabase(…)`. */
   [Symbol.asyncDispose] (): Promise<void> { return this.close() }
@@ -49,6 +87,7 @@ export class Database extends Queryable {
   acquire (options: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
     return forCaller(this.notesCallers, async () => {
       const signal = readSignal(options)
+      if (this.#sandboxing !== undefined) return await this.#sandboxing.acquire(signal)
       const takenBy = callsTo(this.acquire)
       const entry = this.#pool.tryAcquire('lease', signal) ?? await this.#pool.acquire('lease', signal)
       this.#pool.noteTaker(entry, takenBy)
@@ -58,7 +97,7 @@ export class Database extends Queryable {
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined
-    return transact(new PoolPlace(this.#pool, { options, takenBy }), new FunctionPart(work, this.statements, 0))
+    return transact(this.#place({ options, takenBy }), new FunctionPart(work, this.statements, 0))
   }
 
   /** A snapshot of the pool's numbers. */
@@ -71,6 +110,7 @@ export class Database extends Queryable {
   expire (): void { this.#pool.expire() }
 
   protected override checkTransactionControl ({ statement: { leavesTransactionOpen, isScript } }: Call): void {
+    if (this.#sandboxing !== undefined) throw transactionByHand()
     // The next call would run elsewhere, outside of that transaction.
     if (leavesTransactionOpen || !isScript) {
       throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), ' +
@@ -80,10 +120,17 @@ export class Database extends Queryable {
 
   protected override batch (batch: Batch): Promise<void> {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.batch) : undefined
-    return transact(new PoolPlace(this.#pool, { signal: batch.call.options.signal, takenBy }), new BatchPart(batch))
+    return transact(this.#place({ signal: batch.call.options.signal, takenBy }), new BatchPart(batch))
   }
 
+  #place (acquiring: Acquiring): Place { return this.#sandboxing?.place(acquiring) ?? new PoolPlace(this.#pool, acquiring) }
+
   protected override opened (): Promise<void> { return this.#pool.begin() }
+}
+
+/** In a sandbox, one transaction is around all. */
+export function transactionByHand (): Error {
+  return new QueryError('in a sandbox no transaction is begun or ended by hand: use transaction(async (tx) => …)')
 }
 
 /** The signal among the options of `acquire`. Raises `OptionError`. */

@@ -51,12 +51,8 @@ export class Lease extends Queryable {
       notesCallers: this.notesCallers,
       enter: () => {
         this.#check()
-        const begin = beginCall(options)
-        if (this.begun && readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
-          throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
-        }
+        const control = this.controlFor(options)
         this.#inside = true
-        const control = (): Control => this.begun ? new SavepointControl(this.#checkout, 1) : new TransactionControl(this.#checkout, begin)
         return this.#checkout.drain()?.then(control) ?? control() // calls that were made before are not part of it
       },
       leave: () => {
@@ -64,6 +60,15 @@ export class Lease extends Queryable {
         return undefined
       },
     }
+  }
+
+  /** Makes what begins and ends a transaction, when the calls before it are done. Raises for options that have no place there. */
+  protected controlFor (options: TransactionOptions): () => Control {
+    const begin = beginCall(options)
+    if (this.begun && readGiven('transaction', () => Object.values(options)).some((value) => value !== undefined)) {
+      throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
+    }
+    return () => this.begun ? new SavepointControl(this.#checkout, 1) : new TransactionControl(this.#checkout, begin)
   }
 
   /** It may begin and end transactions by hand. */

@@ -6,7 +6,7 @@ import type { Place } from '../transaction/transact.js'
 import { beginCall, TransactionControl } from '../transaction/transaction-control.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 
-interface Acquiring {
+export interface Acquiring {
   options?: TransactionOptions | undefined
   signal?: AbortSignal | undefined
   /** The calls that led here, for the report of a leak. */

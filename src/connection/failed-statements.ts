@@ -80,9 +80,11 @@ export class FailedStatements {
     const seen = errorOf(execution, { status, tags }, translated)
     if (seen !== translated || (status !== 'none' && !execution.isInSession)) return this.#sender.endWith(execution, seen)
     if (!(translated instanceof ServerError)) return this.#sender.end(execution, translated)
-    const [stale, { before, call: { statement } }] = [isStale(error), execution]
+    const [stale, { before, undo, call: { statement } }] = [isStale(error), execution]
     const wasPrepared = status === 'failed' && this.#prepared.failed(statement, translated.code)
-    if (before !== undefined && wasPrepared && (stale || statement.leaves === 'nothing')) this.#beginAgain(execution, before)
+    const mayBeginAgain = wasPrepared && (stale || statement.leaves === 'nothing')
+    if (mayBeginAgain && before !== undefined) this.#beginAgain(execution, ['ROLLBACK', before])
+    else if (mayBeginAgain && undo !== undefined) this.#beginAgain(execution, [undo])
     else if (stale || /^(0A|22|42|XX000)/.test(translated.code)) this.sendAgainIfStale(execution, types, translated, stale)
     else this.#sender.end(execution, translated)
   }
@@ -94,11 +96,12 @@ export class FailedStatements {
     remedy.then((mayRunAgain) => mayRunAgain && !execution.settled ? this.#sender.send(execution) : this.#sender.end(execution, error))
   }
 
-  /** The first statement of a transaction may have been stale: both begin again, and it runs as what it means now. */
-  #beginAgain (execution: StatementExecution, begin: string): void {
-    execution.before = undefined
+  /** The first statement of a transaction may have been stale: both begin again, by `texts`, and it runs as what it means now. */
+  #beginAgain (execution: StatementExecution, texts: readonly string[]): void {
+    execution.before = execution.undo = undefined
     execution.rewrite()
-    this.#sender.ask(execution, 'ROLLBACK').then(() => this.#sender.ask(execution, begin)).then(
+    const begin = async (): Promise<void> => { for (const text of texts) await this.#sender.ask(execution, text) }
+    begin().then(
       () => execution.settled ? this.#sender.end(execution) : this.#sender.send(execution),
       (error) => this.#sender.end(execution, execution.objection({ status: this.#session.transaction, tags: [], error }) ?? error))
   }

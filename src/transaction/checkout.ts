@@ -6,7 +6,7 @@ import type { DriverResult } from '../driver/result.js'
 import { copyOf } from '../errors/callers-stack.js'
 import { ReleasedError, TransactionAbortedError } from '../errors/errors.js'
 import type { Config } from '../config/config.js'
-import type { RunningTransaction } from '../pool/nested-acquire.js'
+import type { Held, RunningTransaction } from '../pool/nested-acquire.js'
 import type { Pool } from '../pool/pool.js'
 import type { PoolEntry } from '../pool/pool-entry.js'
 import { type Call, internalCall } from '../query/call.js'
@@ -205,12 +205,13 @@ export class Checkout implements StatementTarget {
    * known to depend on this one.
    */
   startRunning (): RunningTransaction | undefined {
-    return this.#entry === undefined ? undefined : this.#pool.nested.begin(this.#entry)
+    const { held } = this
+    return held === undefined ? undefined : this.#pool.nested.begin(held)
   }
 
   /** Runs the function of a transaction. */
   call<A, R> (work: (argument: A) => R, argument: A): R {
-    const transaction = this.#entry?.transaction
+    const transaction = this.held?.transaction
     return transaction === undefined ? work(argument) : this.#pool.nested.run(transaction, work, argument)
   }
 
@@ -228,12 +229,16 @@ export class Checkout implements StatementTarget {
   release (): Promise<void> | undefined {
     if (this.#isReleased) return this.#end
     this.#isReleased = true
-    this.#end = this.drain()?.then(() => this.#giveBack())
-    if (this.#end === undefined) this.#giveBack()
+    this.#end = this.drain()?.then(() => this.giveBack())
+    if (this.#end === undefined) this.giveBack()
     return this.#end
   }
 
-  #giveBack (): void {
+  /** What the function of a transaction holds. */
+  protected get held (): Held | undefined { return this.#entry }
+
+  /** Nothing is under way on the connection any more. */
+  protected giveBack (): void {
     if (this.#entry !== undefined) this.#pool.release(this.#entry)
   }
 }

@@ -1,0 +1,81 @@
+import { copyOf } from '../../src/errors/callers-stack.js'
+import type { Control } from '../../src/transaction/transact.js'
+import { SavepointControl, swallowed } from '../../src/transaction/transaction-control.js'
+import type { Checkout } from '../../src/transaction/checkout.js'
+import type { SandboxCheckout } from './checkout.js'
+import type { SandboxSession } from './session.js'
+import type { Running } from './state.js'
+
+/**
+ * A transaction in a sandbox: what is done since a savepoint. It costs no round trip, as the savepoint leaves with the first call in it,
+ * and what releases it or goes back to it with the first call behind it.
+ */
+export class SandboxControl implements Control {
+  readonly checkout: SandboxCheckout
+  readonly #session: SandboxSession
+  #running: Running | undefined
+
+  constructor (session: SandboxSession, checkout: SandboxCheckout) {
+    this.checkout = checkout
+    this.#session = session
+  }
+
+  begin (): Promise<void> | undefined {
+    this.checkout.throwIfReleased()
+    this.checkout.begin.begin()
+    this.checkout.firstError = undefined
+    this.#running = this.#session.enter(this.checkout)
+    return this.#session.connection.cancelling
+  }
+
+  async commit (): Promise<void> {
+    const { connection } = this.#session
+    await connection.cancelling
+    if (!connection.isOpen) throw copyOf(connection.lostError)
+    if (!this.checkout.begin.isDone) return this.#leave()
+    if (connection.session.transaction === 'failed') throw swallowed(this.checkout)
+    this.#leave()
+  }
+
+  undo (): undefined {
+    if (this.checkout.begin.isDone) this.#session.undo()
+    this.#leave()
+  }
+
+  #leave (): void {
+    this.checkout.begin.end()
+    if (this.#running !== undefined) this.#session.leave(this.#running)
+  }
+}
+
+/** A transaction that is begun by the database in the function of another one: a savepoint in that. */
+export class NestedControl extends SavepointControl {
+  readonly #session: SandboxSession
+  readonly #outer: Checkout
+  #running: Running | undefined
+
+  constructor (session: SandboxSession, outer: Checkout) {
+    super(outer, session.running.length)
+    this.#session = session
+    this.#outer = outer
+  }
+
+  override async begin (): Promise<void> {
+    await super.begin()
+    this.#running = this.#session.enter(this.#outer)
+  }
+
+  override async commit (): Promise<void> {
+    await super.commit()
+    this.#leave()
+  }
+
+  override async undo (): Promise<void> {
+    await super.undo()
+    this.#leave()
+  }
+
+  #leave (): void {
+    if (this.#running !== undefined) this.#session.leave(this.#running)
+  }
+}
