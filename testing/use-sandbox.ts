@@ -33,10 +33,12 @@ export async function useSandbox (app: SandboxApp | Database, options: SandboxOp
   const database = readGiven('useSandbox', () => databaseOf(app, options))
   const found = typeof database === 'object' && database !== null ? sandboxed(database) : undefined
   if (found === undefined) {
-    throw new SandboxError('useSandbox found no database: give it the app that fastify-postgres-js was registered in, when it is ready, with ' +
-      'the name of that database if it has one, as useSandbox(app, { name }), or the database itself')
+    throw new SandboxError('useSandbox found no database: give it the app, when it is ready, with the name that fastify-postgres-js was ' +
+      'registered by if it has one, as useSandbox(app, { name }), or the database itself')
   }
-  if (inUse.has(found.pool)) throw new SandboxError('the database has a sandbox already: reset() it between tests, and close() it before another one')
+  if (inUse.has(found.pool)) {
+    throw new SandboxError('the database has a sandbox already: reset() it between tests, and close() it before another one')
+  }
   inUse.add(found.pool)
   try {
     const session = await SandboxSession.open(found.pool)

@@ -19,7 +19,7 @@ const project = await mkdtemp(join(tmpdir(), 'fastify-postgres-js-e2e-'))
 const server = await startEmbeddedPostgres()
 try {
   const [{ filename, files }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', project], process.cwd())) as [{ filename: string, files: Array<{ path: string }> }]
-  const strange = files.map(({ path }) => path).filter((path) => !/^(dist\/(src|plugins|routes)\/.*\.(js|js\.map|d\.ts)|docs\/.*\.(md|svg|json)|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|package\.json|\.env\.example)$/.test(path))
+  const strange = files.map(({ path }) => path).filter((path) => !/^(dist\/(src|plugins|routes|testing)\/.*\.(js|js\.map|d\.ts)|docs\/.*\.(md|svg|json)|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|package\.json|\.env\.example)$/.test(path))
   assert.deepEqual(strange, [], 'only what a user needs')
   step(`packed ${files.length} files`)
 

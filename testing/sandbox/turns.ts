@@ -24,8 +24,8 @@ export class Turns {
 
   constructor ({ acquireTimeout, deadlines, entry }: TurnsParts) {
     this.#entry = entry
-    this.#queue = new WaitQueue(acquireTimeout, deadlines, () => new AcquireTimeoutError(acquireTimeout, 'the one connection of the sandbox ' +
-      `is used by a ${this.#holder ?? 'statement'}: inside of a lease use only the lease, release it, or end the transaction`))
+    this.#queue = new WaitQueue(acquireTimeout, deadlines, () => new AcquireTimeoutError(acquireTimeout,
+      `the one connection of the sandbox is used by a ${this.#holder}: end the transaction, or release the lease and do not wait in it`))
   }
 
   /** The acquisition is served when it is its turn: `over` has to be called at its end. */
