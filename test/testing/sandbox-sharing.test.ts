@@ -260,15 +260,3 @@ t.test('a connection that dies: calls are rejected until a reset, which begins o
   await sandbox.reset()
   t.same(await ids(), [])
 })
-
-t.test('a transaction that is ended behind our back: nothing is run until a reset', async (t) => {
-  const { db, sandbox, ids } = await setUp(t)
-  await observer.rows(`CREATE PROCEDURE finish() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'`)
-  await t.rejects(db.execute('CALL finish()'), { code: '2D000' }, 'the server does not let it')
-  await db.execute(INSERT, 1)
-  t.same(await ids(), [1])
-  // Standard strings are on: to us the backslash hides the end of the string, and to the server it does not.
-  await t.rejects(db.execute("SET standard_conforming_strings = off; SELECT '\\'; COMMIT; SELECT '"), /./).catch(() => {})
-  await sandbox.reset()
-  t.same(await ids(), [])
-})

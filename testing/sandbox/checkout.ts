@@ -1,3 +1,4 @@
+import type { SessionOutcome } from '../../src/connection/execution.js'
 import type { Held } from '../../src/pool/nested-acquire.js'
 import { Checkout } from '../../src/transaction/checkout.js'
 import { Savepoint } from './savepoint.js'
@@ -16,6 +17,12 @@ export class SandboxCheckout extends Checkout {
     this.#released = released
     this.begin = new Savepoint(session)
     this.enter() // it is in a transaction throughout: no call may end that
+  }
+
+  override objection (outcome: SessionOutcome): Error | undefined {
+    const objection = super.objection(outcome)
+    if (objection !== undefined) this.#session.ended(objection)
+    return objection
   }
 
   protected override get held (): Held | undefined { return this.#session.running.findLast(({ checkout }) => checkout === this) }

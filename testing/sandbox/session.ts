@@ -83,13 +83,12 @@ export class SandboxSession implements SandboxState {
   /** Why nothing can be run: the connection is lost, or the transaction over. */
   get objection (): Error | undefined {
     if (!this.connection.isOpen) return copyOf(this.connection.lostError)
-    if (this.connection.session.transaction === 'none') {
-      this.#fail(new SandboxError('a statement has ended the transaction of the sandbox: call reset()'))
-    }
     return this.#failure === undefined ? undefined : copyOf(this.#failure)
   }
 
-  #fail (error: Error): void { this.#failure ??= error }
+  ended (cause: Error): void {
+    this.#failure ??= new SandboxError('a statement has ended the transaction of the sandbox: call reset()', { cause })
+  }
 
   /** Sends the savepoint for what is sent next. Returns what goes back to it. */
   save (): string {
@@ -98,7 +97,7 @@ export class SandboxSession implements SandboxState {
     this.#isSaved = true
     this.#isUndone = false
     this.connection.run(call).catch((cause: unknown) => {
-      this.#fail(new SandboxError('the savepoint of the sandbox could not be set: call reset()', { cause }))
+      this.#failure ??= new SandboxError('the savepoint of the sandbox could not be set: call reset()', { cause })
     })
     return GO_BACK.statement.text
   }

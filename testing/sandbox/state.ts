@@ -25,6 +25,8 @@ export interface SandboxState {
   readonly running: readonly Running[]
   /** One of them is over. Again, it does nothing. */
   leave (running: Running): void
+  /** A statement has ended the transaction: nothing is run until all is begun again. */
+  ended (cause: Error): void
   /** Sends the savepoint for what is sent next. Returns what goes back to it. */
   save (): string
 }
