@@ -5,7 +5,7 @@ import type { SandboxState } from './state.js'
 
 /**
  * The savepoint of a sandbox, in front of the next call: it leaves in the same write. It is a request of its own and not one with the call,
- * because a cancel of the call must not hit it: with it all would be undone that was done before.
+ * because a cancel of the call must not hit it: with it all would be undone that was done before. Behind plain reads none is needed.
  */
 export class Savepoint extends DeferredBegin {
   /** Whether each call has its own, or only the first one in a transaction. */
@@ -40,7 +40,7 @@ export class Savepoint extends DeferredBegin {
   override sendWith (execution: StatementExecution): boolean {
     const { connection } = this.#session
     if (connection.cancelling !== undefined) return false
-    execution.undo = this.#save()
+    execution.undo = this.#save(execution.call)
     connection.start(execution)
     return true
   }
@@ -50,15 +50,15 @@ export class Savepoint extends DeferredBegin {
     // Only afterwards it is known how the call before has left the transaction.
     if (this.#isDue && cancelling !== undefined) cancelling.then(() => this.ensure(call, proceed, refuse))
     else {
-      this.#save()
+      this.#save(call)
       proceed()
     }
   }
 
-  /** Sends it, if it is due. Returns what goes back to it. */
-  #save (): string | undefined {
+  /** Sends it, if it is due and needed. Returns what undoes the call. */
+  #save (call?: Call): string | undefined {
     if (!this.#isDue) return undefined
     this.#isDue = this.#isForEach
-    return this.#session.save()
+    return this.#session.save(!this.#isForEach || call?.statement.mayBePipelined !== true)
   }
 }

@@ -3,7 +3,7 @@ import { copyOf } from '../../src/errors/callers-stack.js'
 import { ClosedError, SandboxError } from '../../src/errors/errors.js'
 import type { PoolEntry } from '../../src/pool/pool-entry.js'
 import type { Pool } from '../../src/pool/pool.js'
-import { internalCall } from '../../src/query/call.js'
+import { type Call, internalCall } from '../../src/query/call.js'
 import { Deadlines } from '../../src/timing/deadlines.js'
 import type { Checkout } from '../../src/transaction/checkout.js'
 import { SandboxCheckout } from './checkout.js'
@@ -11,10 +11,9 @@ import { Running, type SandboxState } from './state.js'
 import { Turns } from './turns.js'
 
 const NAME = 'fastify_postgres_js_sandbox'
-const BEGIN = internalCall('ROLLBACK; BEGIN')
+const BEGIN = internalCall(`ROLLBACK; BEGIN; SAVEPOINT ${NAME}`)
 const ROLLBACK = internalCall('ROLLBACK')
-const SAVE = internalCall(`SAVEPOINT ${NAME}`)
-const SAVE_AGAIN = internalCall(`RELEASE ${NAME}; SAVEPOINT ${NAME}`)
+const SAVE = internalCall(`RELEASE ${NAME}; SAVEPOINT ${NAME}`)
 const GO_BACK = internalCall(`ROLLBACK TO ${NAME}`)
 
 /** The one connection of a sandbox, and the transaction on it that is never committed. */
@@ -27,9 +26,8 @@ export class SandboxSession implements SandboxState {
   #entry: PoolEntry
   /** For the calls outside of transactions. */
   #calls: SandboxCheckout
-  #isSaved = false
-  /** Whether what was done since the savepoint has to be undone. */
-  #isUndone = false
+  /** What was run since the savepoint: plain reads at most, what may have had an effect, or what has to be undone. */
+  #since: 'reads' | 'effects' | 'undone' = 'reads'
   /** Why nothing can be run until all is begun again. */
   #failure: Error | undefined
 
@@ -90,20 +88,21 @@ export class SandboxSession implements SandboxState {
     this.#failure ??= new SandboxError('a statement has ended the transaction of the sandbox: call reset()', { cause })
   }
 
-  /** Sends the savepoint for what is sent next. Returns what goes back to it. */
-  save (): string {
-    const mustGoBack = this.#isUndone || this.connection.session.transaction === 'failed'
-    const call = !this.#isSaved ? SAVE : mustGoBack ? GO_BACK : SAVE_AGAIN
-    this.#isSaved = true
-    this.#isUndone = false
-    this.connection.run(call).catch((cause: unknown) => {
-      this.#failure ??= new SandboxError('the savepoint of the sandbox could not be set: call reset()', { cause })
-    })
+  save (hasEffect: boolean): string {
+    const mustGoBack = this.#since === 'undone' || this.connection.session.transaction === 'failed'
+    if (mustGoBack || this.#since === 'effects') this.#set(mustGoBack ? GO_BACK : SAVE)
+    this.#since = hasEffect ? 'effects' : 'reads'
     return GO_BACK.statement.text
   }
 
+  #set (savepoint: Call): void {
+    this.connection.run(savepoint).catch((cause: unknown) => {
+      this.#failure ??= new SandboxError('the savepoint of the sandbox could not be set: call reset()', { cause })
+    })
+  }
+
   /** What was done since the last savepoint is undone before anything else is sent. */
-  undo (): void { this.#isUndone = true }
+  undo (): void { this.#since = 'undone' }
 
   /** Undoes everything, and begins again, on another connection if this one is lost. In a turn of its own. */
   async renew (): Promise<void> {
@@ -121,7 +120,7 @@ export class SandboxSession implements SandboxState {
     const { connection } = this
     await connection.cancelling
     await connection.run(BEGIN)
-    this.#isSaved = this.#isUndone = false
+    this.#since = 'reads'
     this.#failure = undefined
     this.#calls = new SandboxCheckout(this, 'sandbox')
   }

@@ -27,6 +27,6 @@ export interface SandboxState {
   leave (running: Running): void
   /** A statement has ended the transaction: nothing is run until all is begun again. */
   ended (cause: Error): void
-  /** Sends the savepoint for what is sent next. Returns what goes back to it. */
-  save (): string
+  /** Sees to it that what is sent next can be undone alone. `hasEffect`: it may be more than a plain read. Returns what undoes it. */
+  save (hasEffect: boolean): string
 }
