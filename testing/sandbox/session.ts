@@ -106,6 +106,7 @@ export class SandboxSession implements SandboxState {
 
   /** Undoes everything, and begins again, on another connection if this one is lost. In a turn of its own. */
   async renew (): Promise<void> {
+    await this.connection.cancelling
     try {
       // A setting goes with the transaction; a lock of the session, or a statement that was prepared by hand, does not.
       if (this.connection.isOpen && this.connection.session.hasState) await this.connection.reset()
