@@ -89,7 +89,8 @@ class SettingsCaller<T> implements Caller, SettleListener {
   objection (outcome: SessionOutcome): Error | undefined { return this.#pool.dispatcher.objection(outcome) }
 }
 
-async function inTransaction<T> (pool: Pool, entry: PoolEntry | undefined, { call, read, calls, settings }: CallWithSettings<T>): Promise<T> {
+async function inTransaction<T> (pool: Pool, entry: PoolEntry | undefined, given: CallWithSettings<T>): Promise<T> {
+  const { call, read, calls, settings } = given
   try {
     // What is made of the result does not undo the statement, as for any single call.
     const place = placeFor(pool, { settings, entry, signal: call.options.signal, takenBy: undefined })
