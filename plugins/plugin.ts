@@ -1,18 +1,31 @@
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyPostgresDatabases } from 'fastify'
 import fp from 'fastify-plugin'
 import { healthRoutes, type HealthRouteOptions } from '../routes/health.js'
 import { POOL_OPTION_NAMES } from '../src/config/rules.js'
 import { rejectUnknown } from '../src/config/unknown-option.js'
-import type { RequestSettings, RouteDatabases } from './request/route-options.js'
+import type { BoundDatabase as RequestDatabase } from '../src/api/bound-database.js'
+import { checkSettings, type RequestSettings, type RouteDatabases } from './request/route-options.js'
 import { decorateRequests } from './request/request.js'
-import { createDatabase, errors, type DatabaseOptions, type HealthOptions } from '../src/index.js'
+import { errors, type Database, type DatabaseOptions, type HealthOptions } from '../src/index.js'
+import { closeAll, createAll, drainAll, type FurtherDatabaseOptions, openAll } from './databases.js'
 
 declare module 'fastify' {
+  /** The names of the option `databases`, for TypeScript: `interface FastifyPostgresDatabases { archive: true }`. */
+  interface FastifyPostgresDatabases {}
   interface FastifyContextConfig {
     /** What a route asks of its databases, such as `{ transaction: true }`. */
     db?: RouteDatabases | undefined
   }
 }
+
+/** The declared names of further databases. */
+type NamedDatabases = { readonly [Name in keyof FastifyPostgresDatabases]: Database }
+
+/** What the plugin decorates with: a database, and further ones of its registration by their names. */
+export type FastifyDatabase = Database & NamedDatabases & { readonly databases: NamedDatabases }
+
+/** The same for one request. */
+export type FastifyRequestDatabase = RequestDatabase & { readonly [Name in keyof FastifyPostgresDatabases]: RequestDatabase }
 
 export interface FastifyPostgresJsOptions extends Omit<DatabaseOptions, 'health'> {
   /** The name of the decorator, and of the pool in log lines: for a second database. Default `db`. */
@@ -22,13 +35,15 @@ export interface FastifyPostgresJsOptions extends Omit<DatabaseOptions, 'health'
    * @example { settings: (request) => ({ 'app.tenant': request.tenant, role: 'app_user' }) }
    */
   settings?: RequestSettings | undefined
+  /** Further databases, each with the options of a pool: `{ archive: { url } }` is `fastify.db.archive`. */
+  databases?: Readonly<Record<string, FurtherDatabaseOptions>> | undefined
   /** `false` turns the health routes off. */
   health?: false | (HealthOptions & HealthRouteOptions) | undefined
   /** In front of the health routes. */
   prefix?: string
 }
 
-const OPTION_NAMES = [...POOL_OPTION_NAMES, 'name', 'settings', 'health', 'prefix', 'logLevel', 'logSerializers']
+const OPTION_NAMES = [...POOL_OPTION_NAMES, 'name', 'settings', 'databases', 'health', 'prefix', 'logLevel', 'logSerializers']
 
 /**
  * Decorates the instance with `db` at once, opens the pool on `onReady` (or at the first call before that), closes it
@@ -44,7 +59,7 @@ const OPTION_NAMES = [...POOL_OPTION_NAMES, 'name', 'settings', 'health', 'prefi
  */
 const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, options) => {
   rejectUnknown(options, OPTION_NAMES)
-  const { name = 'db', health = {}, prefix, settings, log = fastify.log, ...rest } = withoutRegisterOptions(options)
+  const { name = 'db', settings, databases, health = {}, prefix, log = fastify.log, ...rest } = withoutRegisterOptions(options)
   if (typeof name !== 'string' || name === '') throw new errors.OptionError('option name takes the name of a decorator')
   if (fastify.hasDecorator(name)) throw new errors.AlreadyRegisteredError(`fastify.${name}`)
 
@@ -61,12 +76,10 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
   if (routeOptions !== undefined && (typeof routeOptions !== 'object' || routeOptions === null)) {
     throw new errors.OptionError('option health.routeOptions takes an object')
   }
-  if (settings !== undefined && typeof settings !== 'function') {
-    throw new errors.OptionError("option settings takes a function: (request) => ({ 'app.tenant': request.tenant })")
-  }
-  const db = createDatabase({ ...rest, name, log, health: check })
+  checkSettings(settings, 'settings')
+  const { db, settings: furtherSettings } = createAll(databases, { ...rest, name, log, health: check })
   fastify.decorate(name, db)
-  decorateRequests(fastify, { name, database: db, log: options.log, settings })
+  decorateRequests(fastify, { name, database: db, log: options.log, settings, furtherSettings })
 
   if (health !== false) {
     // A second database must not claim the same route.
@@ -75,16 +88,16 @@ const plugin: FastifyPluginAsync<FastifyPostgresJsOptions> = async (fastify, opt
     const contexts = [fastify]
     fastify.addHook('onRegister', (context) => { contexts.push(context) })
     const routes = async (scope: FastifyInstance): Promise<void> => {
-      healthRoutes(scope, () => db.health(), contexts, { path: ownPath, routeOptions })
+      healthRoutes(scope, db, contexts, { path: ownPath, routeOptions })
     }
     // Fastify ignores the prefix of a plugin that does not encapsulate, so the routes get a scope that does.
     await fastify.register(routes, prefix === undefined ? {} : { prefix })
   }
 
-  fastify.addHook('onReady', () => db.open())
+  fastify.addHook('onReady', () => openAll(db, name, log))
   // Fastify runs the first before it waits for the requests that are under way, and the second afterwards.
-  fastify.addHook('preClose', async () => db.drain())
-  fastify.addHook('onClose', () => db.close())
+  fastify.addHook('preClose', async () => drainAll(db))
+  fastify.addHook('onClose', () => closeAll(db))
 }
 
 /** What Fastify's register() takes itself comes along in a plugin's options. */
@@ -101,6 +114,6 @@ export {
   isSerializationFailure, isUniqueViolation,
 } from '../src/index.js'
 export type * from '../src/index.js'
-export type { BoundDatabase as RequestDatabase } from '../src/api/bound-database.js'
+export type { RequestDatabase }
 export type { RequestSettings, RouteDatabaseOptions, RouteDatabases } from './request/route-options.js'
-export type { HealthRouteOptions }
+export type { FurtherDatabaseOptions, HealthRouteOptions }

@@ -1,5 +1,5 @@
 import type { FastifyContextConfig, FastifyInstance, RouteShorthandOptions } from 'fastify'
-import type { HealthReport } from '../src/index.js'
+import type { Database } from '../src/index.js'
 import { takeJsonSchemas } from './schema-compilers.js'
 
 export interface HealthRouteOptions {
@@ -15,31 +15,33 @@ export interface HealthRouteOptions {
 const status = { type: 'string', enum: ['healthy', 'degraded', 'unavailable'] } as const
 const count = { type: 'integer' } as const
 
-const report = {
+const database = {
   type: 'object',
-  required: ['status', 'database'],
+  required: ['status', 'pool_size', 'free_connections', 'min_size', 'max_size'],
   properties: {
     status,
-    database: {
-      type: 'object',
-      required: ['status', 'pool_size', 'free_connections', 'min_size', 'max_size'],
-      properties: {
-        status,
-        pool_size: count,
-        free_connections: count,
-        min_size: count,
-        max_size: count,
-        waiting: count,
-        latency_ms: { type: ['number', 'null'] },
-      },
-    },
+    pool_size: count,
+    free_connections: count,
+    min_size: count,
+    max_size: count,
+    waiting: count,
+    latency_ms: { type: ['number', 'null'] },
   },
 } as const
 
-const readiness = {
-  summary: 'Whether the database answers, and the state of its connection pool',
-  tags: ['health'],
-  response: { 200: { description: 'healthy or degraded', ...report }, 503: { description: 'unavailable', ...report } },
+/** The schema of the health route. `names`: of further databases. */
+function readiness (names: readonly string[]): object {
+  const databases = { type: 'object', required: names, properties: Object.fromEntries(names.map((name) => [name, database])) }
+  const report = {
+    type: 'object',
+    required: ['status', 'database'],
+    properties: { status, database, ...(names.length > 0 && { databases }) },
+  }
+  return {
+    summary: 'Whether the database answers, and the state of its connection pool',
+    tags: ['health'],
+    response: { 200: { description: 'healthy or degraded', ...report }, 503: { description: 'unavailable', ...report } },
+  }
 }
 
 const liveness = {
@@ -53,7 +55,7 @@ const liveness = {
  * those whose compilers its OpenAPI transform may be made for.
  */
 export function healthRoutes (
-  fastify: FastifyInstance, check: () => Promise<HealthReport>, contexts: readonly FastifyInstance[], options: HealthRouteOptions
+  fastify: FastifyInstance, db: Database, contexts: readonly FastifyInstance[], options: HealthRouteOptions
 ): void {
   const { path = '/api/health', routeOptions } = options
   const config: object = {
@@ -71,8 +73,9 @@ export function healthRoutes (
     config,
   }
 
-  fastify.get(path, { ...defaults, schema: { ...readiness, ...routeOptions?.schema } }, async (_request, reply) => {
-    const report = await check()
+  const schema = { ...readiness(Object.keys(db.databases)), ...routeOptions?.schema }
+  fastify.get(path, { ...defaults, schema }, async (_request, reply) => {
+    const report = await db.health()
     if (report.status === 'unavailable') reply.code(503)
     reply.header('cache-control', 'no-store')
     return report

@@ -11,7 +11,7 @@ const VALUES = [
   'isForeignKeyViolation', 'isLockNotAvailable', 'isNotNullViolation', 'isRetryable', 'isSerializationFailure', 'isUniqueViolation',
 ]
 const TYPES = [
-  'ArgumentLists', 'ArrayQuery', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'CodedError', 'CodedErrorClass', 'DatabaseOptions', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus',
+  'AcquireHook', 'AcquireHookOptions', 'ArgumentLists', 'ArrayQuery', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'CodedError', 'CodedErrorClass', 'DatabaseHealth', 'DatabaseOptions', 'Databases', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus', 'HookContext',
   'Isolation', 'Log', 'PoolOptions', 'PoolStats', 'Query', 'QueryResult', 'ResultColumn', 'Row', 'RowOptions', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'ValueQuery',
 ]
 

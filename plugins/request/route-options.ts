@@ -7,6 +7,12 @@ import { readTransactionOptions } from '../../src/transaction/transaction-option
 /** The settings that what a request does in a database begins with, such as its tenant. Asked for each transaction and each single call. */
 export type RequestSettings = (request: FastifyRequest) => Readonly<Record<string, string>> | undefined
 
+/** Raises `OptionError`. */
+export function checkSettings (settings: unknown, name: string): void {
+  if (settings === undefined || typeof settings === 'function') return
+  throw new errors.OptionError(`option ${name} takes a function: (request) => ({ 'app.tenant': request.tenant })`)
+}
+
 /** What `config.db` of a route says about one database. */
 export interface RouteDatabaseOptions {
   /** Makes `request.db` one transaction: begun at its first call, committed before the reply leaves, rolled back with an error. */

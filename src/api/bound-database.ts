@@ -29,7 +29,11 @@ export interface Binding {
   readonly transaction?: (() => OpenTransaction) | undefined
   /** What each of its transactions begins with, and each of its calls that is none of a transaction. May raise. */
   readonly settings?: (() => Settings | undefined) | undefined
+  /** The same user's helpers of another database. */
+  readonly further?: ((name: string) => BoundDatabase | undefined) | undefined
 }
+
+let bindingOf: (database: BoundDatabase) => Binding
 
 /**
  * The helpers of a database for one user of it: what `request.db` is. What only reads ends when the client leaves. Where the route asks for
@@ -38,6 +42,10 @@ export interface Binding {
 export class BoundDatabase extends Queryable {
   readonly #pool: Pool
   readonly #binding: Binding
+
+  static {
+    bindingOf = (database) => database.#binding
+  }
 
   constructor (pool: Pool, statements: StatementCache, binding: Binding) {
     super(statements, sandboxOf(pool) ?? pool.dispatcher, pool.config.debug !== false)
@@ -114,4 +122,15 @@ export class BoundDatabase extends Queryable {
   }
 
   protected override opened (): Promise<void> { return this.#pool.begin() }
+}
+
+/** Such helpers that have those of further databases by their names: `request.db.archive`. */
+export function boundKind (names: readonly string[]): typeof BoundDatabase {
+  if (names.length === 0) return BoundDatabase
+  class Bound extends BoundDatabase {}
+  for (const name of names) {
+    const get = function (this: Bound): BoundDatabase | undefined { return bindingOf(this).further?.(name) }
+    Object.defineProperty(Bound.prototype, name, { get })
+  }
+  return Bound
 }

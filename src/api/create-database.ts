@@ -3,17 +3,16 @@ import { readConfig } from '../config/config.js'
 import { eventLog } from '../config/event-log.js'
 import type { PoolOptions } from '../config/options.js'
 import { readGiven } from '../config/read-given.js'
-import type { Connection } from '../connection/connection.js'
-import { OptionError, QueryError } from '../errors/errors.js'
-import { Health, type HealthOptions, readHealthOptions } from '../monitoring/health.js'
+import { OptionError } from '../errors/errors.js'
+import { type HealthOptions, readHealthOptions } from '../monitoring/health.js'
 import { Pool } from '../pool/pool.js'
 import { StatementCache } from '../query/statement.js'
-import { Checkout } from '../transaction/checkout.js'
-import { Database } from './database.js'
-import { Lease } from './lease.js'
+import { type AcquireHookOptions, AcquireHooks } from './acquire-hooks.js'
+import { Database, type Databases } from './database.js'
 import type { Queryable } from './queryable.js'
+import { runHook } from './session-hook.js'
 
-export interface DatabaseOptions extends PoolOptions {
+export interface DatabaseOptions extends PoolOptions, AcquireHookOptions {
   /** Runs once on each new connection, with its helpers; if it fails, the connection is discarded. */
   onConnect?: ((connection: Queryable) => unknown) | undefined
   health?: HealthOptions | undefined
@@ -31,28 +30,26 @@ export interface DatabaseOptions extends PoolOptions {
  * console.log(await db.fetchVal('SELECT 1'))
  */
 export function createDatabase (given: DatabaseOptions = {}, env: NodeJS.ProcessEnv = process.env): Database {
+  return createWith({}, given, env)
+}
+
+/** A database that has further ones: what its health tells of too. Otherwise as `createDatabase`. */
+export function createWith (databases: Databases, given: DatabaseOptions, env: NodeJS.ProcessEnv): Database {
   if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof URL) {
     throw new OptionError('createDatabase takes its options in an object: createDatabase({ url, min, max })')
   }
   const { health, name = 'db', ...options } = readGiven('createDatabase', () => ({ ...given }))
   const config = readConfig(options, env)
-  const healthOptions = readHealthOptions(health)
+  const limits = readHealthOptions(health)
   if (typeof name !== 'string' || name === '') throw new OptionError('option name takes what log lines call the database')
   const log = eventLog(options.log ?? pino({ name: 'fastify-postgres-js', level: 'warn' }, pino.destination(2)), name)
   const statements = new StatementCache()
-  const { onConnect } = options
+  const { onConnect, onAcquire, onRelease } = options
   const pool: Pool = new Pool({
     config,
     log,
-    onConnect: onConnect && (async (connection: Connection) => {
-      const lease = new Lease(new Checkout(pool, connection, 'connection'), statements)
-      try {
-        await onConnect(lease)
-        if (lease.begun) throw new QueryError('onConnect left a transaction open')
-      } finally {
-        await lease.release() // a caller that keeps it must not run anything on what is others' by then
-      }
-    })
+    onConnect: onConnect && ((connection) => runHook({ pool, statements }, connection, 'onConnect', onConnect)),
+    hooks: onAcquire ?? onRelease ? new AcquireHooks({ pool: () => pool, statements, log, onAcquire, onRelease }) : undefined,
   })
-  return new Database(pool, new Health(pool, log, healthOptions), statements)
+  return new Database({ pool, statements, databases, health: { log, limits } })
 }

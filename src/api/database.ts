@@ -5,7 +5,7 @@ import { callsTo } from '../errors/callers-stack.js'
 import { OptionError } from '../errors/errors.js'
 import { readGiven } from '../config/read-given.js'
 import { isSignal } from '../timing/abort-signal.js'
-import type { Health, HealthReport } from '../monitoring/health.js'
+import { Health, type HealthLimits, type HealthReport } from '../monitoring/health.js'
 import type { Pool } from '../pool/pool.js'
 import type { PoolStats } from '../pool/stats.js'
 import type { Call } from '../query/call.js'
@@ -27,7 +27,7 @@ import { FunctionPart, type Work } from './transaction.js'
 
 /** For plugins, no part of the public surface: the helpers of a database for one user of it, and a transaction that its maker ends. */
 export interface Access {
-  bind (database: Database, binding: Binding): BoundDatabase
+  bind (database: Database, binding: Binding, Kind?: typeof BoundDatabase): BoundDatabase
   begin (database: Database, beginning: RequestedTransaction): OpenTransaction
 }
 
@@ -53,14 +53,26 @@ export interface Sandboxed {
 /** Undefined for what is no database of ours. */
 export let sandboxed: (database: object) => Sandboxed | undefined
 
+/** Databases by their names. */
+export type Databases = Readonly<Record<string, Database>>
+
+export interface DatabaseParts {
+  pool: Pool
+  statements: StatementCache
+  databases: Databases
+  health: { log: EventLog, limits: HealthLimits }
+}
+
 /** A pool of connections and the query helpers on it: what `fastify.db` is. */
 export class Database extends Queryable {
   readonly #pool: Pool
+  /** Further databases that belong to the same registration, by their names. */
+  readonly databases: Databases
   readonly #health: Health
 
   static {
     access = {
-      bind: (database, binding) => new BoundDatabase(database.#pool, database.statements, binding),
+      bind: (database, binding, Kind = BoundDatabase) => new Kind(database.#pool, database.statements, binding),
       begin: (database, { options, settings, group, log }) => {
         const place = placeFor(database.#pool, { options, settings, log, takenBy: undefined })
         return new OpenTransaction(place, database.statements, { group, log })
@@ -78,10 +90,12 @@ export class Database extends Queryable {
         }
   }
 
-  constructor (pool: Pool, health: Health, statements: StatementCache) {
+  constructor ({ pool, health, statements, databases }: DatabaseParts) {
     super(statements, pool.dispatcher, pool.config.debug !== false)
     this.#pool = pool
-    this.#health = health
+    this.databases = Object.freeze({ ...databases })
+    const further = new Map(Object.entries(this.databases).map(([name, database]) => [name, database.#health]))
+    this.#health = new Health(pool, health.log, health.limits, further)
   }
 
   /** Opens the pool; resolves when `min` connections are open. The first call of a helper does it too. */
@@ -111,7 +125,9 @@ export class Database extends Queryable {
       const takenBy = callsTo(this.acquire)
       const entry = this.#pool.tryAcquire('lease', signal) ?? await this.#pool.acquire('lease', signal)
       this.#pool.noteTaker(entry, takenBy)
-      return new Lease(new Checkout(this.#pool, entry.connection, 'lease', entry), this.statements)
+      const checkout = new Checkout(this.#pool, entry.connection, 'lease', entry)
+      if (this.#pool.hooks !== undefined) await this.#pool.hooks.acquired(checkout, 'lease', signal)
+      return new Lease(checkout, this.statements)
     })
   }
 
@@ -123,7 +139,10 @@ export class Database extends Queryable {
   /** A snapshot of the pool's numbers. */
   stats (): PoolStats { return this.#pool.stats() }
 
-  /** Whether the database answers, with the pool's numbers; never rejects, and answers within its own deadline. */
+  /**
+   * Whether the database answers, with the pool's numbers, and the same of further ones in its registration; never rejects, and answers
+   * within its own deadline.
+   */
   health (): Promise<HealthReport> { return this.#health.report() }
 
   /** Replaces every connection: idle ones now, busy ones when they are released. */

@@ -43,8 +43,16 @@ export class PoolPlace implements Place {
     const { beginning } = this.#plan
     const entry = this.#acquiring.entry ?? this.#pool.tryAcquire('transaction', signal)
     // A function is never called before `transaction` has returned.
-    if (entry !== undefined) return Promise.resolve(this.#on(entry, beginning))
-    return this.#pool.acquire('transaction', signal).then((entry) => this.#on(entry, beginning))
+    const entered = entry === undefined
+      ? this.#pool.acquire('transaction', signal).then((entry) => this.#on(entry, beginning))
+      : Promise.resolve(this.#on(entry, beginning))
+    const { hooks } = this.#pool
+    // A single call with settings has none, as any single call.
+    if (hooks === undefined || this.#acquiring.entry !== undefined) return entered
+    return entered.then(async (control) => {
+      await hooks.acquired(control.checkout, 'transaction', signal)
+      return control
+    })
   }
 
   #on (entry: PoolEntry, beginning: Beginning): TransactionControl {

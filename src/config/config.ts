@@ -8,7 +8,7 @@ import { readHosts } from './host-list.js'
 import { completeSettings, type Setting, type Settings } from './libpq-settings.js'
 import type { PoolOptions, ResetMode, TargetSessionAttrs } from './options.js'
 import { type AuthMethod, readRequireAuth } from './require-auth.js'
-import { isClean, isText, POOL_OPTION_NAMES, type Rule, RULES } from './rules.js'
+import { type HookName, isClean, isText, POOL_OPTION_NAMES, type Rule, RULES } from './rules.js'
 import { readGiven } from './read-given.js'
 import type { Host, Ssl } from './target.js'
 import { readTls } from './tls-settings.js'
@@ -55,13 +55,15 @@ export interface Config {
   readonly hasOnConnect: boolean
 }
 
+type GivenOptions = PoolOptions & { readonly [name in HookName]?: unknown }
+
 /**
  * Options, then the environment, then the defaults → a checked, frozen configuration.
  * Raises `OptionError`, which names the option or variable and what it takes, and never shows a value.
  */
-export function readConfig (options: PoolOptions & { onConnect?: unknown } = {}, env: NodeJS.ProcessEnv = process.env): Config {
+export function readConfig (options: GivenOptions = {}, env: NodeJS.ProcessEnv = process.env): Config {
   rejectUnknown(options, POOL_OPTION_NAMES)
-  const checked: PoolOptions & { onConnect?: unknown } = {}
+  const checked: GivenOptions = {}
   for (const [name, rule] of Object.entries(RULES)) Object.assign(checked, readOption(name, rule, Reflect.get(options, name), env))
   const { min = Math.min(10, checked.max ?? 10), max = Math.max(50, min) } = checked
   if (min > max) throw new OptionError(`min (${min}) is greater than max (${max}): DB_MIN_POOL_SIZE must not exceed DB_MAX_POOL_SIZE`)

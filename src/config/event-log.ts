@@ -6,7 +6,7 @@ export type LogEvent =
   'pool.open' | 'pool.closed' | 'pool.recovered' |
   'connection.opened' | 'connection.closed' | 'connection.lost' | 'connect.failed' | 'startup.deferred' |
   'transaction.retried' | 'hook.failed' | 'hook.skipped' | 'request.commit_failed' |
-  'health.failed' | 'health.recovered' | 'leak.suspected' | 'leak.returned' | 'capacity.exceeded'
+  'health.failed' | 'health.recovered' | 'leak.suspected' | 'leak.returned' | 'capacity.exceeded' | 'release.failed' | 'startup.failed'
 
 /** The fields of a line. Loggers write keys of their own, and a JSON object must not have one twice. */
 export interface LogLine {

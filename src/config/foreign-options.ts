@@ -1,9 +1,9 @@
 import { SECONDS } from './durations.js'
 import type { PoolOptions } from './options.js'
-import { RULES } from './rules.js'
+import { type HookName, RULES } from './rules.js'
 
 /** What the options are called by pg, pg-pool, postgres.js, asyncpg, Prisma, knex, slonik, Sequelize, TypeORM, libpq, JDBC, HikariCP. */
-const NAMES: Readonly<Partial<Record<keyof PoolOptions | 'onConnect', string>>> = {
+const NAMES: Readonly<Partial<Record<keyof PoolOptions | HookName, string>>> = {
   url: 'connectionString connectionUri connectionUrl connString uri dsn conninfo jdbcUrl databaseUrl datasourceUrl ' +
     'clientUrl postgresUrl pgUri',
   host: 'hostname hosts server serverName serverNames serverHost address hostaddr socketPath socketDir dbHost pgHost',
@@ -41,7 +41,9 @@ const NAMES: Readonly<Partial<Record<keyof PoolOptions | 'onConnect', string>>> 
     'preparedStatementCacheQueries pgbouncer',
   pipeline: 'pipelining pipelineMode maxPipeline',
   reset: 'resetConnection resetQuery serverResetQuery',
-  onConnect: 'init setup configure afterCreate afterConnect onConnection connectionInitSql initSql',
+  onConnect: 'init configure afterCreate afterConnect onConnection connectionInitSql initSql',
+  onAcquire: 'setup beforeAcquire prepareConn',
+  onRelease: 'afterRelease',
   log: 'logger logging',
 }
 

@@ -41,8 +41,13 @@ const isSetting = (value: unknown): boolean => ['string', 'number', 'boolean'].i
 const isLog = (value: unknown): boolean =>
   isObject(value) && ['debug', 'info', 'warn', 'error'].every((level) => typeof Reflect.get(value, level) === 'function')
 
+const callback: Rule = { takes: 'a function', valid: (value) => typeof value === 'function' }
+
+/** The options that take a function of the user's that is given a connection. */
+export type HookName = 'onConnect' | 'onAcquire' | 'onRelease'
+
 /** Every option: what it takes, and the variable that it comes from where it is left out. */
-export const RULES: Readonly<Record<keyof PoolOptions | 'onConnect', Rule>> = {
+export const RULES: Readonly<Record<keyof PoolOptions | HookName, Rule>> = {
   url: text('a postgres:// URL', 'DATABASE_URL'),
   host: { takes: 'a host name or address, or a list of them', valid: isHost, env: 'DATABASE_HOST' },
   port: count(1, 65535, 'DATABASE_PORT'),
@@ -77,7 +82,9 @@ export const RULES: Readonly<Record<keyof PoolOptions | 'onConnect', Rule>> = {
   pipeline: flag,
   reset: oneOf(['auto', 'always', 'never']),
   debug: { takes: DEBUG, valid: (value) => readDebug(value) !== 'invalid' },
-  onConnect: { takes: 'a function', valid: (value) => typeof value === 'function' },
+  onConnect: callback,
+  onAcquire: callback,
+  onRelease: callback,
   log: { takes: 'a pino-like logger with debug, info, warn and error', valid: isLog },
 }
 

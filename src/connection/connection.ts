@@ -29,7 +29,7 @@ export type ConnectionState = 'opening' | 'open' | 'closing' | 'closed'
 
 /** Why a connection was closed; counted in `stats().closed`. */
 export type CloseReason =
-  'lost' | 'idle' | 'age' | 'uses' | 'expired' | 'cancel' | 'check' | 'cleaning' | 'copy' | 'transaction' | 'forced' | 'close'
+  'lost' | 'idle' | 'age' | 'uses' | 'expired' | 'cancel' | 'check' | 'cleaning' | 'copy' | 'transaction' | 'hook' | 'forced' | 'close'
 
 /** Seconds for a CancelRequest that goes with the end of a connection. */
 const CANCEL_TIMEOUT = 1

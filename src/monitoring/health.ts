@@ -12,19 +12,25 @@ export type HealthStatus = 'healthy' | 'degraded' | 'unavailable'
 
 /** What `GET /api/health` answers. It names no host, user, database or error: the cause goes to the log. */
 export interface HealthReport {
+  /** The worst among the database and the further ones that are `required`. */
+  status: HealthStatus
+  database: DatabaseHealth
+  /** Of further databases in the same registration, by their names; left out where there are none. */
+  databases?: Record<string, DatabaseHealth>
+}
+
+/** One database in the report. */
+export interface DatabaseHealth {
   /** `degraded`: the database answers, but callers wait for connections. */
   status: HealthStatus
-  database: {
-    status: HealthStatus
-    pool_size: number
-    free_connections: number
-    min_size: number
-    max_size: number
-    /** Callers in the queue. */
-    waiting: number
-    /** How long the database took to answer the last check, in milliseconds; null if it did not, or was too busy to be asked. */
-    latency_ms: number | null
-  }
+  pool_size: number
+  free_connections: number
+  min_size: number
+  max_size: number
+  /** Callers in the queue. */
+  waiting: number
+  /** How long the database took to answer the last check, in milliseconds; null if it did not, or was too busy to be asked. */
+  latency_ms: number | null
 }
 
 export interface HealthOptions {
@@ -34,7 +40,7 @@ export interface HealthOptions {
   cache?: number | undefined
 }
 
-interface HealthLimits { timeout: number, cache: number }
+export interface HealthLimits { timeout: number, cache: number }
 
 /** Checks the options. Raises `OptionError`. */
 export function readHealthOptions (options: HealthOptions = {}): HealthLimits {
@@ -50,7 +56,9 @@ export function readHealthOptions (options: HealthOptions = {}): HealthLimits {
 
 interface Outcome { alive: boolean, latency: number | null, at: number }
 
-const CLOSED: Outcome = { alive: false, latency: null, at: 0 }
+/** Of a pool that is closed, and of a check that is slower than the report may be. */
+const NO_ANSWER: Outcome = { alive: false, latency: null, at: 0 }
+const WORST_FIRST: readonly HealthStatus[] = ['unavailable', 'degraded', 'healthy']
 const CHECK = internalCall('SELECT 1', 'rows')
 
 /**
@@ -62,29 +70,50 @@ export class Health {
   readonly #log: EventLog
   readonly #timeout: number
   readonly #cache: number
+  readonly #further: ReadonlyMap<string, Health>
   #outcome: Outcome | undefined
   #checking: Promise<Outcome> | undefined
 
-  constructor (pool: Pool, log: EventLog, { timeout, cache }: HealthLimits) {
+  /** `further`: other databases that the report tells of. */
+  constructor (pool: Pool, log: EventLog, { timeout, cache }: HealthLimits, further: ReadonlyMap<string, Health> = new Map()) {
     this.#pool = pool
     this.#log = log
     this.#timeout = timeout
     this.#cache = cache
+    this.#further = further
   }
 
   /** The numbers are of this moment; whether the database answers was found out at most `cache` seconds ago. */
   async report (): Promise<HealthReport> {
-    const { alive, latency } = this.#recentOutcome() ?? await this.#checkOnce()
+    if (this.#further.size === 0) {
+      const database = this.#describe(this.#recentOutcome() ?? await this.#checkOnce())
+      return { status: database.status, database }
+    }
+    const limit = new FairLimit(this.#timeout)
+    const checks = [...this.#further].map(async ([name, health]) => [name, health, await health.#outcomeWithin(limit.signal)] as const)
+    const outcomes = Promise.all(checks)
+    const own = this.#recentOutcome() ?? await this.#checkOnce()
+    const further = (await outcomes).map(([name, health, outcome]) => [name, health, health.#describe(outcome)] as const)
+    limit.clear()
+    const database = this.#describe(own)
+    const deciding = [database, ...further.flatMap(([, health, report]) => health.#pool.config.required ? [report] : [])]
+    const status = WORST_FIRST.find((status) => deciding.some((report) => report.status === status)) ?? 'healthy'
+    return { status, database, databases: Object.fromEntries(further.map(([name, , report]) => [name, report])) }
+  }
+
+  /** For a report that waits no longer than the signal says: what is slower does not answer. */
+  async #outcomeWithin (limit: AbortSignal): Promise<Outcome> {
+    return this.#recentOutcome() ?? await orAborted(limit, () => this.#checkOnce()).catch(() => NO_ANSWER)
+  }
+
+  #describe ({ alive, latency }: Outcome): DatabaseHealth {
     const { size, free, waiting, config: { min, max } } = this.#pool
     const status = !alive || !this.#pool.isOpen ? 'unavailable' : waiting > 0 ? 'degraded' : 'healthy'
-    return {
-      status,
-      database: { status, pool_size: size, free_connections: free, min_size: min, max_size: max, waiting, latency_ms: latency }
-    }
+    return { status, pool_size: size, free_connections: free, min_size: min, max_size: max, waiting, latency_ms: latency }
   }
 
   #recentOutcome (): Outcome | undefined {
-    if (!this.#pool.isOpen) return CLOSED
+    if (!this.#pool.isOpen) return NO_ANSWER
     return this.#outcome !== undefined && this.#stands(this.#outcome) ? this.#outcome : undefined
   }
 

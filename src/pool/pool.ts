@@ -4,7 +4,7 @@ import type { Connection } from '../connection/connection.js'
 import { isPermanent } from '../connector/connector.js'
 import { copyOf } from '../errors/callers-stack.js'
 import { codeOf } from '../errors/error-code.js'
-import { ClosedError, ConnectError } from '../errors/errors.js'
+import { AcquireTimeoutError, ClosedError, ConnectError } from '../errors/errors.js'
 import { pingServer } from '../protocol/socket.js'
 import { Deadlines } from '../timing/deadlines.js'
 import { Pauses } from '../timing/pauses.js'
@@ -18,11 +18,25 @@ import { Counters, type PoolStats } from './stats.js'
 /** new → starting → open → closing → closed; a start that fails goes straight to closing. */
 type Phase = 'new' | 'starting' | 'open' | 'closing' | 'closed'
 
+/** The use of a connection by a lease or a transaction. */
+export interface Use {
+  readonly connection: Connection
+  /** Is awaited before the connection is released. Never rejects. */
+  beforeRelease: (() => Promise<void>) | undefined
+}
+
+/** What the user has done around each use. */
+export interface UseHooks {
+  /** Rejects where the caller must not use the connection, which has ended then. */
+  acquired (use: Use, holder: 'lease' | 'transaction', signal: AbortSignal | undefined): Promise<void>
+}
+
 export interface PoolParts {
   config: Config
   log: EventLog
   /** Runs on each new connection before the pool gets it. */
   onConnect?: ((connection: Connection) => unknown) | undefined
+  hooks?: UseHooks | undefined
 }
 
 /** A pool of connections through its life cycle. Who gets which connection is decided by its dispatcher. */
@@ -31,6 +45,8 @@ export class Pool implements DispatcherEvents {
   readonly log: EventLog
   /** Between the attempts of transactions. */
   readonly pauses = new Pauses()
+  /** Where leases and transactions have something done around their use. Single calls do not. */
+  readonly hooks: UseHooks | undefined
   readonly #counters = new Counters()
   readonly #startup: Startup
   /** Which connection runs what: single calls go to it directly. */
@@ -47,9 +63,10 @@ export class Pool implements DispatcherEvents {
   #closeBy: number | undefined
   #drained: NodeJS.Timeout | undefined
 
-  constructor ({ config, log, onConnect }: PoolParts) {
+  constructor ({ config, log, onConnect, hooks }: PoolParts) {
     this.config = config
     this.log = log
+    this.hooks = hooks
     const deadlines = new Deadlines()
     // What serves callers that did not ask for the whole of it goes on with what there is.
     const mayGoOn = (): boolean => !config.required || (!this.#isAwaited && this.#counters.created > 0)
@@ -136,6 +153,13 @@ export class Pool implements DispatcherEvents {
   noteTaker (entry: PoolEntry, takenBy: { stack?: string } | undefined, log?: EventLog): void {
     entry.takenBy = takenBy
     entry.log = log
+  }
+
+  /** A caller does not get the connection that was acquired for it: it ends. */
+  giveUp (connection: Connection, error: unknown): void {
+    connection.destroy('hook')
+    this.#counters.errors++
+    if (error instanceof AcquireTimeoutError) this.#counters.acquireTimeouts++
   }
 
   /** Takes a connection back: reset where it needs it, replaced where its time is over. Ignores one that has ended. */

@@ -8,7 +8,7 @@ import { copyOf } from '../errors/callers-stack.js'
 import { ReleasedError, TransactionAbortedError } from '../errors/errors.js'
 import type { Config } from '../config/config.js'
 import type { Held, RunningTransaction } from '../pool/nested-acquire.js'
-import type { Pool } from '../pool/pool.js'
+import type { Pool, Use } from '../pool/pool.js'
 import type { PoolEntry } from '../pool/pool-entry.js'
 import { type Call, internalCall } from '../query/call.js'
 import { DeferredBegin } from './deferred-begin.js'
@@ -23,12 +23,13 @@ const ENDS = new Set(['BEGIN', 'START TRANSACTION', 'COMMIT', 'PREPARE TRANSACTI
  * A connection in the hands of one lease or transaction. Calls run one after the other in the order in which they were
  * made; at its end the connection is released to the pool, and later calls reject.
  */
-export class Checkout implements StatementTarget {
+export class Checkout implements StatementTarget, Use {
   readonly isSession = true
   readonly connection: Connection
   readonly begin: DeferredBegin
   /** The first error of a call in the transaction, for the cause of a commit that turns into a rollback. */
   firstError: unknown
+  beforeRelease: (() => Promise<void>) | undefined
   readonly #pool: Pool
   /** None while the connection is not the pool's yet. */
   readonly #entry: PoolEntry | undefined
@@ -155,8 +156,10 @@ export class Checkout implements StatementTarget {
 
   get standardStrings (): boolean { return this.connection.session.standardStrings }
 
-  /** A transaction has its connection up to its end; a lease goes on. */
-  isLast (call: Call): boolean { return this.#entry?.holder === 'transaction' && (call === COMMIT || call === ROLLBACK) }
+  /** A transaction has its connection up to its end, unless something runs before its release; a lease goes on. */
+  isLast (call: Call): boolean {
+    return this.#entry?.holder === 'transaction' && this.beforeRelease === undefined && (call === COMMIT || call === ROLLBACK)
+  }
 
   /** A call in a transaction may not end it, nor begin another one: what comes next would be outside of it. */
   objection ({ call: { statement }, status, tags, error }: SessionOutcome): Error | undefined {
@@ -235,8 +238,10 @@ export class Checkout implements StatementTarget {
   release (): Promise<void> | undefined {
     if (this.#isReleased) return this.#end
     this.#isReleased = true
-    this.#end = this.drain()?.then(() => this.giveBack())
-    if (this.#end === undefined) this.giveBack()
+    const rest = this.drain()
+    const ready = this.beforeRelease === undefined ? rest : Promise.resolve(rest).then(this.beforeRelease)
+    this.#end = ready?.then(() => this.giveBack())
+    if (ready === undefined) this.giveBack()
     return this.#end
   }
 

@@ -35,7 +35,8 @@ export class Hooks {
     try {
       await work()
     } catch (error) {
-      this.log.error({ event: 'hook.failed', err: error, hook }, `a function given to ${hook} has failed: the transaction is over all the same`)
+      const message = `a function given to ${hook} has failed: the transaction is over all the same`
+      this.log.error({ event: 'hook.failed', err: error, hook }, message)
     }
   }
 }

@@ -25,6 +25,7 @@ export function conflictIn (error: unknown, own?: unknown): ServerError | undefi
 
 /** The pause behind a failed attempt, from 1. It ends when the pool begins to close. */
 export async function pauseAfter (attempt: number, error: unknown, { log, pauses }: Pool): Promise<void> {
-  log.debug({ event: 'transaction.retried', attempt, code: conflictIn(error, error)?.code }, 'a transaction met another one, and runs again')
+  const code = conflictIn(error, error)?.code
+  log.debug({ event: 'transaction.retried', attempt, code }, 'a transaction met another one, and runs again')
   await pauses.wait(jitteredPause(attempt))
 }

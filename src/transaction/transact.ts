@@ -46,8 +46,8 @@ export interface Part<T> {
 
 /**
  * A transaction or a savepoint from its beginning to its end. Waits for calls that its function made and did not await itself: they
- * belong to it. After a conflict with another transaction it runs again, as often as its place lets it. One function for all of it, because
- * every promise costs, and each that is awaited twice where contexts are followed.
+ * belong to it. After a conflict with another transaction it runs again, as often as its place lets it. One function for all of it,
+ * because every promise costs, and each that is awaited twice where contexts are followed.
  */
 export async function transact<T> (place: Place, part: Part<T>): Promise<T> {
   const calls = place.notesCallers && part.hasCaller ? callsTo(transact) : undefined
@@ -94,7 +94,9 @@ export async function transact<T> (place: Place, part: Part<T>): Promise<T> {
         if (undoing !== undefined) await undoing
       }
       const mayRunAgain = isBegun && attempt <= place.retries && outcome !== 'unknown'
-      if (!mayRunAgain || conflictIn(error, control?.checkout.firstError) === undefined) throw part.hasCaller ? withCallers(error, calls, callersOf(transact)) : error
+      if (!mayRunAgain || conflictIn(error, control?.checkout.firstError) === undefined) {
+        throw part.hasCaller ? withCallers(error, calls, callersOf(transact)) : error
+      }
     } finally {
       const leaving = control === undefined ? undefined : place.leave()
       if (leaving !== undefined) await leaving

@@ -35,8 +35,8 @@ export class TransactionControl implements Control {
   }
 
   mayBeCommitted (error: unknown): boolean {
-    const isRefused = error instanceof ServerError ? !error.fatal : error instanceof TransactionAbortedError || error instanceof ReleasedError
-    return !isRefused
+    if (error instanceof ServerError) return error.fatal
+    return !(error instanceof TransactionAbortedError || error instanceof ReleasedError)
   }
 
   undo (): Promise<unknown> | undefined {

@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import { readConfig, type Config } from '../../src/config/config.js'
 import type { PoolOptions } from '../../src/config/options.js'
+import type { HookName } from '../../src/config/rules.js'
 import { errors, createDatabase } from '../../src/index.js'
 
 const SECRET = 'opensesame'
@@ -119,7 +120,7 @@ t.test('each bad option is one error that names it, and what it takes, and not t
   const notCounts = ['abc', '', '5', -1, 1.5, NaN, Infinity, null, true, [5], {}, 5n, 2 ** 60]
   const notFlags = ['true', '', 0, 1, null, NaN, [], {}]
   const notText = ['', 5, null, true, {}, [], 'a\0b']
-  const bad: Array<[names: Array<keyof PoolOptions | 'onConnect'>, takes: string, values: unknown[]]> = [
+  const bad: Array<[names: Array<keyof PoolOptions | HookName>, takes: string, values: unknown[]]> = [
     [['acquireTimeout', 'commandTimeout', 'connectTimeout', 'startupTimeout', 'idleTimeout', 'checkIdle', 'leakWarning', 'maxLifetime', 'closeTimeout'], seconds, notSeconds],
     [['min'], 'a whole number from 0 to 10000', [...notCounts, 10_001]],
     [['max'], 'a whole number from 1 to 10000', [...notCounts, 0, 10_001]],
@@ -137,7 +138,7 @@ t.test('each bad option is one error that names it, and what it takes, and not t
     [['targetSessionAttrs'], 'one of any, read-write, read-only, primary, standby, prefer-standby', [SECRET, '', 'master', null, 1, true, ['any']]],
     [['debug'], 'true, false or { parameters: true or false }', [SECRET, '', 1, null, [], { parameter: true }, { parameters: 1 }]],
     [['parameters'], 'an object of session settings', [SECRET, '', 1, null, true, [], { a: null }, { a: {} }, { a: [1] }]],
-    [['onConnect'], 'a function', [SECRET, '', 1, null, {}]],
+    [['onConnect', 'onAcquire', 'onRelease'], 'a function', [SECRET, '', 1, null, {}]],
     [['log'], 'a pino-like logger with debug, info, warn and error', [SECRET, '', 1, null, true, {}, { debug () {}, info () {}, warn () {} }]],
   ]
   for (const [names, takes, values] of bad) {

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import { readConfig } from '../../src/config/config.js'
 import type { PoolOptions } from '../../src/config/options.js'
-import { POOL_OPTION_NAMES } from '../../src/config/rules.js'
+import { type HookName, POOL_OPTION_NAMES } from '../../src/config/rules.js'
 import { rejectUnknown } from '../../src/config/unknown-option.js'
 import { createDatabase, errors } from '../../src/index.js'
 
@@ -22,7 +22,7 @@ function refusalOf (name: string): string {
 const SECONDS = /seconds/
 
 t.test('what other libraries call an option is answered with ours, and with its unit', async (t) => {
-  const answers: Array<[meant: keyof PoolOptions | 'onConnect', names: string]> = [
+  const answers: Array<[meant: keyof PoolOptions | HookName, names: string]> = [
     ['url', 'connectionString connection_string connectionURI dsn uri jdbcUrl databaseUrl datasourceUrl clientUrl conninfo'],
     ['host', 'hostname server hosts hostaddr socketPath path serverName Host HOST'],
     ['port', 'portNumber Port'],
@@ -38,7 +38,9 @@ t.test('what other libraries call an option is answered with ours, and with its 
     ['max', 'poolSize pool_size maxSize max_size maxPoolSize maximumPoolSize connectionLimit connection_limit max_overflow maxConnections'],
     ['pipeline', 'pipelineMode max_pipeline'],
     ['prepare', 'prepared_statements prepareThreshold statement_cache_size pgbouncer no_prepare'],
-    ['onConnect', 'afterCreate init setup connectionInitSql'],
+    ['onConnect', 'afterCreate init connectionInitSql'],
+    ['onAcquire', 'setup beforeAcquire'],
+    ['onRelease', 'afterRelease'],
     ['reset', 'resetConnection'],
     ['log', 'logger logging'],
     ['maxQueries', 'maxUses max_queries'],

@@ -137,8 +137,9 @@ t.test('the JSON blocks parse, and the health report is as the route gives it', 
   const answer = (await app.inject('/api/health')).json()
   const reports = of('json').map((block) => JSON.parse(block.code)).filter((value) => 'database' in value)
   t.ok(reports.length > 0)
-  for (const report of reports) {
+  for (const { databases = {}, ...report } of reports) {
     t.strictSame(Object.keys(report), Object.keys(answer))
+    for (const further of Object.values<object>(databases)) t.strictSame(Object.keys(further), Object.keys(answer.database))
     t.strictSame(Object.keys(report.database), Object.keys(answer.database))
     t.strictSame(kinds(report.database), kinds(answer.database))
     t.equal(report.status, answer.status)
@@ -201,7 +202,7 @@ for (const [file, heading] of [['README.md', 'Configuration'], ['docs/quick-refe
 
     const config = readConfig({}, {})
     const [{ host, port } = { host: '', port: 0 }] = config.hosts
-    const described: Record<string, unknown> = { ...config, host, port, database: "the user's name", user: "the system's user", password: '–', parameters: '–', url: '–', onConnect: '–', log: "the instance's logger" }
+    const described: Record<string, unknown> = { ...config, host, port, database: "the user's name", user: "the system's user", password: '–', parameters: '–', url: '–', onConnect: '–', onAcquire: '–', onRelease: '–', log: "the instance's logger" }
     t.equal(config.database, config.user)
     for (const [name, value] of rows) t.equal(plain(value), String(described[plain(name)]), `default of ${plain(name)}`)
 

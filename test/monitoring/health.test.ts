@@ -228,6 +228,7 @@ t.test('the routes have response schemas, so that they show in OpenAPI', async (
     const { properties } = schema.response[code]
     t.same(properties.status.enum, ['healthy', 'degraded', 'unavailable'])
     t.same(Object.keys(properties.database.properties).slice(0, 5), ['status', 'pool_size', 'free_connections', 'min_size', 'max_size'])
+    t.strictSame(Object.keys(properties), ['status', 'database'])
   }
   t.same(Object.keys(find('/api/health/live').schema.response), ['200'])
 })

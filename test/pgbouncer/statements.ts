@@ -35,6 +35,24 @@ t.test('statements through PgBouncer in transaction mode', async (t) => {
     t.equal(db.stats().created, 4)
   })
 
+  t.test('settings hold for their transaction, and nobody else meets them in the session', async (t) => {
+    const db = await openDatabase(t, observer, { url, prepare: false, min: 4, max: 4 })
+    const tenant = "SELECT current_setting('app.tenant', true)"
+    await Promise.all(Array.from({ length: 200 }, async (_, n) => {
+      if (n % 3 === 0) {
+        t.notOk(await db.fetchVal(tenant))
+        return
+      }
+      const seen = await db.transaction(async (tx) => [await tx.fetchVal(tenant), await tx.fetchVal(tenant), await tx.fetchVal('SHOW search_path')], {
+        settings: { 'app.tenant': `t${n}`, ...n % 3 === 1 && { search_path: 'pg_catalog' } },
+      })
+      t.strictSame(seen, [`t${n}`, `t${n}`, n % 3 === 1 ? 'pg_catalog' : '"$user", public'])
+    }))
+    await t.rejects(db.transaction((tx) => tx.fetchVal(tenant), { settings: { role: 'nobody_at_all' } }), { code: '22023' })
+    t.equal(db.stats().created, 4)
+    t.strictSame(db.stats().closed, {})
+  })
+
   for (const batch of ['auto', 'pipeline'] as const) {
     t.test(`a batch, ${batch}: all rows in their order, or none and which list it was`, async (t) => {
       const db = await openDatabase(t, observer, { url, prepare: false, min: 2, max: 6 })

@@ -5,6 +5,7 @@ import { freshDatabase, memoryLog, type Observer } from '../support/database.js'
 
 declare module 'fastify' {
   interface FastifyRequest { archive: RequestDatabase }
+  interface FastifyPostgresDatabases { further: true }
 }
 
 function build (t: Test, { url }: Observer, ...registrations: FastifyPostgresJsOptions[]): FastifyInstance {
@@ -129,4 +130,34 @@ t.test('a request that has a decorator of that name keeps it', async (t) => {
   app.decorateRequest('db', null as never)
   app.register(postgresJs, { url })
   await t.rejects(async () => { await app.ready() }, { code: 'FST_PG_ALREADY_REGISTERED', message: /request\.db/ })
+})
+
+t.test('further databases of the same registration are on request.db', async (t) => {
+  const [main, other] = [await freshDatabase(t), await freshDatabase(t)]
+  for (const observer of [main, other]) await observer.rows('CREATE TABLE items (n int)')
+  const app = build(t, main, {
+    settings: () => ({ 'app.who': 'main' }),
+    databases: { further: { url: other.url, min: 0, settings: () => ({ 'app.who': 'further' }) } },
+  })
+  const WHO = "SELECT current_setting('app.who', true)"
+  const READ_ONLY = "SELECT current_setting('transaction_read_only')"
+  app.get('/', async ({ db }) => [await db.fetchVal(WHO), await db.further.fetchVal(WHO), db.further === db.further, await db.further.detached.fetchVal(WHO)])
+  app.get('/transaction', { config: { db: { further: { transaction: { readOnly: true } } } } }, async ({ db }) => [await db.fetchVal(READ_ONLY), await db.further.fetchVal(READ_ONLY)])
+  app.get('/both', { config: { db: { transaction: true, further: { transaction: true, settings: false } } } }, async ({ db, query }) => {
+    await db.execute('INSERT INTO items VALUES (1)')
+    await db.further.execute('INSERT INTO items VALUES (1)')
+    if ('throw' in (query as object)) throw new Error('thrown')
+    return [await db.fetchVal(WHO), await db.further.fetchVal(WHO)]
+  })
+  t.strictSame((await app.inject('/')).json(), ['main', 'further', true, 'further'])
+  t.strictSame((await app.inject('/transaction')).json(), ['off', 'on'])
+  t.equal((await app.inject('/both?throw')).statusCode, 500)
+  t.strictSame([await main.rows('SELECT FROM items'), await other.rows('SELECT FROM items')], [[], []])
+  t.match((await app.inject('/both')).json(), ['main', /^$|null/])
+  t.strictSame([await main.rows('SELECT n FROM items'), await other.rows('SELECT n FROM items')], [[{ n: 1 }], [{ n: 1 }]])
+  const wrong = build(t, main, { databases: { further: { url: other.url } } })
+  wrong.get('/', { config: { db: { further: { transactions: true } as never } } }, async ({ db }) => await db.further.fetchVal(WHO))
+  t.match((await wrong.inject('/')).json(), { code: 'FST_PG_OPTION', message: /config\.db\.further\.transactions/ })
+  const bad = build(t, main, { databases: { further: { url: other.url, settings: {} as never } } })
+  await t.rejects(async () => { await bad.ready() }, { code: 'FST_PG_OPTION', message: /databases\.further\.settings takes a function/ })
 })

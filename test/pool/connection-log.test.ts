@@ -288,9 +288,10 @@ function keysOf (json: string): string[] {
 
 t.test('the table in docs/logging.md has every event of the code with its levels and fields, and no other', async (t) => {
   const emitted = new Map<string, Set<string>>()
-  for (const file of await readdir('src', { recursive: true })) {
+  const files = await Promise.all(['src', 'plugins'].map(async (folder) => (await readdir(folder, { recursive: true })).map((file) => `${folder}/${file}`)))
+  for (const file of files.flat()) {
     if (!file.endsWith('.ts')) continue
-    for (const { level, event, fields } of linesIn(await readFile(`src/${file}`, 'utf8'))) {
+    for (const { level, event, fields } of linesIn(await readFile(file, 'utf8'))) {
       emitted.set(event, (emitted.get(event) ?? new Set()).add(level))
       t.strictSame(fields.filter((name) => !['event', ...LOG_TABLE.get(event)?.fields ?? []].includes(name)), [], `the fields of ${event} in ${file}`)
     }

@@ -15,7 +15,8 @@ export class LocalSettings {
   /** Sets them. Rejects with the error of the server where it refuses one. */
   static async apply (checkout: Checkout, settings: Settings): Promise<LocalSettings> {
     const names = [...settings.values.keys()]
-    const { rows: [row] } = await checkout.attemptParts({ call: callToRead(names.length), parts: 1, parametersOf: () => names, before: undefined })
+    const reading = { call: callToRead(names.length), parts: 1, parametersOf: () => names, before: undefined }
+    const { rows: [row] } = await checkout.attemptParts(reading)
     const { was } = row as { was: ReadonlyArray<string | null> }
     await set(checkout, settings)
     return new LocalSettings(checkout, new Settings(new Map(names.map((name, index) => [name, was[index] ?? '']))))

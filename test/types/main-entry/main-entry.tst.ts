@@ -1,9 +1,50 @@
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'tstyche'
-import postgresJs, { errors, type Database } from '../../../plugins/db.js'
+import postgresJs, {
+  errors, type Database, type FastifyDatabase, type Queryable, type Transaction, type TransactionOptions
+} from '../../../plugins/db.js'
+
+declare module 'fastify' {
+  interface FastifyPostgresDatabases { archive: true, replica: true }
+}
 
 test('the main entry declares fastify.db', () => {
-  expect<FastifyInstance['db']>().type.toBe<Database>()
+  expect<FastifyInstance['db']>().type.toBe<FastifyDatabase>()
+  expect<FastifyInstance['db']>().type.toBeAssignableTo<Database>()
+})
+
+describe('further databases', () => {
+  const { db } = {} as FastifyInstance
+
+  test('those that are declared are databases', () => {
+    expect(db.archive).type.toBe<Database>()
+    expect(db.databases.replica).type.toBe<Database>()
+    expect(Object.values(db.databases)).type.toBe<Database[]>()
+  })
+
+  test('others are not known, and further ones have none', () => {
+    expect(db).type.not.toHaveProperty('other')
+    expect(db.databases['other']).type.toBe<Database | undefined>()
+    expect(db.archive).type.not.toHaveProperty('replica')
+  })
+
+  test('they take the options of a pool', () => {
+    const app = {} as FastifyInstance
+    expect(app.register).type.toBeCallableWith(postgresJs, { databases: { archive: { url: '', min: 1, health: { cache: 0 }, onConnect: () => {} }, any: {} } })
+    expect(app.register).type.not.toBeCallableWith(postgresJs, { databases: { archive: { min: '1' } } })
+    expect(app.register).type.not.toBeCallableWith(postgresJs, { databases: { archive: { name: 'other' } } })
+  })
+})
+
+test('hooks are given the helpers and what for', () => {
+  const app = {} as FastifyInstance
+  app.register(postgresJs, {
+    onAcquire: async (connection, { holder }) => {
+      expect(connection).type.toBe<Queryable>()
+      expect(holder).type.toBe<'lease' | 'transaction'>()
+    },
+    onRelease: () => {},
+  })
 })
 
 test('it is registered with options, all of them optional', () => {
@@ -32,5 +73,34 @@ describe('errors', () => {
   test('a code tells them apart', () => {
     const error = {} as InstanceType<typeof errors.ClosedError> | InstanceType<typeof errors.ReleasedError>
     if (error.code === 'FST_PG_CLOSED') expect(error.statusCode).type.toBe<503>()
+  })
+})
+
+describe('transactions', () => {
+  const db = {} as Database
+
+  test('the function gets the number of the attempt', () => {
+    db.transaction((tx, attempt) => {
+      expect(tx).type.toBe<Transaction>()
+      expect(attempt).type.toBe<number>()
+    })
+    expect(db.transaction(async () => 7)).type.toBe<Promise<number>>()
+  })
+
+  test('settings are strings by names, retries a number', () => {
+    expect<{ settings: { 'app.tenant': string }, retries: number }>().type.toBeAssignableTo<TransactionOptions>()
+    expect<{ settings: undefined, retries: undefined }>().type.toBeAssignableTo<TransactionOptions>()
+    expect<{ settings: { 'app.tenant': number } }>().type.not.toBeAssignableTo<TransactionOptions>()
+    expect<{ settings: Array<[string, string]> }>().type.not.toBeAssignableTo<TransactionOptions>()
+    expect<{ retries: string }>().type.not.toBeAssignableTo<TransactionOptions>()
+  })
+
+  test('hooks take functions', () => {
+    const tx = {} as Transaction
+    expect(tx.afterCommit).type.toBeCallableWith(async () => {})
+    expect(tx.afterCommit).type.not.toBeCallableWith((_: string) => {})
+    expect(tx.afterRollback).type.toBeCallableWith((error: unknown) => error)
+    expect(tx.afterRollback).type.not.toBeCallableWith('x')
+    expect(tx.afterCommit(() => {})).type.toBe<void>()
   })
 })
