@@ -9,13 +9,13 @@ import type { StatementCache } from '../query/statement.js'
 import type { AbortGroup } from '../timing/abort-group.js'
 import type { Hooks } from '../transaction/hooks.js'
 import type { Settings } from '../transaction/settings.js'
-import { transact } from '../transaction/transact.js'
+import { type Place, transact } from '../transaction/transact.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { BatchPart } from './batch-part.js'
 import { callWithSettings } from './call-with-settings.js'
 import type { OpenTransaction } from './open-transaction.js'
-import { PoolPlace } from './pool-place.js'
 import { Queryable, refuseTransactionControl } from './queryable.js'
+import { placeFor, sandboxOf, transactionByHand } from './sandboxing.js'
 import { FunctionPart, type Work } from './transaction.js'
 
 /** What the calls of one user of a database, such as a request, are bound to. A plain object: nothing of ours is entered to look at it. */
@@ -48,7 +48,7 @@ export class BoundDatabase extends Queryable {
   }
 
   constructor (pool: Pool, statements: StatementCache, binding: Binding) {
-    super(statements, pool.dispatcher, pool.config.debug !== false)
+    super(statements, sandboxOf(pool) ?? pool.dispatcher, pool.config.debug !== false)
     this.#pool = pool
     this.#binding = binding
   }
@@ -90,13 +90,16 @@ export class BoundDatabase extends Queryable {
     return transaction().hooks()
   }
 
-  #place (options?: TransactionOptions): PoolPlace {
+  #place (options?: TransactionOptions): Place {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined
     const { settings, log } = this.#binding
-    return new PoolPlace(this.#pool, { options, settings: settings?.(), log, takenBy })
+    return placeFor(this.#pool, { options, settings: settings?.(), log, takenBy })
   }
 
-  protected override checkTransactionControl (call: Call): void { refuseTransactionControl(call) }
+  protected override checkTransactionControl (call: Call): void {
+    if (sandboxOf(this.#pool) !== undefined) throw transactionByHand()
+    refuseTransactionControl(call)
+  }
 
   protected override run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
     const { response, group, transaction, settings } = this.#binding

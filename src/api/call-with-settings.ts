@@ -9,7 +9,7 @@ import type { Checkout } from '../transaction/checkout.js'
 import type { Settings } from '../transaction/settings.js'
 import { type Part, transact } from '../transaction/transact.js'
 import { type PromisedCaller, rejectCaller } from './caller.js'
-import { PoolPlace } from './pool-place.js'
+import { placeFor, sandboxOf } from './sandboxing.js'
 
 /** A call that is a transaction of its own. */
 export interface CallWithSettings<T> {
@@ -31,6 +31,7 @@ export interface CallWithSettings<T> {
  * await callWithSettings(pool, { call, read, calls, settings: readSettings({ 'app.tenant': 't1' }, 'settings') })
  */
 export function callWithSettings<T> (pool: Pool, given: CallWithSettings<T>): Promise<T> {
+  if (sandboxOf(pool) !== undefined) return inTransaction(pool, undefined, given)
   const { signal } = given.call.options
   const entry = pool.tryAcquire('transaction', signal)
   return entry === undefined ? inTurn(pool, given) : onEntry(pool, entry, given)
@@ -88,10 +89,12 @@ class SettingsCaller<T> implements Caller, SettleListener {
   objection (outcome: SessionOutcome): Error | undefined { return this.#pool.dispatcher.objection(outcome) }
 }
 
-async function inTransaction<T> (pool: Pool, entry: PoolEntry, { call, read, calls, settings }: CallWithSettings<T>): Promise<T> {
+async function inTransaction<T> (pool: Pool, entry: PoolEntry | undefined, given: CallWithSettings<T>): Promise<T> {
+  const { call, read, calls, settings } = given
   try {
     // What is made of the result does not undo the statement, as for any single call.
-    return read(await transact(new PoolPlace(pool, { settings, entry, takenBy: undefined }), new CallPart(call)), call)
+    const place = placeFor(pool, { settings, entry, signal: call.options.signal, takenBy: undefined })
+    return read(await transact(place, new CallPart(call)), call)
   } catch (error) {
     throw withCallers(error, calls, callersOf(inTransaction))
   }

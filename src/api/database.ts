@@ -21,8 +21,8 @@ import { type Binding, BoundDatabase } from './bound-database.js'
 import { forCaller } from './caller.js'
 import { Lease } from './lease.js'
 import { OpenTransaction } from './open-transaction.js'
-import { PoolPlace } from './pool-place.js'
-import { Queryable, refuseTransactionControl } from './queryable.js'
+import { Queryable, refuseTransactionControl, retarget } from './queryable.js'
+import { placeFor, sandboxOf, type Sandboxing, setSandbox, transactionByHand } from './sandboxing.js'
 import { FunctionPart, type Work } from './transaction.js'
 
 /** For plugins, no part of the public surface: the helpers of a database for one user of it, and a transaction that its maker ends. */
@@ -41,6 +41,17 @@ export interface RequestedTransaction {
 }
 
 export let access: Access
+
+/** What a sandbox has to have of a database. */
+export interface Sandboxed {
+  readonly pool: Pool
+  readonly statements: StatementCache
+  /** From now on calls are run in a sandbox, or on the pool as usual. */
+  redirect (sandboxing: Sandboxing | undefined): void
+}
+
+/** Undefined for what is no database of ours. */
+export let sandboxed: (database: object) => Sandboxed | undefined
 
 /** Databases by their names. */
 export type Databases = Readonly<Record<string, Database>>
@@ -63,10 +74,20 @@ export class Database extends Queryable {
     access = {
       bind: (database, binding, Kind = BoundDatabase) => new Kind(database.#pool, database.statements, binding),
       begin: (database, { options, settings, group, log }) => {
-        const place = new PoolPlace(database.#pool, { options, settings, log, takenBy: undefined })
+        const place = placeFor(database.#pool, { options, settings, log, takenBy: undefined })
         return new OpenTransaction(place, database.statements, { group, log })
       },
     }
+    sandboxed = (database) => !(#pool in database)
+      ? undefined
+      : {
+          pool: database.#pool,
+          statements: database.statements,
+          redirect (sandboxing) {
+            setSandbox(database.#pool, sandboxing)
+            retarget(database, sandboxing ?? database.#pool.dispatcher)
+          },
+        }
   }
 
   constructor ({ pool, health, statements, databases }: DatabaseParts) {
@@ -86,7 +107,11 @@ export class Database extends Queryable {
   drain (): void { this.#pool.drain() }
 
   /** Ends the pool: no new work, `closeTimeout` seconds (since `drain()`, if that was called) for what is running. */
-  close (): Promise<void> { return this.#pool.close() }
+  close (): Promise<void> {
+    const closed = this.#pool.close()
+    sandboxOf(this.#pool)?.stop()
+    return closed
+  }
 
   /** Closes it: `await using db = createDatabase(…)`. */
   [Symbol.asyncDispose] (): Promise<void> { return this.close() }
@@ -95,6 +120,8 @@ export class Database extends Queryable {
   acquire (options: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
     return forCaller(this.notesCallers, async () => {
       const signal = readSignal(options)
+      const sandbox = sandboxOf(this.#pool)
+      if (sandbox !== undefined) return await sandbox.acquire(signal)
       const takenBy = callsTo(this.acquire)
       const entry = this.#pool.tryAcquire('lease', signal) ?? await this.#pool.acquire('lease', signal)
       this.#pool.noteTaker(entry, takenBy)
@@ -106,7 +133,7 @@ export class Database extends Queryable {
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined
-    return transact(new PoolPlace(this.#pool, { options, takenBy }), new FunctionPart(work, this.statements, 0))
+    return transact(placeFor(this.#pool, { options, takenBy }), new FunctionPart(work, this.statements, 0))
   }
 
   /** A snapshot of the pool's numbers. */
@@ -121,11 +148,14 @@ export class Database extends Queryable {
   /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.#pool.expire() }
 
-  protected override checkTransactionControl (call: Call): void { refuseTransactionControl(call) }
+  protected override checkTransactionControl (call: Call): void {
+    if (sandboxOf(this.#pool) !== undefined) throw transactionByHand()
+    refuseTransactionControl(call)
+  }
 
   protected override batch (batch: Batch): Promise<void> {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.batch) : undefined
-    return transact(new PoolPlace(this.#pool, { signal: batch.call.options.signal, takenBy }), new BatchPart(batch))
+    return transact(placeFor(this.#pool, { signal: batch.call.options.signal, takenBy }), new BatchPart(batch))
   }
 
   protected override opened (): Promise<void> { return this.#pool.begin() }

@@ -53,13 +53,8 @@ export class Lease extends Queryable {
       enter: () => {
         this.#check()
         plan ??= readTransactionOptions(options)
-        const { beginning, isPlain } = plan
-        if (this.begun && !isPlain) {
-          throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
-        }
+        const control = this.controlFor(plan)
         this.#inside = true
-        const control = (): Control =>
-          this.begun ? new SavepointControl(this.#checkout, 1) : new TransactionControl(this.#checkout, beginning)
         return this.#checkout.drain()?.then(control) ?? control() // calls that were made before are not part of it
       },
       leave: () => {
@@ -72,6 +67,14 @@ export class Lease extends Queryable {
         return true
       },
     }
+  }
+
+  /** Makes what begins and ends a transaction, when the calls before it are done. Raises for options that have no place there. */
+  protected controlFor ({ beginning, isPlain }: TransactionPlan): () => Control {
+    if (this.begun && !isPlain) {
+      throw new QueryError('inside a transaction begun by hand it is a savepoint: it has no options of its own')
+    }
+    return () => this.begun ? new SavepointControl(this.#checkout, 1) : new TransactionControl(this.#checkout, beginning)
   }
 
   /** It may begin and end transactions by hand. */

@@ -10,7 +10,7 @@ import type { Place } from '../transaction/transact.js'
 import { TransactionControl } from '../transaction/transaction-control.js'
 import { readTransactionOptions, type TransactionOptions, type TransactionPlan } from '../transaction/transaction-options.js'
 
-interface Acquiring {
+export interface Acquiring {
   options?: TransactionOptions | undefined
   /** Those that it has besides. */
   settings?: Settings | undefined

@@ -37,6 +37,9 @@ export interface QueryResult<T = Row> {
   columns: ResultColumn[]
 }
 
+/** Has the calls of an object run elsewhere from now on. */
+export let retarget: (queryable: Queryable, target: StatementTarget) => void
+
 /**
  * The query helpers: what `fastify.db`, a lease and a transaction have in common.
  *
@@ -51,7 +54,7 @@ export abstract class Queryable {
   /** Whether the calls that lead to a helper are noted, for the stack of its error. */
   protected readonly notesCallers: boolean
 
-  readonly #target: StatementTarget
+  #target: StatementTarget
   readonly #debug: Debug
 
   /** `target`: where calls are run. */
@@ -61,6 +64,8 @@ export abstract class Queryable {
     this.#target = target
     this.#debug = target.config.debug
   }
+
+  static { retarget = (queryable, target) => { queryable.#target = target } }
 
   /** The first row, or `null`. The others are counted and not kept; `{ text, limit: 1 }` has the server stop after the first.
    * @example const user = await db.fetchOne<User>('SELECT * FROM users WHERE id = $1', 7) */

@@ -165,7 +165,7 @@ export class FunctionPart<T> implements Part<T>, TransactionContext {
   }
 
   run (checkout: Checkout, attempt: number): Promise<T> | T {
-    this.isByHand = this.#outer?.isByHand ?? checkout.begin.isDone
+    this.isByHand = this.#outer?.isByHand ?? checkout.isByHand
     const tx = this.#tx = new Transaction(checkout, this.#statements, this.#depth, this)
     return checkout.call(this.#work, tx, attempt)
   }

@@ -198,6 +198,8 @@ export class StatementExecution extends Execution implements Sender, PreparedSub
   #writtenFor: PreparedStatement | undefined
   /** Statements of ours right before it, as one group with it: if one fails, the server skips it. */
   before: Preamble | undefined
+  /** What undoes it where it has failed, so that it may be sent again: it is the first since a savepoint. */
+  undo: string | undefined
   /** Whether it is sent only when the other connections are read, so that others can leave with it. */
   mayWait = false
   /** How often its statement was described again. */

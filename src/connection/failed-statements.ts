@@ -81,9 +81,11 @@ export class FailedStatements {
     const seen = errorOf(execution, { status, tags }, translated)
     if (seen !== translated || (status !== 'none' && !execution.isInSession)) return this.#sender.endWith(execution, seen)
     if (!(translated instanceof ServerError) || error instanceof PreambleRefusal) return this.#sender.end(execution, translated)
-    const [stale, { before, call: { statement } }] = [isStale(error), execution]
+    const [stale, { before, undo, call: { statement } }] = [isStale(error), execution]
     const wasPrepared = status === 'failed' && this.#prepared.failed(statement, translated.code)
-    if (before !== undefined && wasPrepared && (stale || statement.leaves === 'nothing')) this.#beginAgain(execution, before)
+    const mayBeginAgain = wasPrepared && (stale || statement.leaves === 'nothing')
+    if (mayBeginAgain && before !== undefined) this.#beginAgain(execution, 'ROLLBACK', before)
+    else if (mayBeginAgain && undo !== undefined) this.#beginAgain(execution, undo)
     else if (stale || /^(0A|22|42|XX000)/.test(translated.code)) this.sendAgainIfStale(execution, types, translated, stale)
     else this.#sender.end(execution, translated)
   }
@@ -96,10 +98,10 @@ export class FailedStatements {
   }
 
   /** The first statement of a transaction may have been stale: both begin again, and it runs as what it means now. */
-  #beginAgain (execution: StatementExecution, begin: Preamble): void {
-    execution.before = undefined
+  #beginAgain (execution: StatementExecution, undo: string, begin?: Preamble): void {
+    execution.before = execution.undo = undefined
     execution.rewrite()
-    this.#sender.ask(execution, 'ROLLBACK').then(() => this.#beginBy(execution, begin)).then(
+    this.#sender.ask(execution, undo).then(() => begin === undefined ? undefined : this.#beginBy(execution, begin)).then(
       () => execution.settled ? this.#sender.end(execution) : this.#sender.send(execution),
       (error) => this.#sender.end(execution, execution.objection({ status: this.#session.transaction, tags: [], error }) ?? error))
   }

@@ -132,6 +132,15 @@ export const TransactionAbortedError = createError('FST_PG_TRANSACTION_ABORTED',
   advice: (why: string) => why,
 })
 
+/** What a sandbox of `fastify-postgres-js/testing` cannot do. It is met by who writes tests: the message is all. */
+export const SandboxError = createError('FST_PG_SANDBOX', 500, { message: (what: string) => what, advice: (_what: string) => undefined })
+
+/** `startPostgres` of `fastify-postgres-js/testing` could not start a server: the message is all here too. */
+export const TestServerError = createError('FST_PG_TEST_SERVER', 500, {
+  message: (what: string) => what,
+  advice: (_what: string) => undefined,
+})
+
 /** A transaction was used while a transaction nested in it is open. */
 export const NestedTransactionError = createError('FST_PG_NESTED_TRANSACTION', 500, {
   message: 'a nested transaction is open',

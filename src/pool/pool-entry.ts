@@ -3,8 +3,8 @@ import type { Config } from '../config/config.js'
 import type { CloseReason, Connection, ConnectionEvents } from '../connection/connection.js'
 import type { RunningTransaction } from './nested-acquire.js'
 
-/** Who has a connection: a single statement, a transaction, a lease, or the pool itself (a check, a reset). */
-export type Holder = 'statement' | 'transaction' | 'lease' | 'pool'
+/** Who has a connection: a single statement, a transaction, a lease, the sandbox of a test, or the pool itself (a check, a reset). */
+export type Holder = 'statement' | 'transaction' | 'lease' | 'sandbox' | 'pool'
 
 /** Why a connection has to make place for a new one. */
 export type RetireReason = Extract<CloseReason, 'age' | 'uses'>

@@ -7,7 +7,7 @@ import type { DriverResult } from '../driver/result.js'
 import { copyOf } from '../errors/callers-stack.js'
 import { ReleasedError, TransactionAbortedError } from '../errors/errors.js'
 import type { Config } from '../config/config.js'
-import type { RunningTransaction } from '../pool/nested-acquire.js'
+import type { Held, RunningTransaction } from '../pool/nested-acquire.js'
 import type { Pool, Use } from '../pool/pool.js'
 import type { PoolEntry } from '../pool/pool-entry.js'
 import { type Call, internalCall } from '../query/call.js'
@@ -214,12 +214,13 @@ export class Checkout implements StatementTarget, Use {
    * known to depend on this one.
    */
   startRunning (): RunningTransaction | undefined {
-    return this.#entry === undefined ? undefined : this.#pool.nested.begin(this.#entry)
+    const { held } = this
+    return held === undefined ? undefined : this.#pool.nested.begin(held)
   }
 
   /** Runs the function of a transaction, for the first time or again. */
   call<A, R> (work: (argument: A, attempt: number) => R, argument: A, attempt = 1): R {
-    const transaction = this.#entry?.transaction
+    const transaction = this.held?.transaction
     return transaction === undefined ? work(argument, attempt) : this.#pool.nested.run(transaction, work, argument, attempt)
   }
 
@@ -239,12 +240,19 @@ export class Checkout implements StatementTarget, Use {
     this.#isReleased = true
     const rest = this.drain()
     const ready = this.beforeRelease === undefined ? rest : Promise.resolve(rest).then(this.beforeRelease)
-    this.#end = ready?.then(() => this.#giveBack())
-    if (ready === undefined) this.#giveBack()
+    this.#end = ready?.then(() => this.giveBack())
+    if (ready === undefined) this.giveBack()
     return this.#end
   }
 
-  #giveBack (): void {
+  /** Whether a transaction that begins now is a part of one that was begun by hand. */
+  get isByHand (): boolean { return this.begin.isDone }
+
+  /** What the function of a transaction holds. */
+  protected get held (): Held | undefined { return this.#entry }
+
+  /** Nothing is under way on the connection any more. */
+  protected giveBack (): void {
     if (this.#entry !== undefined) this.#pool.release(this.#entry)
   }
 }

@@ -46,7 +46,8 @@ export class TransactionControl implements Control {
   }
 }
 
-function swallowed ({ firstError }: Checkout): Error {
+/** A commit that would be a rollback. */
+export function swallowed ({ firstError }: Checkout): Error {
   return new TransactionAbortedError('a statement failed inside the transaction and its error was swallowed: everything was rolled back. ' +
     'Let the error out, or run the statement that may fail in tx.transaction(…)', { cause: firstError })
 }

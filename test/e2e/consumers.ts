@@ -19,7 +19,7 @@ export function checkConsumers (project: string): void {
     const tsc = join(project, `node_modules/typescript-${version}/bin/tsc`)
     for (const [resolution, module] of Object.entries(RESOLUTIONS)) {
       const args = [tsc, ...common, '--module', module, '--moduleResolution', resolution]
-      run(process.execPath, [...args, 'fixtures/consumer/main.ts', 'fixtures/consumer/core.ts'], project)
+      run(process.execPath, [...args, 'fixtures/consumer/main.ts', 'fixtures/consumer/core.ts', 'fixtures/consumer/testing.ts'], project)
       // An app of its own: it declares another `db`.
       run(process.execPath, [...args, 'fixtures/own-db/app.ts'], project)
     }

@@ -57,7 +57,7 @@ function statementsOf (file: string): string[] {
 }
 
 t.test('no statement of ours leaves it to the search_path what it means', async (t) => {
-  const files = ['src', 'routes', 'plugins'].flatMap((folder) =>
+  const files = ['src', 'routes', 'plugins', 'testing'].flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')).map((file) => path.join(folder, file)))
     .filter((file) => file !== 'src/sql/function-calls.ts') // it holds lists of keywords
   const statements = files.flatMap((file) => statementsOf(file).map((text) => ({ file, text })))

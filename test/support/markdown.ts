@@ -60,6 +60,9 @@ export function readTable (text: string, heading: string, firstColumn: string): 
 /** What is in `backquotes`, or the text itself. */
 export const plain = (cell: string | undefined): string => cell?.replace(/^`(.*)`$/, '$1') ?? ''
 
+/** What other blocks import a block as, by its mark `module app`. */
+export const moduleOf = ({ marks }: Block): string | undefined => marks.find((mark) => mark.startsWith('module '))?.slice('module '.length)
+
 /** Where something in a block is. */
 export const placeOf = ({ file, line }: Block): string => `${file}:${line}`
 
@@ -99,7 +102,7 @@ declare global {
 `
 
 const root = path.resolve(import.meta.dirname, '../..')
-const mapping = { 'fastify-postgres-js': 'plugins/db.ts', 'fastify-postgres-js/plugin': 'plugins/plugin.ts', 'fastify-postgres-js/core': 'src/index.ts' }
+const mapping = { 'fastify-postgres-js': 'plugins/db.ts', 'fastify-postgres-js/plugin': 'plugins/plugin.ts', 'fastify-postgres-js/core': 'src/index.ts', 'fastify-postgres-js/testing': 'testing/index.ts' }
 
 function compilerOptions (): ts.CompilerOptions {
   const file = path.join(root, 'tsconfig.json')
@@ -128,7 +131,7 @@ export function typeErrors (blocks: readonly Block[]): string[] {
   const sources = new Map<string, string>([[path.join(root, 'test/docs/ambient.ts'), AMBIENT]])
   const origin = new Map<string, Block>()
   for (const [index, block] of blocks.entries()) {
-    const name = path.join(root, `test/docs/block-${index}.ts`)
+    const name = path.join(root, `test/docs/${moduleOf(block) ?? `block-${index}`}.ts`)
     sources.set(name, asModule(withChecks(block).code))
     origin.set(name, block)
   }

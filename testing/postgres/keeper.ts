@@ -1,4 +1,4 @@
-// Owns one embedded PostgreSQL on behalf of the process that started it (see postgres.ts).
+// Owns one embedded PostgreSQL on behalf of the process that started it (embedded-postgres.ts).
 import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -135,7 +135,9 @@ async function begin ({ settings, hba, log }: Extract<Command, { name: 'begin' }
     authMethod: 'scram-sha-256',
     createPostgresUser: root,
     // the builtin provider knows UTF-8 whatever locales the system has
-    initdbFlags: ['--no-sync', '--no-data-checksums', '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+    initdbFlags: [
+      '--no-sync', '--no-data-checksums', '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8',
+    ],
     postgresFlags: Object.entries(flags).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     onLog: record,
     onError: record

@@ -1,0 +1,101 @@
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import t, { type Test } from 'tap'
+import postgresJs, { type FastifyPostgresJsOptions } from '../../plugins/db.js'
+import { useSandbox, type Sandbox } from '../../testing/index.js'
+import { freshDatabase, memoryLog, type Observer, uniqueName } from '../support/database.js'
+
+const observer = await freshDatabase(t)
+await observer.rows('CREATE TABLE items (id int PRIMARY KEY)')
+const ALL = 'SELECT id FROM items ORDER BY id'
+
+async function setUp (t: Test, observer: Observer, options: FastifyPostgresJsOptions, routes: (app: FastifyInstance) => void): Promise<{ app: FastifyInstance, sandbox: Sandbox }> {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.register(postgresJs, { url: observer.url, min: 1, max: 4, log: memoryLog(), acquireTimeout: 5, ...options })
+  routes(app)
+  await app.ready()
+  return { app, sandbox: await useSandbox(app) }
+}
+
+t.test('request.db runs in the sandbox, with and without a transaction of its route', async (t) => {
+  const done: string[] = []
+  const { app, sandbox } = await setUp(t, observer, {}, (app) => {
+    app.get('/items', (request) => request.db.fetchColumn(ALL))
+    app.post('/single/:id', (request: FastifyRequest<{ Params: { id: number } }>) => request.db.execute('INSERT INTO items VALUES ($1)', request.params.id))
+    app.post('/batch', (request) => request.db.executeMany('INSERT INTO items VALUES ($1)', [[11], [12]]))
+    app.post('/function', (request) => request.db.transaction(async (tx) => {
+      tx.afterCommit(() => done.push('committed'))
+      await tx.execute('INSERT INTO items VALUES (21)')
+      await app.db.transaction(async (inner) => {
+        inner.afterCommit(() => done.push('inner'))
+        await inner.execute('INSERT INTO items VALUES (22)')
+      })
+      return 'done'
+    }, { retries: 3 }))
+    app.post('/route/:id', { config: { db: { transaction: true } } }, async (request: FastifyRequest<{ Params: { id: number } }>) => {
+      request.db.afterCommit(() => done.push('route'))
+      request.db.afterRollback(() => done.push('back'))
+      await request.db.execute('INSERT INTO items VALUES ($1)', request.params.id)
+      await request.db.execute('INSERT INTO items VALUES (31)')
+      return 'done'
+    })
+    app.post('/hand', (request) => request.db.execute('BEGIN; SELECT 1; COMMIT'))
+  })
+  for (let times = 0; times < 3; times++) {
+    const post = async (url: string): Promise<number> => (await app.inject({ method: 'POST', url })).statusCode
+    t.equal(await post('/single/1'), 200)
+    t.equal(await post('/single/1'), 500)
+    t.equal(await post('/batch'), 200)
+    t.equal(await post('/function'), 200)
+    t.equal(await post('/route/30'), 200)
+    t.equal(await post('/route/32'), 500)
+    t.equal(await post('/hand'), 500)
+    t.strictSame((await app.inject('/items')).json(), [1, 11, 12, 21, 22, 30, 31])
+    t.strictSame(done.splice(0).sort(), ['back', 'committed', 'inner', 'route'])
+    t.strictSame(await observer.rows(ALL), [])
+    await sandbox.reset()
+  }
+  await sandbox.close()
+  t.equal((await app.inject({ method: 'POST', url: '/single/1' })).statusCode, 200)
+  t.strictSame(await observer.rows(ALL), [{ id: 1 }])
+})
+
+t.test('settings hold up to the end of their transaction, and not beyond', async (t) => {
+  const observer = await freshDatabase(t)
+  const role = uniqueName('tenant')
+  await observer.rows(`CREATE TABLE notes (tenant text NOT NULL); INSERT INTO notes VALUES ('a'), ('b');
+    CREATE ROLE ${role}; GRANT USAGE ON SCHEMA public TO ${role}; GRANT SELECT, INSERT ON notes TO ${role};
+    ALTER TABLE notes ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON notes USING (tenant = current_setting('app.tenant'))`)
+  t.teardown(async () => { await observer.rows(`DROP OWNED BY ${role}; DROP ROLE ${role}`) })
+  const tenantOf = (request: FastifyRequest): string => String((request.query as { tenant?: string }).tenant)
+  const settings = (request: FastifyRequest): Record<string, string> => ({ 'app.tenant': tenantOf(request), role })
+  const { app, sandbox } = await setUp(t, observer, { settings }, (app) => {
+    const tenants = 'SELECT array_agg(tenant) FROM notes'
+    app.get('/single', (request) => request.db.fetchVal(tenants))
+    app.get('/function', (request) => request.db.transaction((tx) => tx.fetchVal(tenants)))
+    app.get('/route', { config: { db: { transaction: true } } }, (request) => request.db.fetchVal(tenants))
+    app.get('/fails', (request) => request.db.fetchVal('SELECT 1 / 0'))
+    app.get('/all', () => app.db.fetchVal(tenants))
+  })
+  for (let times = 0; times < 3; times++) {
+    for (const tenant of ['a', 'b']) {
+      for (const path of ['single', 'function', 'route']) t.strictSame((await app.inject(`/${path}?tenant=${tenant}`)).json(), [tenant], path)
+      t.equal((await app.inject(`/fails?tenant=${tenant}`)).json().code, '22012')
+      t.strictSame((await app.inject('/all')).json(), ['a', 'b'])
+    }
+    const { db } = app
+    const who = "SELECT current_user || coalesce(current_setting('app.tenant', true), '')"
+    const outside = await db.fetchVal<string>(who)
+    t.equal(await db.transaction(async (tx) => {
+      const inside = await tx.fetchVal(who)
+      t.equal(await db.transaction((tx) => tx.fetchVal(who), { settings: { 'app.tenant': 'inner' } }), `${role}inner`)
+      t.equal(await tx.fetchVal(who), inside)
+      return inside
+    }, { settings: { role, 'app.tenant': 'outer' } }), `${role}outer`)
+    t.equal(await db.fetchVal(who), outside)
+    await t.rejects(db.transaction(() => 1, { settings: { work_mem: 'a lot' } }), { code: '22023' })
+    await t.rejects(db.transaction(() => db.transaction(() => 1, { settings: { work_mem: 'a lot' } })), { code: '22023' })
+    t.equal(await db.fetchVal(who), outside)
+    await sandbox.reset()
+  }
+})
