@@ -18,13 +18,17 @@ export class RequestScope {
   /** Whether the reply was sent, as far as Node knows. */
   #isSent = false
   #reply: FastifyReply | undefined
-  readonly #transactions: RouteTransaction[] = []
+  readonly #byTarget = new Map<object, RouteTransaction>()
   readonly group: AbortGroup = { members: new Set(), reason: undefined }
   readonly #log: EventLog
 
   constructor (log: EventLog) { this.#log = log }
 
-  add (transaction: RouteTransaction): void { this.#transactions.push(transaction) }
+  /** `target`: what its database is asked through. */
+  add (target: object, transaction: RouteTransaction): void { this.#byTarget.set(target, transaction) }
+  transactionOf (target: object): RouteTransaction | undefined { return this.#byTarget.get(target) }
+
+  get #transactions (): RouteTransaction[] { return [...this.#byTarget.values()] }
 
   /** Raises where nothing may be called in a transaction any more. */
   check (): void {

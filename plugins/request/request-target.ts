@@ -36,6 +36,8 @@ export interface TargetParts {
   pick: (config: unknown) => unknown
   /** The names beside the options in there, which are those of other databases. */
   others: () => readonly string[]
+  /** A route asks for a transaction. */
+  onTransaction: () => void
   /** Those of them that this one has on itself. */
   further?: ReadonlyMap<string, RequestTarget>
 }
@@ -65,6 +67,13 @@ export class RequestTarget {
     return rule
   }
 
+  asksForTransaction (config: unknown): boolean { return this.ruleOf(config).transaction !== undefined }
+
+  /** Goes on with a request whose route asks for a transaction: what it asks of the database itself is known to be in that. */
+  frame (request: ScopedRequest, work: () => void): void {
+    access.frame(this.#parts.database, request[SCOPE]?.transactionOf(this)?.begun, work)
+  }
+
   /** The helpers of a request. Raises `OptionError` for what its route says about the database. */
   of (request: BoundRequest): BoundDatabase {
     const held = request[this.slot]
@@ -91,12 +100,13 @@ export class RequestTarget {
 
   #bindToTransaction (request: BoundRequest, rule: RouteRule): BoundDatabase {
     const { database, settings, further } = this.#parts
+    this.#parts.onTransaction()
     const log = this.#logOf(request)
     const scope = request[SCOPE] ??= new RequestScope(log)
     if (request[REPLY] !== null) scope.watch(request[REPLY])
     const asked = settingsOf(request, settings, rule.settings)
     const route = new RouteTransaction(rule, (options) => access.begin(database, { options, settings: asked?.(), group: scope.group, log }))
-    scope.add(route)
+    scope.add(this, route)
     const transaction = (): RouteTransaction['current'] => {
       scope.check()
       return route.current

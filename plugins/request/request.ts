@@ -17,8 +17,15 @@ export interface RequestDecoration {
   furtherSettings: Readonly<Record<string, RequestSettings | undefined>>
 }
 
-/** The names of the databases of each server: separate registrations know of one another through it. */
-const registered = new WeakMap<object, Set<string>>()
+/** The databases of a server: separate registrations know of one another through it. */
+interface Registry {
+  readonly names: Set<string>
+  readonly targets: RequestTarget[]
+  /** Whether a route is known to ask for a transaction. */
+  hasTransactions: boolean
+}
+
+const registries = new WeakMap<object, Registry>()
 
 /**
  * Decorates requests with the helpers of a database, bound to the request: its transaction, its settings, and the departure of its client.
@@ -27,9 +34,12 @@ const registered = new WeakMap<object, Set<string>>()
  */
 export function decorateRequests (fastify: FastifyInstance, { name, database, log, settings, furtherSettings }: RequestDecoration): void {
   if (fastify.hasRequestDecorator(name)) throw new errors.AlreadyRegisteredError(`request.${name}`)
-  const names = registered.get(fastify.server) ?? new Set()
-  registered.set(fastify.server, names.add(name))
-  if (!fastify.hasRequestDecorator(SCOPE)) addHooks(fastify)
+  const registry: Registry = registries.get(fastify.server) ?? { names: new Set(), targets: [], hasTransactions: false }
+  registries.set(fastify.server, registry)
+  const { names } = registry
+  names.add(name)
+  const onTransaction = (): void => { registry.hasTransactions = true }
+  if (!fastify.hasRequestDecorator(SCOPE)) addHooks(fastify, registry)
 
   const isDefault = name === 'db'
   const path = isDefault ? 'config.db' : `config.db.${name}`
@@ -42,9 +52,12 @@ export function decorateRequests (fastify: FastifyInstance, { name, database, lo
     path: `${path}.${key}`,
     pick: (config) => at(pick(config), key),
     others: () => [],
+    onTransaction,
   })]))
   const others = (): string[] => [...further.keys(), ...(isDefault ? [...names].filter((other) => other !== name) : [])]
-  const target = new RequestTarget({ name, database, log, settings, path, pick, others, further })
+  const target = new RequestTarget({ name, database, log, settings, path, pick, others, onTransaction, further })
+  const targets = [target, ...further.values()]
+  registry.targets.push(...targets)
 
   const routes: Array<{ config: unknown, route: string }> = []
   fastify.addHook('onRoute', ({ method, url, config }) => {
@@ -54,21 +67,33 @@ export function decorateRequests (fastify: FastifyInstance, { name, database, lo
     for (const { config, route } of routes) {
       try {
         if (!names.has('db')) readDatabases(config, [...names])
-        for (const each of [target, ...further.values()]) each.ruleOf(config)
+        for (const each of targets) if (each.ruleOf(config).transaction !== undefined) onTransaction()
       } catch (error) {
         throw new errors.OptionError(`route ${route}: ${(error as Error).message}`)
       }
     }
   })
 
-  for (const { slot } of [target, ...further.values()]) fastify.decorateRequest(slot, null)
+  for (const { slot } of targets) fastify.decorateRequest(slot, null)
   fastify.decorateRequest(name, { getter (this: FastifyRequest) { return target.of(this as ScopedRequest & Record<symbol, null>) } })
 }
 
 function at (value: unknown, key: string): unknown { return isObject(value) ? Reflect.get(value, key) : undefined }
 
+/** Goes on with a request whose route says something of databases. */
+function frame (targets: readonly RequestTarget[], request: ScopedRequest, config: unknown, done: () => void): void {
+  let work = done
+  try {
+    for (const target of targets) {
+      const next = work
+      if (target.asksForTransaction(config)) work = () => target.frame(request, next)
+    }
+  } catch {} // what is wrong with it is told at the first use
+  work()
+}
+
 /** Functions with callbacks, and nothing done for a request without a transaction. */
-function addHooks (fastify: FastifyInstance): void {
+function addHooks (fastify: FastifyInstance, registry: Registry): void {
   fastify.decorateRequest(SCOPE, null)
   fastify.decorateRequest(REPLY, null)
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -76,6 +101,12 @@ function addHooks (fastify: FastifyInstance): void {
     scoped[REPLY] = reply
     if (scoped[SCOPE] !== null) scoped[SCOPE].watch(reply)
     done()
+  })
+  // Not earlier: who reads a body does so in the context of its connection.
+  fastify.addHook('preValidation', (request, _reply, done) => {
+    const config: unknown = registry.hasTransactions ? request.routeOptions.config.db : undefined
+    if (config === undefined) done()
+    else frame(registry.targets, request as ScopedRequest, config, done)
   })
   fastify.addHook('onError', (request, _reply, error, done) => {
     const scope = (request as ScopedRequest)[SCOPE]

@@ -25,6 +25,9 @@ export class RouteTransaction {
     return this.#open
   }
 
+  /** That which is open, if one is. */
+  get begun (): OpenTransaction | undefined { return this.#open }
+
   /** Something was thrown. Whether to commit is to be asked with the reply, if `commitOn` has a say; otherwise it is over. */
   threw (error: unknown): Promise<void> | undefined {
     return this.#rule.commitOn === undefined || this.#open?.hasFailed === true ? this.rollback(error) : undefined

@@ -29,6 +29,8 @@ import { FunctionPart, type Work } from './transaction.js'
 export interface Access {
   bind (database: Database, binding: Binding, Kind?: typeof BoundDatabase): BoundDatabase
   begin (database: Database, beginning: RequestedTransaction): OpenTransaction
+  /** Runs a request that may begin one, or has: what it asks of the database itself is known to be in it. */
+  frame (database: Database, begun: OpenTransaction | undefined, work: () => void): void
 }
 
 /** A transaction without a function. */
@@ -74,9 +76,13 @@ export class Database extends Queryable {
     access = {
       bind: (database, binding, Kind = BoundDatabase) => new Kind(database.#pool, database.statements, binding),
       begin: (database, { options, settings, group, log }) => {
-        const place = placeFor(database.#pool, { options, settings, log, takenBy: undefined })
-        return new OpenTransaction(place, database.statements, { group, log })
+        const { statements } = database
+        const pool = database.#pool
+        const running = pool.nested.announce()
+        const place = placeFor(pool, { options, settings, running, log, takenBy: undefined })
+        return new OpenTransaction(place, { pool, statements, running, group, log })
       },
+      frame: (database, begun, work) => database.#pool.nested.runFrame(begun?.running, work),
     }
     sandboxed = (database) => !(#pool in database)
       ? undefined

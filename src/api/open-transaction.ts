@@ -4,6 +4,8 @@ import type { Read } from '../connection/execution.js'
 import type { Calls } from '../errors/callers-stack.js'
 import { copyOf } from '../errors/callers-stack.js'
 import { ReleasedError } from '../errors/errors.js'
+import type { RunningTransaction } from '../pool/nested-acquire.js'
+import type { Pool } from '../pool/pool.js'
 import type { Call } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
 import type { Checkout } from '../transaction/checkout.js'
@@ -20,6 +22,15 @@ export class JoinedTransaction extends Transaction {
 
 interface Waiting { begun (tx: JoinedTransaction): void, failed (error: unknown): void }
 
+interface OpenTransactionParts {
+  pool: Pool
+  statements: StatementCache
+  /** It as the callers see it that are in it. */
+  running: RunningTransaction
+  group: AbortGroup | undefined
+  log: EventLog
+}
+
 /** A transaction without a function: begun at its first call, and ended by whoever made it. */
 export class OpenTransaction implements Part<void>, TransactionContext {
   readonly isByHand = false
@@ -27,6 +38,8 @@ export class OpenTransaction implements Part<void>, TransactionContext {
   readonly hasCaller = false // the calls have
   readonly #place: Place
   readonly #statements: StatementCache
+  readonly #pool: Pool
+  readonly running: RunningTransaction
   readonly #log: EventLog
   #hooks: Hooks | undefined
   /** The calls that wait for it to begin. */
@@ -40,9 +53,11 @@ export class OpenTransaction implements Part<void>, TransactionContext {
   #commit!: () => void
   #rollback!: (error: unknown) => void
 
-  constructor (place: Place, statements: StatementCache, { group, log }: { group: AbortGroup | undefined, log: EventLog }) {
+  constructor (place: Place, { pool, statements, running, group, log }: OpenTransactionParts) {
     this.#place = place
     this.#statements = statements
+    this.#pool = pool
+    this.running = running
     this.group = group
     this.#log = log
     this.#ended = new Promise((resolve, reject) => {
@@ -66,6 +81,7 @@ export class OpenTransaction implements Part<void>, TransactionContext {
       if (this.#outcome !== undefined) return
       this.#outcome = this.#begin()
       this.#outcome.catch(() => {}) // its calls have the error, until somebody asks for the outcome
+      this.#pool.nested.enter(this.running) // its own wait is none in it
     })
   }
 
@@ -74,6 +90,7 @@ export class OpenTransaction implements Part<void>, TransactionContext {
       await transact(this.#place, this)
     } catch (error) {
       this.#isOver = true
+      this.running.end()
       for (const waiting of this.#waiting ?? []) waiting.failed(error instanceof Error ? copyOf(error) : error)
       throw error
     }
@@ -83,7 +100,9 @@ export class OpenTransaction implements Part<void>, TransactionContext {
   commit (): Promise<void> | undefined {
     this.#isOver = true
     this.#commit()
-    return this.#outcome ?? this.after('committed', undefined)
+    if (this.#outcome !== undefined) return this.#outcome
+    this.running.end()
+    return this.after('committed', undefined)
   }
 
   /** Resolves when it is rolled back; at once where it has yet to get a connection, and will not use it. Never rejects. */
@@ -91,7 +110,10 @@ export class OpenTransaction implements Part<void>, TransactionContext {
     this.#isOver = true
     this.#rollback(error)
     for (const { failed } of this.#waiting?.splice(0) ?? []) failed(error)
-    if (this.#outcome === undefined) return this.after('rolledBack', error)
+    if (this.#outcome === undefined) {
+      this.running.end()
+      return this.after('rolledBack', error)
+    }
     const outcome = this.#outcome.catch(() => {})
     return this.#tx === undefined ? undefined : outcome
   }
@@ -115,5 +137,9 @@ export class OpenTransaction implements Part<void>, TransactionContext {
   after (outcome: Outcome, error: unknown): Promise<void> | undefined { return this.#hooks?.run(outcome, error) }
 
   failed (): void {}
-  end (): Promise<void> | undefined { return this.#tx?.end() }
+
+  end (): Promise<void> | undefined {
+    this.running.end()
+    return this.#tx?.end()
+  }
 }

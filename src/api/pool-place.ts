@@ -1,5 +1,6 @@
 import type { Calls } from '../errors/callers-stack.js'
 import type { EventLog } from '../config/event-log.js'
+import type { RunningTransaction } from '../pool/nested-acquire.js'
 import type { PoolEntry } from '../pool/pool-entry.js'
 import type { Pool } from '../pool/pool.js'
 import type { Beginning } from '../transaction/beginning.js'
@@ -17,6 +18,8 @@ export interface Acquiring {
   /** A connection that was acquired already. */
   entry?: PoolEntry | undefined
   signal?: AbortSignal | undefined
+  /** It as the callers see it that are in it. */
+  running?: RunningTransaction | undefined
   /** Where its leak is reported, instead of in the log of the pool. */
   log?: EventLog | undefined
   /** The calls that led here, for the report of a leak. */
@@ -57,6 +60,7 @@ export class PoolPlace implements Place {
 
   #on (entry: PoolEntry, beginning: Beginning): TransactionControl {
     this.#pool.noteTaker(entry, this.#acquiring.takenBy, this.#acquiring.log)
+    this.#acquiring.running?.hold(entry)
     this.#checkout = new Checkout(this.#pool, entry.connection, 'transaction', entry)
     return new TransactionControl(this.#checkout, beginning)
   }

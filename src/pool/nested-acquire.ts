@@ -1,19 +1,24 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 /** A transaction whose function is running: its connection is not released before the calls in that function are over. */
-export class RunningTransaction {
+export class RunningTransaction implements Surrounding {
   /** How many calls in it, and in transactions in it, wait for a further connection. */
   waiting = 0
   #isOver = false
-  readonly #held: Held
+  #held: Held | undefined
   readonly #owner: NestedAcquire
   /** The transaction in whose function it was begun. */
   #outer: RunningTransaction | undefined
 
-  constructor (held: Held, owner: NestedAcquire, outer: RunningTransaction | undefined) {
-    this.#held = held
+  constructor (owner: NestedAcquire, outer: RunningTransaction | undefined) {
     this.#owner = owner
     this.#outer = outer
+  }
+
+  /** It has what it holds up to its end. */
+  hold (held: Held): void {
+    this.#held = held
+    held.transaction = this
   }
 
   /** This one, or when it is over, the one that it was begun in and that still runs. */
@@ -28,7 +33,7 @@ export class RunningTransaction {
     if (this.#isOver) return
     this.#isOver = true
     this.#outer = this.#outer?.running
-    if (this.#held.transaction === this) this.#held.transaction = undefined
+    if (this.#held?.transaction === this) this.#held.transaction = undefined
     this.#owner.ended()
   }
 
@@ -37,6 +42,22 @@ export class RunningTransaction {
     this.waiting += change
     this.#outer?.running?.count(change)
   }
+}
+
+/** What a caller may be in. */
+interface Surrounding { readonly running: RunningTransaction | undefined }
+
+/** A request, which is in its transaction from the first call of that on. */
+class Frame implements Surrounding {
+  transaction: RunningTransaction | undefined
+  readonly #outer: Surrounding | undefined
+
+  constructor (outer: Surrounding | undefined, transaction: RunningTransaction | undefined) {
+    this.#outer = outer
+    this.transaction = transaction
+  }
+
+  get running (): RunningTransaction | undefined { return this.transaction?.running ?? this.#outer?.running }
 }
 
 /** What a transaction holds: a connection of the pool. */
@@ -53,7 +74,7 @@ const REST = 1_000
  * both are in none.
  */
 export class NestedAcquire {
-  readonly #context = new AsyncLocalStorage<RunningTransaction>()
+  readonly #context = new AsyncLocalStorage<Surrounding>()
   /** How many are running, how many have begun, and how many had when it was last looked at. */
   #running = 0
   #begun = 0
@@ -67,12 +88,34 @@ export class NestedAcquire {
   /** A transaction begins on what is held, unless it is a part of one: a savepoint. */
   begin (held: Held): RunningTransaction | undefined {
     if (held.transaction !== undefined) return undefined
+    const transaction = this.announce()
+    transaction.hold(held)
+    return transaction
+  }
+
+  /** A transaction begins that has yet to get what it holds. */
+  announce (): RunningTransaction {
     this.#running++
+    this.#follow()
+    return new RunningTransaction(this, this.current)
+  }
+
+  #follow (): void {
     this.#begun++
     // By a timer, and not when the last one ends: transactions one after the other would switch it on and off each time.
     this.#rest ??= setInterval(() => this.#look(), this.#milliseconds).unref()
-    held.transaction = new RunningTransaction(held, this, this.current)
-    return held.transaction
+  }
+
+  /** Runs what may begin a transaction that it is in itself, as a request does, or has begun it. */
+  runFrame (transaction: RunningTransaction | undefined, work: () => void): void {
+    this.#follow()
+    this.#context.run(new Frame(this.#context.getStore(), transaction), work)
+  }
+
+  /** From now on the frame that the caller is in, if it is in one, is in this transaction. */
+  enter (transaction: RunningTransaction): void {
+    const surrounding = this.#context.getStore()
+    if (surrounding instanceof Frame) surrounding.transaction = transaction
   }
 
   ended (): void { this.#running-- }

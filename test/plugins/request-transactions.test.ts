@@ -312,3 +312,31 @@ t.test('200 slow handlers on two connections hold none while they do not query',
   const answers = await Promise.all(Array.from({ length: 200 }, () => app.inject('/slow')))
   t.ok(answers.every(({ body }) => body === '2'))
 })
+
+t.test('requests whose transactions hold all connections and which ask the database itself are told of it at once', async (t) => {
+  for (const method of ['GET', 'POST'] as const) {
+    let begun = 0
+    let go = (): void => {}
+    const all = new Promise<void>((resolve) => { go = resolve })
+    const { app } = await setUp(t, (app) => {
+      app.route({
+        method,
+        url: '/',
+        config: transaction,
+        handler: async (request) => {
+          await request.db.fetchVal('SELECT 1')
+          if (++begun === 3) go() // as many as there are connections
+          await all
+          return await app.db.fetchVal('SELECT 2')
+        },
+      })
+      app.get('/warm', { config: transaction }, (request) => request.db.fetchVal('SELECT 1'))
+    })
+    await app.inject('/warm') // from now on it is known that there are such routes
+    const payload = method === 'POST' ? { payload: { some: 'body' } } : {}
+    const answers = await Promise.all(Array.from({ length: 3 }, () => app.inject({ method, url: '/', ...payload })))
+    const codes = answers.map((answer) => answer.statusCode === 200 ? answer.body : answer.json().code)
+    t.ok(codes.includes('FST_PG_NESTED_ACQUIRE'), codes.join())
+    t.ok(codes.includes('2'), 'the others go on')
+  }
+})

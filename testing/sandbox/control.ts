@@ -1,4 +1,5 @@
 import { copyOf } from '../../src/errors/callers-stack.js'
+import type { RunningTransaction } from '../../src/pool/nested-acquire.js'
 import type { Checkout } from '../../src/transaction/checkout.js'
 import type { Settings } from '../../src/transaction/settings.js'
 import type { Control } from '../../src/transaction/transact.js'
@@ -17,12 +18,15 @@ export class SandboxControl implements Control {
   readonly #session: SandboxSession
   readonly #settings: Settings | undefined
   #applied: LocalSettings | undefined
+  readonly #announced: RunningTransaction | undefined
   #running: Running | undefined
 
-  constructor (session: SandboxSession, checkout: SandboxCheckout, settings: Settings | undefined) {
+  /** `running`: the transaction as the callers see it that are in it, where it has no function. */
+  constructor (session: SandboxSession, checkout: SandboxCheckout, settings: Settings | undefined, running?: RunningTransaction) {
     this.checkout = checkout
     this.#session = session
     this.#settings = settings
+    this.#announced = running
   }
 
   begin (): Promise<void> | undefined {
@@ -31,6 +35,7 @@ export class SandboxControl implements Control {
     this.checkout.firstError = undefined
     this.checkout.wasCommitted = false
     this.#running = this.#session.enter(this.checkout)
+    this.#announced?.hold(this.#running)
     return this.#settings === undefined ? this.#session.connection.cancelling : this.#apply(this.#settings)
   }
 
@@ -72,17 +77,20 @@ export class NestedControl extends SavepointControl {
   readonly #session: SandboxSession
   readonly #settings: Settings | undefined
   #applied: LocalSettings | undefined
+  readonly #announced: RunningTransaction | undefined
   #running: Running | undefined
 
-  constructor (session: SandboxSession, outer: Checkout, settings: Settings | undefined) {
+  constructor (session: SandboxSession, outer: Checkout, settings: Settings | undefined, running?: RunningTransaction) {
     super(outer, session.running.length)
     this.#session = session
     this.#settings = settings
+    this.#announced = running
   }
 
   override async begin (): Promise<void> {
     await super.begin()
     this.#running = this.#session.enter(this.checkout)
+    this.#announced?.hold(this.#running)
     if (this.#settings === undefined) return
     try {
       this.#applied = await LocalSettings.apply(this.checkout, this.#settings)

@@ -39,11 +39,11 @@ export class SandboxPlace implements Place {
         turns.over()
         return undefined
       }
-      return new NestedControl(session, inside.checkout, settings)
+      return new NestedControl(session, inside.checkout, settings, this.#acquiring.running)
     }
     const checkout = new SandboxCheckout(session, 'transaction', () => turns.over())
     this.#leave = () => checkout.release()
-    return new SandboxControl(session, checkout, settings)
+    return new SandboxControl(session, checkout, settings, this.#acquiring.running)
   }
 
   leave (): Promise<void> | undefined { return this.#leave?.() }
