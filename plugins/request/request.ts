@@ -27,6 +27,12 @@ interface Registry {
 
 const registries = new WeakMap<object, Registry>()
 
+/** From now on each route of a server is expected to ask for a transaction: otherwise that is known from the first request on that does. */
+export function expectTransactions (server: object): void {
+  const registry = registries.get(server)
+  if (registry !== undefined) registry.hasTransactions = true
+}
+
 /**
  * Decorates requests with the helpers of a database, bound to the request: its transaction, its settings, and the departure of its client.
  * `ready()` rejects with `OptionError` for what a route says of it in `config.db`; a route that was there before the plugin was loaded says

@@ -60,6 +60,33 @@ t.test('request.db runs in the sandbox, with and without a transaction of its ro
   t.strictSame(await observer.rows(ALL), [{ id: 1 }])
 })
 
+t.test('what the handler of a transactional route asks of app.db runs in its transaction', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows('CREATE TABLE items (id int PRIMARY KEY)')
+  const { app, sandbox } = await setUp(t, observer, {}, (app) => {
+    app.post('/route/:n', { config: { db: { transaction: true } } }, async (request) => {
+      const { n } = request.params as { n: string }
+      await request.db.execute('INSERT INTO items VALUES ($1)', n)
+      await app.db.execute('INSERT INTO items VALUES ($1)', n + '0')
+      await app.db.transaction((tx) => tx.execute('INSERT INTO items VALUES ($1)', n + '1'))
+      await request.db.detached.execute('INSERT INTO items VALUES ($1)', n + '2')
+      if ('throw' in (request.query as object)) throw new Error('thrown')
+      return await app.db.fetchColumn(ALL)
+    })
+    app.post('/plain/:n', async (request) => {
+      await app.db.execute('INSERT INTO items VALUES ($1)', (request.params as { n: string }).n)
+      return 'done'
+    })
+  })
+  const post = async (url: string): Promise<number> => (await app.inject({ method: 'POST', url, payload: { some: 'body' } })).statusCode
+  t.equal(await post('/route/1?throw'), 500)
+  t.strictSame(await app.db.fetchColumn(ALL), [])
+  t.strictSame(await Promise.all([post('/route/2'), post('/plain/7'), post('/route/3?throw'), post('/plain/8')]), [200, 200, 500, 200])
+  t.strictSame(await app.db.fetchColumn(ALL), [2, 7, 8, 20, 21, 22], 'a request beside it is not part of it')
+  await sandbox.reset()
+  t.strictSame(await app.db.fetchColumn(ALL), [])
+})
+
 t.test('settings hold up to the end of their transaction, and not beyond', async (t) => {
   const observer = await freshDatabase(t)
   const role = uniqueName('tenant')
