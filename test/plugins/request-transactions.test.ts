@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { get as httpGet } from 'node:http'
+import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
@@ -311,6 +312,34 @@ t.test('200 slow handlers on two connections hold none while they do not query',
   })
   const answers = await Promise.all(Array.from({ length: 200 }, () => app.inject('/slow')))
   t.ok(answers.every(({ body }) => body === '2'))
+})
+
+t.test('it sends what a transaction by hand sends, in as many writes', async (t) => {
+  const { app, observer } = await setUp(t, (app) => {
+    const work = async (tx: Pick<FastifyInstance['db'], 'fetchVal' | 'execute'>): Promise<unknown> => {
+      await tx.execute('INSERT INTO items VALUES ($1)', 1)
+      return await tx.fetchVal('DELETE FROM items WHERE n = $1 RETURNING n', 1)
+    }
+    app.get('/route', { config: transaction }, (request) => work(request.db))
+    app.get('/hand', () => app.db.transaction(work))
+  })
+  const port = Number(new URL(observer.url).port)
+  const { write } = Socket.prototype
+  let written: Buffer[] = []
+  t.teardown(() => { Socket.prototype.write = write })
+  Socket.prototype.write = function (this: Socket, chunk: Buffer, ...rest: never[]) {
+    if (this.remotePort === port) written.push(Buffer.from(chunk))
+    return write.call(this, chunk, ...rest)
+  } as typeof write
+  const writesOf = async (path: string): Promise<string[]> => {
+    for (let warm = 0; warm < 3; warm++) await app.inject(path)
+    written = []
+    t.equal((await app.inject(path)).body, '1')
+    return written.map((chunk) => chunk.toString('latin1'))
+  }
+  const byHand = await writesOf('/hand')
+  t.equal(byHand.length, 3)
+  t.strictSame(await writesOf('/route'), byHand)
 })
 
 t.test('requests whose transactions hold all connections and which ask the database itself are told of it at once', async (t) => {

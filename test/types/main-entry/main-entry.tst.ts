@@ -1,7 +1,8 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import postgresJs, {
-  errors, type Database, type FastifyDatabase, type Queryable, type Transaction, type TransactionOptions
+  errors, type Database, type FastifyDatabase, type FastifyRequestDatabase, type Queryable, type RequestDatabase, type Transaction,
+  type TransactionOptions
 } from '../../../plugins/db.js'
 
 declare module 'fastify' {
@@ -11,6 +12,37 @@ declare module 'fastify' {
 test('the main entry declares fastify.db', () => {
   expect<FastifyInstance['db']>().type.toBe<FastifyDatabase>()
   expect<FastifyInstance['db']>().type.toBeAssignableTo<Database>()
+})
+
+describe('request.db', () => {
+  const { db } = {} as FastifyRequest
+  const app = {} as FastifyInstance
+
+  test('it has the helpers, for rows of a type', () => {
+    expect<FastifyRequest['db']>().type.toBe<FastifyRequestDatabase>()
+    expect(db).type.toBeAssignableTo<Queryable>()
+    expect(db.fetchOne<{ id: number }>('')).type.toBe<Promise<{ id: number } | null>>()
+    expect(db.transaction(async (tx) => await tx.fetchVal<number>(''))).type.toBe<Promise<number | null>>()
+    expect(db.detached).type.toBe<RequestDatabase>()
+    expect(db.archive).type.toBe<RequestDatabase>()
+    expect(db.afterCommit).type.toBeCallableWith(() => {})
+  })
+
+  test('what belongs to the pool is not on it', () => {
+    expect(db).type.not.toHaveProperty('acquire')
+    expect(db).type.not.toHaveProperty('close')
+    expect(db).type.not.toHaveProperty('other')
+  })
+
+  test('a route says what it asks for', () => {
+    const handler = (): void => {}
+    expect(app.get).type.toBeCallableWith('/', { config: { db: { transaction: true, archive: { transaction: { readOnly: true } } } } }, handler)
+    expect(app.get).type.toBeCallableWith('/', { config: { db: { commitOn: (status: number) => status < 500, settings: false } } }, handler)
+    expect(app.get).type.not.toBeCallableWith('/', { config: { db: { transaction: 'yes' } } }, handler)
+    expect(app.get).type.not.toBeCallableWith('/', { config: { db: { commitOn: 404 } } }, handler)
+    expect(app.register).type.toBeCallableWith(postgresJs, { settings: (request: FastifyRequest) => ({ 'app.tenant': request.ip }) })
+    expect(app.register).type.not.toBeCallableWith(postgresJs, { settings: () => ({ 'app.tenant': 7 }) })
+  })
 })
 
 describe('further databases', () => {
