@@ -261,6 +261,21 @@ t.test('a client that leaves', async (t) => {
   }
 })
 
+t.test('a client that leaves while its read waits for a connection', async (t) => {
+  const codes: unknown[] = []
+  const { app } = await setUp(t, (app) => {
+    app.get('/read', (request) => request.db.fetchVal('SELECT 1').catch((error) => { codes.push(error.code) }))
+  })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const leases = await Promise.all([1, 2, 3].map(() => app.db.acquire()))
+  const client = httpGet(`${url}/read`).on('error', () => {})
+  await until(() => app.db.stats().waiting === 1)
+  client.destroy()
+  await until(() => app.db.stats().waiting === 0)
+  t.strictSame(codes, ['FST_PG_ABORTED'])
+  for (const lease of leases) await lease.release()
+})
+
 t.test('a reply that the handler sends itself', async (t) => {
   const setup = await setUp(t, (app) => {
     app.get('/ok', { config: transaction }, async (request, reply) => { await insert(request); reply.hijack(); reply.raw.end('raw') })
@@ -342,8 +357,8 @@ t.test('it sends what a transaction by hand sends, in as many writes', async (t)
   t.strictSame(await writesOf('/route'), byHand)
 })
 
-t.test('requests whose transactions hold all connections and which ask the database itself are told of it at once', async (t) => {
-  for (const method of ['GET', 'POST'] as const) {
+for (const method of ['GET', 'POST'] as const) {
+  t.test(`${method} requests whose transactions hold all connections and which ask the database itself are told of it at once`, async (t) => {
     let begun = 0
     let go = (): void => {}
     const all = new Promise<void>((resolve) => { go = resolve })
@@ -367,5 +382,5 @@ t.test('requests whose transactions hold all connections and which ask the datab
     const codes = answers.map((answer) => answer.statusCode === 200 ? answer.body : answer.json().code)
     t.ok(codes.includes('FST_PG_NESTED_ACQUIRE'), codes.join())
     t.ok(codes.includes('2'), 'the others go on')
-  }
-})
+  })
+}
