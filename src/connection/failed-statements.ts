@@ -4,8 +4,10 @@ import type { Driver } from '../driver/postgres-js.js'
 import { type Preamble, PreambleRefusal } from '../driver/preamble.js'
 import { CopyStarted, type Request } from '../driver/request.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
+import type { TransactionStatus } from '../driver/turn.js'
 import { QueryError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
+import { NotAloneError } from './connection-errors.js'
 import type { Execution, StatementExecution } from './execution.js'
 import { type InFlight, MOST_SENDS, wasHitByAccident } from './in-flight.js'
 import { isStale, type PreparedStatements } from './prepared-statements.js'
@@ -77,13 +79,15 @@ export class FailedStatements {
     if (!(error instanceof ServerRefusal) || !(translated instanceof Error)) return this.#sender.end(execution, translated)
     if (execution.call.statement.mayBePipelined && wasHitByAccident(execution, translated)) return this.#sender.skipped(execution)
     noteChanges(execution, tags, this.#session, this.#prepared)
-    this.#session.answered()
     const seen = errorOf(execution, { status, tags }, translated)
     if (seen !== translated || (status !== 'none' && !execution.isInSession)) return this.#sender.endWith(execution, seen)
     if (!(translated instanceof ServerError) || error instanceof PreambleRefusal) return this.#sender.end(execution, translated)
     const [stale, { before, call: { statement } }] = [isStale(error), execution]
-    const wasPrepared = status === 'failed' && this.#prepared.failed(statement, translated.code)
-    if (before !== undefined && wasPrepared && (stale || statement.leaves === 'nothing')) this.#beginAgain(execution, before)
+    // Outside of a transaction it cannot be described as another role.
+    const isAsRole = before?.meaning.role !== undefined
+    const wasPrepared = (isAsRole || status === 'failed') && this.#prepared.failed(statement, translated.code)
+    if (before !== undefined && wasPrepared && (stale || statement.leaves === 'nothing')) this.#beginAgain(execution, before, status)
+    else if (isAsRole) this.#sender.end(execution, translated)
     else if (stale || /^(0A|22|42|XX000)/.test(translated.code)) this.sendAgainIfStale(execution, types, translated, stale)
     else this.#sender.end(execution, translated)
   }
@@ -96,7 +100,8 @@ export class FailedStatements {
   }
 
   /** The first statement of a transaction may have been stale: both begin again, and it runs as what it means now. */
-  #beginAgain (execution: StatementExecution, begin: Preamble): void {
+  #beginAgain (execution: StatementExecution, begin: Preamble, status: TransactionStatus): void {
+    if (status === 'none') return this.#sender.end(execution, new NotAloneError())
     execution.before = undefined
     execution.rewrite()
     this.#sender.ask(execution, 'ROLLBACK').then(() => this.#beginBy(execution, begin)).then(
