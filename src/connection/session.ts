@@ -81,13 +81,9 @@ export class Session {
     this.hasState = false
     this.#isBare = false
     this.#usualPath = this.#reportedPath
-    this.#usual()
-  }
-
-  #usual (): void {
-    this.scope = ''
     this.#roleScope = ''
     this.#isOtherRole = false
+    this.#compare()
   }
 
   /** Something is about to run that may leave this behind. */
@@ -112,8 +108,9 @@ export class Session {
   /** What is about to run may change what names mean. `isLocal`: until the transaction ends. `byRole`: by a role too. */
   mayChangePath (isLocal: boolean, byRole = false): void {
     if (this.#reportedPath !== undefined && !byRole) return // the server will say so
+    const isFirst = this.#reportedPath === undefined ? this.scope !== undefined : !this.#isOtherRole
     this.#isOtherRole ||= byRole
-    this.#pathIsLocal = isLocal && (this.scope !== undefined || this.#pathIsLocal)
+    this.#pathIsLocal = isLocal && (isFirst || this.#pathIsLocal)
     this.scope = undefined
   }
 
@@ -148,7 +145,8 @@ export class Session {
     this.hasState = this.#changes > changes
     this.#isBare = isBare
     this.timeout.reset()
+    this.#roleScope = ''
     this.#isOtherRole = false
-    if (this.#reportedPath === undefined) this.#usual()
+    this.#compare()
   }
 }

@@ -55,6 +55,28 @@ t.test('from 18 on the server says so', (t) => {
   t.end()
 })
 
+t.test('a role is not reported: the text says it, on 18 too', (t) => {
+  for (const text of ['SET LOCAL ROLE a', "SELECT set_config('role', $1, true)", 'SET LOCAL search_path TO a; SET LOCAL ROLE b']) {
+    const { call, owner, session } = sessionOf({ search_path: 'public' })
+    for (const path of ['public', 'a']) {
+      owner.reported.set('search_path', path)
+      session.reported()
+      t.equal(call(text), false, text)
+      owner.reported.set('search_path', 'public')
+      session.reported()
+      t.equal(call('SELECT 1'), false, 'in the same transaction')
+      t.equal(call('COMMIT', 'none'), true, 'after it')
+    }
+  }
+  const { call, session } = sessionOf({ search_path: 'public' })
+  t.equal(call('SET ROLE a', 'none'), false)
+  t.equal(call('SET LOCAL ROLE b'), false)
+  t.equal(call('COMMIT', 'none'), false)
+  session.wasReset(session.changes, false)
+  t.equal(call('SELECT 1'), true, 'after a reset')
+  t.end()
+})
+
 t.test('a session is dirty until what was run up to then is undone', (t) => {
   const { call, session } = sessionOf({})
   call('SELECT 1', 'none')
