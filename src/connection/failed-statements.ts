@@ -4,7 +4,6 @@ import type { Driver } from '../driver/postgres-js.js'
 import { type Preamble, PreambleRefusal } from '../driver/preamble.js'
 import { CopyStarted, type Request } from '../driver/request.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
-import type { TransactionStatus } from '../driver/turn.js'
 import { QueryError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
 import { NotAloneError } from './connection-errors.js'
@@ -86,7 +85,9 @@ export class FailedStatements {
     // Outside of a transaction it cannot be described as another role.
     const isAsRole = before?.meaning.role !== undefined
     const wasPrepared = (isAsRole || status === 'failed') && this.#prepared.failed(statement, translated.code)
-    if (before !== undefined && wasPrepared && (stale || statement.leaves === 'nothing')) this.#beginAgain(execution, before, status)
+    const mayBeginAgain = wasPrepared && (stale || statement.leaves === 'nothing')
+    if (mayBeginAgain && isAsRole && status === 'none') this.#sender.end(execution, new NotAloneError())
+    else if (mayBeginAgain && before !== undefined) this.#beginAgain(execution, before)
     else if (isAsRole) this.#sender.end(execution, translated)
     else if (stale || /^(0A|22|42|XX000)/.test(translated.code)) this.sendAgainIfStale(execution, types, translated, stale)
     else this.#sender.end(execution, translated)
@@ -100,8 +101,7 @@ export class FailedStatements {
   }
 
   /** The first statement of a transaction may have been stale: both begin again, and it runs as what it means now. */
-  #beginAgain (execution: StatementExecution, begin: Preamble, status: TransactionStatus): void {
-    if (status === 'none') return this.#sender.end(execution, new NotAloneError())
+  #beginAgain (execution: StatementExecution, begin: Preamble): void {
     execution.before = undefined
     execution.rewrite()
     this.#sender.ask(execution, 'ROLLBACK').then(() => this.#beginBy(execution, begin)).then(
