@@ -89,15 +89,15 @@ export class Executor implements StatementOwner, StatementSender {
    * describes an unknown statement in a write of its own, and with another search_path the prepared one may not be meant.
    */
   runBehind (before: Preamble, execution: StatementExecution): boolean {
-    const { call } = execution
-    if (before.changesPath || isSimple(call) || !this.#events.isUsable || !this.canSendAtOnce(call)) return false
-    const statement = this.#executableOf(call)
-    // What cannot be sent will be refused when it is run by itself.
-    if (statement === undefined || !execution.writeFor(statement)) return false
-    if (isAborted(execution.signal)) return false // maybe by an argument that was just read
-    execution.before = before
-    this.run(execution)
-    return true
+    if (before.meaning.changesPath || isSimple(execution.call) || !this.#events.isUsable) return false
+    this.#session.begins(before.meaning)
+    const statement = this.canSendAtOnce(execution.call) ? this.#executableOf(execution.call) : undefined
+    // What cannot be sent will be refused when it is run by itself. An argument that was just read may have aborted it.
+    const isSent = statement !== undefined && execution.writeFor(statement) && !isAborted(execution.signal)
+    execution.before = isSent ? before : undefined
+    if (isSent) this.run(execution)
+    else this.#session.answered()
+    return isSent
   }
 
   /** Whether a call can be sent behind others: nothing has to be asked of the server before, nor set in the session. */
@@ -170,9 +170,10 @@ export class Executor implements StatementOwner, StatementSender {
   }
 
   send (execution: StatementExecution): void {
-    const { call } = execution
+    const { call, before } = execution
+    if (before !== undefined) this.#session.begins(before.meaning) // it may be sent again
     const statement = this.#executableOf(call)
-    if (statement === undefined) {
+    if (statement === undefined && before?.meaning.role === undefined) {
       if (this.#prepared.isGone(call.statement.text)) {
         const restored = this.#prepared.restore(call.statement, execution)
         return this.after(execution, this.#translated(execution, restored), () => this.send(execution))
@@ -212,12 +213,12 @@ export class Executor implements StatementOwner, StatementSender {
     this.#noteSending(execution)
     const prepare = !simple && this.#prepares && wish !== false && (types !== undefined || this.#prepared.mayPrepare(statement, wish))
     const kind = { prepare, simple, mode, limit, arrays: rows === 'array' }
-    const request = new Request({ strings: statement.strings, args: execution.args, kind, subject: execution }, execution)
+    const strings = prepare ? this.#prepared.stringsOf(statement) : statement.strings
+    const request = new Request({ strings, args: execution.args, kind, subject: execution }, execution)
     if (simple) this.#lane.query(request, statement.text, execution.mayWait)
     else this.#driver.send(request)
     // What the driver has to describe first is reset when it is released.
-    const travels = types !== undefined || call.args.length === 0
-    if (travels && this.#session.hasState && execution.isLast) this.reset.follow()
+    if ((types !== undefined || call.args.length === 0) && this.#session.hasState && execution.isLast) this.reset.follow()
   }
 
   /** A prepared statement was executed. */
@@ -258,10 +259,8 @@ export class Executor implements StatementOwner, StatementSender {
   /** Notes how a call has left its session. Returns what is wrong with that, if anything is. */
   #notedOutcome (execution: StatementExecution, { tags, status, command }: Answered): Error | undefined {
     if (tags !== undefined) noteChanges(execution, tags, this.#session, this.#prepared)
-    if (!this.#session.hasUsualPath) this.#session.answered()
     if (!this.#session.timeout.isUsual) this.#session.timeout.hasRun(execution.call.statement.text, command)
-    const isPlain = status === 'none' && tags === undefined && !execution.isInSession
-    return isPlain ? undefined : objectionTo(execution, { status, tags })
+    return status === 'none' && tags === undefined && !execution.isInSession ? undefined : objectionTo(execution, { status, tags })
   }
 
   /** A call that may not leave the session as it has. If nothing comes after it, its transaction ends here. */
@@ -294,6 +293,7 @@ export class Executor implements StatementOwner, StatementSender {
 
   /** The server is done with a call: called before its caller is answered. */
   leave (execution: Execution): void {
+    if (this.#session.scope !== '') this.#session.answered()
     execution.finish()
     if (this.#inFlight.remove(execution) === 0) this.#events.drained(this.#inFlight.now(execution))
   }

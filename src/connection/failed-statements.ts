@@ -6,6 +6,7 @@ import { CopyStarted, type Request } from '../driver/request.js'
 import { ServerRefusal } from '../driver/server-refusal.js'
 import { QueryError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
+import { NotAloneError } from './connection-errors.js'
 import type { Execution, StatementExecution } from './execution.js'
 import { type InFlight, MOST_SENDS, wasHitByAccident } from './in-flight.js'
 import { isStale, type PreparedStatements } from './prepared-statements.js'
@@ -77,15 +78,18 @@ export class FailedStatements {
     if (!(error instanceof ServerRefusal) || !(translated instanceof Error)) return this.#sender.end(execution, translated)
     if (execution.call.statement.mayBePipelined && wasHitByAccident(execution, translated)) return this.#sender.skipped(execution)
     noteChanges(execution, tags, this.#session, this.#prepared)
-    this.#session.answered()
     const seen = errorOf(execution, { status, tags }, translated)
     if (seen !== translated || (status !== 'none' && !execution.isInSession)) return this.#sender.endWith(execution, seen)
     if (!(translated instanceof ServerError) || error instanceof PreambleRefusal) return this.#sender.end(execution, translated)
     const [stale, { before, undo, call: { statement } }] = [isStale(error), execution]
-    const wasPrepared = status === 'failed' && this.#prepared.failed(statement, translated.code)
+    // Outside of a transaction it cannot be described as another role.
+    const isAsRole = before?.meaning.role !== undefined
+    const wasPrepared = (isAsRole || status === 'failed') && this.#prepared.failed(statement, translated.code)
     const mayBeginAgain = wasPrepared && (stale || statement.leaves === 'nothing')
-    if (mayBeginAgain && before !== undefined) this.#beginAgain(execution, 'ROLLBACK', before)
+    if (mayBeginAgain && isAsRole && status === 'none') this.#sender.end(execution, new NotAloneError())
+    else if (mayBeginAgain && before !== undefined) this.#beginAgain(execution, 'ROLLBACK', before)
     else if (mayBeginAgain && undo !== undefined) this.#beginAgain(execution, undo)
+    else if (isAsRole) this.#sender.end(execution, translated)
     else if (stale || /^(0A|22|42|XX000)/.test(translated.code)) this.sendAgainIfStale(execution, types, translated, stale)
     else this.#sender.end(execution, translated)
   }

@@ -24,8 +24,8 @@ export interface Prepared {
 }
 
 /**
- * What is prepared on one connection. It holds for the search_path under which it was described: with another one the same text may
- * mean other tables and types, and goes unprepared.
+ * What is prepared on one connection. It holds for the search_path and the role under which it was described: with another path the same
+ * text may mean other tables and types, and goes unprepared; a role has statements of its own, which are kept by their marked texts.
  */
 export class PreparedStatements {
   readonly #driver: Driver
@@ -43,24 +43,38 @@ export class PreparedStatements {
     this.#session = session
   }
 
-  has (text: string): boolean { return this.#session.hasUsualPath && this.#held.has(text) }
-  isRenewing (text: string): boolean { return this.#renewals.has(text) }
+  /** The text by which a statement of the role is kept, if there is one. */
+  #marked (text: string): string { return text + (this.#session.scope ?? '') }
+
+  has (text: string): boolean {
+    const { scope } = this.#session
+    return scope !== undefined && this.#held.has(scope === '' ? text : text + scope)
+  }
+
+  isRenewing (text: string): boolean { return this.#renewals.has(this.#marked(text)) }
   /** Until one is prepared again that just is. Never rejects. */
-  renewed (text: string): Promise<void> | undefined { return this.#renewals.get(text)?.catch(() => {}) }
+  renewed (text: string): Promise<void> | undefined { return this.#renewals.get(this.#marked(text))?.catch(() => {}) }
   /** Whether it has to be prepared again before it is run. */
-  isGone (text: string): boolean { return this.#gone.size > 0 && this.#gone.has(text) && this.#session.hasUsualPath }
+  isGone (text: string): boolean { return this.#gone.size > 0 && this.#session.scope !== undefined && this.#gone.has(this.#marked(text)) }
 
   /** One that can be run now. */
   get (text: string): Prepared | undefined {
-    const prepared = this.#held.get(text)
-    if (prepared === undefined || !this.#session.hasUsualPath) return undefined
+    const { scope } = this.#session
+    const prepared = scope === undefined ? undefined : this.#held.get(scope === '' ? text : text + scope)
+    if (prepared === undefined) return undefined
     prepared.usedAt = ++this.#uses
     return prepared
   }
 
   /** Whether a statement should be prepared that is not. Only what the planner plans is: a FETCH has other columns each time. */
   mayPrepare ({ isPlanned, isLong, isVarying, uses }: Statement, wish: boolean | undefined): boolean {
-    return (wish === true || (uses > 1 && !isLong)) && isPlanned && !isVarying && this.#session.hasUsualPath
+    return (wish === true || (uses > 1 && !isLong)) && isPlanned && !isVarying && this.#session.scope !== undefined
+  }
+
+  /** A text as the driver takes it, to prepare it. */
+  stringsOf ({ text, strings }: Statement): readonly [string] {
+    const { scope } = this.#session
+    return scope === undefined || scope === '' ? strings : [text + scope]
   }
 
   /** The server has dropped all of them. */
@@ -74,9 +88,11 @@ export class PreparedStatements {
   counted (count: number): void { if (count < this.#held.size) this.forgetAll() }
 
   /** This statement is bound at once from now on, past the driver or by it, so its types must be known here before it is sent again. */
-  remember ({ text, strings }: Statement, request: Request): void {
-    const { prepare, statement } = request
-    if (!prepare || statement === null || this.#held.has(text) || statement.types.includes(0)) return
+  remember ({ text: plain }: Statement, request: Request): void {
+    const { prepare, statement, strings } = request
+    if (!prepare || statement === null) return
+    const text = this.#marked(plain)
+    if (this.#held.has(text) || statement.types.includes(0)) return
     if (request.isDescribed) this.#hold(text, strings, statement)
     else this.#gone.set(text, statement.types.length) // the server refused to describe its columns
   }
@@ -87,7 +103,7 @@ export class PreparedStatements {
     this.#characters += text.length
     while (this.#held.size > MOST_PREPARED || (this.#characters > MOST_CHARACTERS && this.#held.size > 1)) {
       const [oldest] = [...this.#held].reduce((a, b) => a[1].usedAt < b[1].usedAt ? a : b)
-      this.forget(oldest)
+      this.#forget(oldest)
     }
   }
 
@@ -101,14 +117,15 @@ export class PreparedStatements {
    * else by now. Whether it was prepared: it is not any more.
    */
   failed (statement: Statement, code: string): boolean {
-    if (!MEANS_OTHERS.test(code) || !this.#held.has(statement.text)) return false
+    const text = this.#marked(statement.text)
+    if (!MEANS_OTHERS.test(code) || !this.#held.has(text)) return false
     statement.isVarying ||= VARIES.test(code)
-    this.forget(statement.text)
+    this.#forget(text)
     return true
   }
 
   /** Sees to it that a statement is not met again, here or on the server. */
-  forget (text: string): void {
+  #forget (text: string): void {
     const prepared = this.#held.get(text)
     if (prepared === undefined) return
     this.#drop(text)
@@ -117,11 +134,12 @@ export class PreparedStatements {
 
   /** Has one that is gone prepared again. As many parameters as a call gives may be wrong: the driver would take it for another one. */
   restore (statement: Statement, subject: object): Promise<void> {
-    return this.renew(statement, this.#gone.get(statement.text) ?? 0, subject)
+    return this.renew(statement, this.#gone.get(this.#marked(statement.text)) ?? 0, subject)
   }
 
   /** Has a stale statement prepared again: once, however many calls have found out. If it fails, it is tried again before the next use. */
-  renew ({ text, strings }: Statement, parameters: number, subject: object): Promise<void> {
+  renew (statement: Statement, parameters: number, subject: object): Promise<void> {
+    const [text, strings] = [this.#marked(statement.text), this.stringsOf(statement)]
     const renewal = this.#renewals.get(text) ?? this.#driver.describeStatement(strings, parameters, true, subject)
       .then((described) => {
         this.#gone.delete(text)

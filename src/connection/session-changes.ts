@@ -5,11 +5,14 @@ import type { Execution } from './execution.js'
 import type { PreparedStatements } from './prepared-statements.js'
 import type { Session } from './session.js'
 
+/** The server reports a search_path that is set, and no role. */
+const MAY_SET_ROLE = /\brole\b|\bauthorization\b/i
+
 /** Notes what a call may do to its session, before it is sent. */
-export function noteSending ({ internal, statement: { leaves, setsPath } }: Call, session: Session): void {
+export function noteSending ({ internal, statement: { text, leaves, setsPath } }: Call, session: Session): void {
   if (internal === true) return
   session.mayChange(leaves)
-  if (setsPath) session.mayChangePath(leaves === 'nothing')
+  if (setsPath) session.mayChangePath(leaves === 'nothing', MAY_SET_ROLE.test(text))
 }
 
 /** Notes what a call has done to its session, as its command tags tell: if its text has hidden it, it is seen here. */

@@ -1,8 +1,10 @@
 import type { ResetMode } from '../config/options.js'
+import type { Meaning } from '../driver/preamble.js'
 import type { SocketOwner } from '../driver/socket-owner.js'
 import type { TransactionStatus } from '../driver/turn.js'
 import type { SessionState } from '../sql/session-state.js'
 import type { ServerInfo } from './server-info.js'
+import { RoleScopes } from './role-scopes.js'
 import { StatementTimeout } from './statement-timeout.js'
 
 /** Who hears what the server says of the session. */
@@ -14,14 +16,19 @@ export class Session {
   // Fields and not getters, because each call or release looks at them; only this class writes them.
   /** Whether its server could be written to at first, and has refused to since: it may have been demoted. */
   isDoubtful = false
-  /** Whether the search_path is the one that it began with: names mean what they meant when statements were prepared. */
-  hasUsualPath = true
+  /**
+   * Which prepared statements may be run: those of its own user (`''`) while names mean what they did when it began, or those of a
+   * role, of which this is the mark behind their texts. Undefined: none.
+   */
+  scope: string | undefined = ''
   /** Whether calls may have left something behind. */
   hasState = false
   readonly #owner: SessionOwner
   readonly #mode: ResetMode
   #server: ServerInfo | undefined
   #isPooled = false
+  /** Whether it is known that no pooler is in between. */
+  #hasServer = false
   /** How many calls may have left something behind. */
   #changes = 0
   /** Whether it is as the server makes it: what is to be set up on each connection is not. */
@@ -31,6 +38,9 @@ export class Session {
   /** Whether the role may be another one, for which `"$user"` in the search_path is another schema. */
   #isOtherRole = false
   #usualPath: string | undefined
+  /** What `scope` is under the usual path. */
+  #roleScope = ''
+  readonly #roleScopes = new RoleScopes()
 
   /** `commandTimeout`: the seconds that its statement_timeout was set to when connecting. */
   constructor (owner: SessionOwner, commandTimeout: number, mode: ResetMode) {
@@ -56,7 +66,8 @@ export class Session {
   /** The first answer of a server, on the connection of the backend `pid`, if the server named one. */
   opened (server: ServerInfo, pid: number | undefined): void {
     this.#server = server
-    this.#isPooled = pid !== undefined && server.pid !== pid
+    this.#hasServer = server.pid === pid
+    this.#isPooled = pid !== undefined && !this.#hasServer
     this.#usualPath = this.#reportedPath
     // The session may be another one for each transaction: nothing is set in it.
     if (this.#isPooled) this.timeout.leaveToClock()
@@ -70,8 +81,9 @@ export class Session {
     this.hasState = false
     this.#isBare = false
     this.#usualPath = this.#reportedPath
-    this.hasUsualPath = true
+    this.#roleScope = ''
     this.#isOtherRole = false
+    this.#compare()
   }
 
   /** Something is about to run that may leave this behind. */
@@ -82,23 +94,43 @@ export class Session {
     this.hasState = true
   }
 
+  /** A transaction is about to begin, with settings that do this. */
+  begins ({ changesPath, role }: Meaning): void {
+    if (changesPath) return this.mayChangePath(true, true)
+    if (role === undefined) return
+    // Behind a pooler others may have prepared the same text as another role.
+    const scope = this.scope === undefined || !this.#hasServer ? undefined : this.#roleScopes.of(role)
+    if (scope === undefined) return this.mayChangePath(true, true)
+    this.scope = this.#roleScope = scope
+    this.#pathIsLocal = true
+  }
+
   /** What is about to run may change what names mean. `isLocal`: until the transaction ends. `byRole`: by a role too. */
   mayChangePath (isLocal: boolean, byRole = false): void {
     if (this.#reportedPath !== undefined && !byRole) return // the server will say so
+    const isFirst = this.#reportedPath === undefined ? this.scope !== undefined : !this.#isOtherRole
     this.#isOtherRole ||= byRole
-    this.#pathIsLocal = isLocal && (this.hasUsualPath || this.#pathIsLocal)
-    this.hasUsualPath = false
+    this.#pathIsLocal = isLocal && (isFirst || this.#pathIsLocal)
+    this.scope = undefined
   }
 
-  /** A call is answered while the search_path may be another one. */
+  /** A call is over, or was not sent, while not the usual statements are meant. */
   answered (): void {
-    if (!this.#pathIsLocal || this.transaction !== 'none') return
+    if (this.transaction !== 'none') return
+    this.#roleScope = ''
+    if (!this.#pathIsLocal) return
     this.#isOtherRole = false
-    this.reported()
+    this.#compare()
   }
 
   /** The server has reported a setting. */
-  reported (): void { this.hasUsualPath = this.#reportedPath === this.#usualPath && !this.#isOtherRole }
+  reported (): void {
+    if (this.#reportedPath !== undefined) this.#compare()
+  }
+
+  #compare (): void {
+    this.scope = this.#reportedPath === this.#usualPath && !this.#isOtherRole ? this.#roleScope : undefined
+  }
 
   /** From PostgreSQL 18 on. */
   get #reportedPath (): string | undefined { return this.#owner.reported.get('search_path') }
@@ -113,7 +145,8 @@ export class Session {
     this.hasState = this.#changes > changes
     this.#isBare = isBare
     this.timeout.reset()
+    this.#roleScope = ''
     this.#isOtherRole = false
-    if (this.#reportedPath === undefined) this.hasUsualPath = true
+    this.#compare()
   }
 }

@@ -12,18 +12,27 @@ export interface OwnStatement {
 const ANSWERS = [0x31, 0x32, 0x43] as const
 const ANSWERS_WITH_ROW = [0x31, 0x32, 0x44, 0x43] as const
 
+/** What statements of ours do to what others mean behind them, up to the end of the transaction. */
+export interface Meaning {
+  /** Whether names may mean something else. */
+  readonly changesPath: boolean
+  /** Whose statements they are, where another role is set and nothing else that matters. */
+  readonly role: string | undefined
+}
+
+const AS_BEFORE: Meaning = { changesPath: false, role: undefined }
+
 /** Statements of ours in front of something, under its Sync: if one is refused, the server skips the rest. */
 export class Preamble {
   readonly statements: readonly OwnStatement[]
-  /** Whether names may mean something else behind it. */
-  readonly changesPath: boolean
+  readonly meaning: Meaning
   readonly bytes: Buffer
   /** The types of the messages that answer it, in their order. */
   readonly answers: readonly number[]
 
-  constructor (statements: readonly OwnStatement[], changesPath = false) {
+  constructor (statements: readonly OwnStatement[], meaning = AS_BEFORE) {
     this.statements = statements
-    this.changesPath = changesPath
+    this.meaning = meaning
     this.bytes = Buffer.concat(statements.map(({ text, parameters }) => unsyncedStatement(text, parameters)))
     this.answers = statements.flatMap(({ parameters }) => parameters.length === 0 ? ANSWERS : ANSWERS_WITH_ROW)
   }

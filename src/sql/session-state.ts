@@ -49,10 +49,11 @@ export function sessionState (lexemes: readonly Lexeme[]): SessionState {
 
 const PATH = words('search_path "search_path" set_config "set_config"')
 const ROLES = words('schema role authorization')
+const SET_OR_RESET = words('set reset')
 
 /** Whether a statement may set the search_path, or a role whose schema is in it: names mean something else then. */
 export function mayChangeNames (lexemes: readonly Lexeme[]): boolean {
-  const sets = lexemes[0]?.text === 'set' && lexemes.slice(1, 4).some(({ text }) => ROLES.has(text))
+  const sets = SET_OR_RESET.has(lexemes[0]?.text ?? '') && lexemes.slice(1, 4).some(({ text }) => ROLES.has(text))
   return sets || lexemes.some(({ text }) => PATH.has(text))
 }
 

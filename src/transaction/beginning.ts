@@ -25,5 +25,5 @@ export function beginningOf (text: string, settings?: Settings): Beginning {
   }
   if (settings === undefined) return beginning
   const { call, begin } = beginning
-  return { call, begin, settings, preamble: new Preamble([...begin.statements, settings.statement], settings.changesPath) }
+  return { call, begin, settings, preamble: new Preamble([...begin.statements, settings.statement], settings) }
 }

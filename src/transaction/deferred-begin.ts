@@ -48,21 +48,25 @@ export class DeferredBegin {
   /** The BEGIN, if there is one to send: the caller sends it in front of something, and waits for the answers to both. */
   take (): Preamble | undefined {
     const begin = this.#begin
-    if (begin !== undefined) this.#sending(begin)
+    if (begin !== undefined) this.#sendingAlone(begin)
     return begin?.preamble
   }
 
-  #sending ({ settings }: Beginning): void {
+  #sendingAlone ({ preamble }: Beginning): void {
+    this.#sending()
+    this.#connection.session.begins(preamble.meaning)
+  }
+
+  #sending (): void {
     this.#begin = undefined
     this.#wasSent = true
-    if (settings?.changesPath === true) this.#connection.session.mayChangePath(true, settings.changesRole)
   }
 
   /** Sends BEGIN together with a call, if there is one to send and both can be sent at once. */
   sendWith (execution: StatementExecution): boolean {
     const begin = this.#begin
     if (begin === undefined || !this.#connection.startBehind(begin.preamble, execution)) return false
-    this.#sending(begin)
+    this.#sending()
     this.#carrier = execution
     return true
   }
@@ -74,7 +78,7 @@ export class DeferredBegin {
   ensure ({ options }: Call, proceed: () => void, refuse: (error: unknown) => void): void {
     const begin = this.#begin
     if (begin === undefined) return proceed()
-    this.#sending(begin)
+    this.#sendingAlone(begin)
     const { settings } = begin
     if (settings === undefined) {
       const caller = { read: wholeResult, resolve: proceed, reject: refuse }

@@ -1,18 +1,17 @@
 import { readGiven } from '../config/read-given.js'
-import { type OwnStatement, Preamble } from '../driver/preamble.js'
+import { type Meaning, type OwnStatement, Preamble } from '../driver/preamble.js'
 import { OptionError } from '../errors/errors.js'
 import { type Call, internalCall } from '../query/call.js'
 
 /** What a transaction begins with, checked: each setting holds up to its end. */
-export class Settings {
+export class Settings implements Meaning {
   /** By the names in lower case: the server knows no others. */
   readonly values: ReadonlyMap<string, string>
   readonly statement: OwnStatement
   /** The call that the statement is run for where it travels with no other one. */
   readonly call: Call
-  /** Whether names may mean something else with them. */
   readonly changesPath: boolean
-  readonly changesRole: boolean
+  readonly role: string | undefined
   /** In front of a statement that is a transaction by itself. */
   readonly alone: Preamble
 
@@ -20,9 +19,9 @@ export class Settings {
     this.values = values
     this.call = callToSet(values.size)
     this.statement = { text: this.call.statement.text, parameters: [...values].flat() }
-    this.changesRole = ROLES.some((name) => values.has(name))
-    this.changesPath = this.changesRole || values.has('search_path')
-    this.alone = new Preamble([this.statement], this.changesPath)
+    this.changesPath = values.has('search_path') || values.has('session_authorization')
+    this.role = this.changesPath ? undefined : values.get('role')
+    this.alone = new Preamble([this.statement], this)
   }
 
   /** These and others, which go behind them. Raises `OptionError` for a name that both have. */
@@ -32,9 +31,6 @@ export class Settings {
     return new Settings(new Map([...this.values, ...others.values]))
   }
 }
-
-/** A role has a schema of its own in the search_path: `"$user"`. */
-const ROLES = ['role', 'session_authorization']
 
 const calls = new Map<number, Call>()
 

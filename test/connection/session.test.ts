@@ -13,7 +13,7 @@ function sessionOf (settings: Record<string, string>) {
     noteSending({ statement: new StatementCache().get(text), args: [], mode: 'rows', options: {} }, session)
     owner.transaction = status
     session.answered()
-    return session.hasUsualPath
+    return session.scope === ''
   }
   return { owner, session, call }
 }
@@ -32,7 +32,7 @@ t.test('up to PostgreSQL 17 the text says what may change the search_path, and u
     t.equal(call('SET LOCAL search_path TO a'), false)
     t.equal(call('COMMIT', 'none'), false, 'after the transaction')
     session.wasReset(session.changes, false)
-    t.equal(session.hasUsualPath, true, 'after a reset')
+    t.equal(session.scope, '', 'after a reset')
   }
   t.end()
 })
@@ -44,14 +44,36 @@ t.test('from 18 on the server says so', (t) => {
   session.reported()
   t.equal(call('SELECT 1'), false)
   session.wasReset(session.changes, false)
-  t.equal(session.hasUsualPath, false)
+  t.equal(session.scope, undefined)
   owner.reported.set('search_path', '"$user", public')
   session.reported()
   t.equal(call('SELECT 1'), true)
   owner.reported.set('search_path', 'b')
   session.reported()
   session.begin()
-  t.equal(session.hasUsualPath, true, 'what onConnect has set is what is usual')
+  t.equal(session.scope, '', 'what onConnect has set is what is usual')
+  t.end()
+})
+
+t.test('a role is not reported: the text says it, on 18 too', (t) => {
+  for (const text of ['SET LOCAL ROLE a', "SELECT set_config('role', $1, true)", 'SET LOCAL search_path TO a; SET LOCAL ROLE b']) {
+    const { call, owner, session } = sessionOf({ search_path: 'public' })
+    for (const path of ['public', 'a']) {
+      owner.reported.set('search_path', path)
+      session.reported()
+      t.equal(call(text), false, text)
+      owner.reported.set('search_path', 'public')
+      session.reported()
+      t.equal(call('SELECT 1'), false, 'in the same transaction')
+      t.equal(call('COMMIT', 'none'), true, 'after it')
+    }
+  }
+  const { call, session } = sessionOf({ search_path: 'public' })
+  t.equal(call('SET ROLE a', 'none'), false)
+  t.equal(call('SET LOCAL ROLE b'), false)
+  t.equal(call('COMMIT', 'none'), false)
+  session.wasReset(session.changes, false)
+  t.equal(call('SELECT 1'), true, 'after a reset')
   t.end()
 })
 

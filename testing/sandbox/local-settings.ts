@@ -26,8 +26,8 @@ export class LocalSettings {
   restore (): Promise<void> { return set(this.#checkout, this.#before) }
 }
 
-async function set (checkout: Checkout, { call, statement: { parameters }, changesPath }: Settings): Promise<void> {
-  if (changesPath) checkout.connection.session.mayChangePath(true)
+async function set (checkout: Checkout, { call, statement: { parameters }, changesPath, role }: Settings): Promise<void> {
+  if (changesPath || role !== undefined) checkout.connection.session.mayChangePath(true, true)
   await checkout.attemptParts({ call, parts: 1, parametersOf: () => parameters, before: undefined })
 }
 
