@@ -2,7 +2,8 @@ import type { FastifyReply } from 'fastify'
 import type { EventLog } from '../../src/config/event-log.js'
 import { errors } from '../../src/index.js'
 import { type AbortGroup, abortGroup } from '../../src/timing/abort-group.js'
-import { afterLastByte, isResponse, isStream } from './after-last-byte.js'
+import { afterLastByte, discard, isResponse, isStream, isUnread, type Stream } from './after-last-byte.js'
+import { onDeparture } from './departure.js'
 import type { RouteTransaction } from './route-transaction.js'
 
 /**
@@ -15,10 +16,16 @@ type Phase = 'handling' | 'failed' | 'streaming' | 'replied' | 'ended' | 'left'
 export class RequestScope {
   #phase: Phase = 'handling'
   #thrown: unknown
+  /** What was thrown is rolled back. Never rejects. */
+  #undone: Promise<unknown> | undefined
   /** Whether the reply was sent, as far as Node knows. */
   #isSent = false
   #reply: FastifyReply | undefined
   readonly #byTarget = new Map<object, RouteTransaction>()
+  /** Whether it is being found out if the reply may leave: one that is sent meanwhile comes too late. */
+  #isReplying = false
+  /** A reply that is a stream. */
+  #stream: Stream | undefined
   readonly group: AbortGroup = { members: new Set(), reason: undefined }
   readonly #log: EventLog
 
@@ -43,24 +50,53 @@ export class RequestScope {
     this.#reply = reply
     // Before the onResponse hooks, some of which would be early enough otherwise.
     reply.raw.prependListener('finish', () => { this.#finished(reply) })
-    reply.raw.once('close', () => { if (!this.#isSent) this.#leave() })
+    onDeparture(reply, () => { if (!this.#isSent) this.#leave() })
   }
 
-  /** Something was thrown: before the error handler has its turn, what the handler did is undone. */
-  async threw (error: unknown): Promise<void> {
-    if (this.#phase === 'ended' || this.#phase === 'left') return
-    this.#phase = 'failed'
-    this.#thrown = error ?? new Error('something undefined was thrown')
-    await Promise.all(this.#transactions.map((transaction) => transaction.threw(error)))
+  /**
+   * Something was thrown: what the handler did is undone before the reply leaves. Then calls `proceed`, for the error handler; at once,
+   * because Fastify raises for what is sent while an onError hook runs, where nobody catches it.
+   */
+  threw (error: unknown, proceed: () => void): void {
+    if (this.#isReplying) return this.#dropped(error)
+    if (this.#phase !== 'ended' && this.#phase !== 'left') {
+      this.#phase = 'failed'
+      this.#thrown = error ?? new Error('something undefined was thrown')
+      this.#undone = Promise.all([this.#undone, ...this.#transactions.map((transaction) => transaction.threw(error))])
+    }
+    proceed()
   }
 
-  /** Ends the transactions before the reply leaves; those of a stream, after its last byte. Rejects if one could not be committed. */
-  async replies (reply: FastifyReply, payload: unknown): Promise<unknown> {
-    if (this.#phase !== 'handling' && this.#phase !== 'failed') return payload
+  /**
+   * Ends the transactions before the reply leaves; those of a stream, after its last byte. Then calls `proceed`: with an error, if one
+   * could not be committed. A second reply does not get there, as Fastify drops one where the first has left.
+   */
+  replies (reply: FastifyReply, payload: unknown, proceed: (error: Error | null, payload?: unknown) => void): void {
+    if (this.#isReplying) {
+      if (payload !== undefined) this.#dropped() // an async handler that does not return its reply sends nothing more than that
+      return
+    }
+    if (this.#phase !== 'handling' && this.#phase !== 'failed') return proceed(null, payload)
+    this.#isReplying = true
+    const replied = (error: Error | null, payload?: unknown): void => {
+      this.#isReplying = false
+      proceed(error, payload)
+    }
+    this.#end(reply, payload).then((payload) => replied(null, payload), replied)
+  }
+
+  #dropped (error?: unknown): void {
+    this.#log.warn({ event: 'request.reply_dropped', ...error === undefined ? {} : { err: error } },
+      'a route has sent a reply, and then another one or an error: the first counts')
+  }
+
+  async #end (reply: FastifyReply, payload: unknown): Promise<unknown> {
+    if (this.#undone !== undefined) await this.#undone
     const toCommit = await this.#rollbackUnless(isResponse(payload) ? payload.status : reply.statusCode)
     if (toCommit.length > 0 && isStream(payload)) {
       this.#phase = 'streaming'
-      return afterLastByte(payload, () => this.#commit(toCommit), async (error) => { await this.#rollback(toCommit, error) })
+      this.#stream = afterLastByte(payload, () => this.#commit(toCommit), async (error) => { await this.#rollback(toCommit, error) })
+      return this.#stream
     }
     await this.#commit(toCommit)
     return payload
@@ -101,9 +137,12 @@ export class RequestScope {
   #finished (reply: FastifyReply): void {
     if (!reply.raw.writableEnded) return this.#leave() // HTTP/2 says so too when the client has left
     this.#isSent = true
-    if (this.#phase === 'left' || this.#phase === 'streaming') return
+    if (this.#phase === 'left') return
+    const stream = this.#phase === 'streaming' ? this.#stream : undefined
+    // One that nobody reads was replaced by a hook, or the status allows no body.
+    if (stream !== undefined && !isUnread(stream)) return
     this.#phase = 'ended'
-    if (this.#transactions.length > 0) this.#endLate(reply.raw.statusCode).catch(() => {})
+    if (this.#transactions.length > 0) this.#endLate(reply.raw.statusCode).then(() => { if (stream !== undefined) discard(stream) })
   }
 
   async #endLate (statusCode: number): Promise<void> {
@@ -116,6 +155,10 @@ export class RequestScope {
 
   #leave (): void {
     if (this.#phase === 'ended' || this.#phase === 'left') return
+    if (this.#phase === 'replied') { // not some of several databases without the others
+      this.#phase = 'ended'
+      return
+    }
     this.#phase = 'left'
     const reason = new ClientLeftError()
     abortGroup(this.group, reason)

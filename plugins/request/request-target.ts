@@ -6,6 +6,7 @@ import { type EventLog, eventLog } from '../../src/config/event-log.js'
 import { errors, type Log } from '../../src/index.js'
 import { abortGroup } from '../../src/timing/abort-group.js'
 import { readSettings, type Settings } from '../../src/transaction/settings.js'
+import { onDeparture } from './departure.js'
 import { ClientLeftError, RequestScope } from './request-scope.js'
 import { isObject, readRouteOptions, type RequestSettings, type RouteRule } from './route-options.js'
 import { RouteTransaction } from './route-transaction.js'
@@ -15,8 +16,8 @@ export const SCOPE = Symbol('fastify-postgres-js.scope')
 /** Its reply, from our first hook on. */
 export const REPLY = Symbol('fastify-postgres-js.reply')
 
-/** A request where the hooks of the plugin run. */
-export type ScopedRequest = FastifyRequest & { [SCOPE]: RequestScope | null, [REPLY]: FastifyReply | null }
+/** A request where the hooks of the plugin run. In a child that was there before the plugin, it has no such fields until they are set. */
+export type ScopedRequest = FastifyRequest & { [SCOPE]?: RequestScope | null, [REPLY]?: FastifyReply | null }
 
 /** The same with what each target has given it. */
 type BoundRequest = ScopedRequest & { [slot: symbol]: BoundDatabase | null }
@@ -84,7 +85,8 @@ export class RequestTarget {
     // Written out, because each request comes here.
     const { database, settings, further } = this.#parts
     const logOf = this.#logOf
-    const raw = request[REPLY]?.raw
+    const reply = request[REPLY]
+    const raw = reply?.raw
     const group = { members: new Set<never>(), reason: undefined }
     const bound = access.bind(database, {
       response: raw,
@@ -93,8 +95,8 @@ export class RequestTarget {
       further: further && ((name) => further.get(name)?.of(request)),
       get log () { return logOf(request) },
     }, this.#Kind)
-    if (raw === undefined) return bound // too early to know the end of the request: the next access will
-    raw.once('close', () => { if (!raw.writableEnded) abortGroup(group, new ClientLeftError()) })
+    if (reply == null) return bound // too early to know the end of the request: the next access will
+    onDeparture(reply, () => { if (!reply.raw.writableEnded) abortGroup(group, new ClientLeftError()) })
     return (request[this.slot] = bound)
   }
 
@@ -103,7 +105,7 @@ export class RequestTarget {
     this.#parts.onTransaction()
     const log = this.#logOf(request)
     const scope = request[SCOPE] ??= new RequestScope(log)
-    if (request[REPLY] !== null) scope.watch(request[REPLY])
+    if (request[REPLY] != null) scope.watch(request[REPLY])
     const asked = settingsOf(request, settings, rule.settings)
     const route = new RouteTransaction(rule, (options) => access.begin(database, { options, settings: asked?.(), group: scope.group, log }))
     scope.add(this, route)

@@ -105,7 +105,7 @@ function addHooks (fastify: FastifyInstance, registry: Registry): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     const scoped = request as ScopedRequest
     scoped[REPLY] = reply
-    if (scoped[SCOPE] !== null) scoped[SCOPE].watch(reply)
+    scoped[SCOPE]?.watch(reply)
     done()
   })
   // Not earlier: who reads a body does so in the context of its connection.
@@ -116,12 +116,12 @@ function addHooks (fastify: FastifyInstance, registry: Registry): void {
   })
   fastify.addHook('onError', (request, _reply, error, done) => {
     const scope = (request as ScopedRequest)[SCOPE]
-    if (scope === null) return done()
-    scope.threw(error).then(() => done(), () => done())
+    if (scope == null) return done()
+    scope.threw(error, done)
   })
   fastify.addHook('onSend', (request, reply, payload, done) => {
     const scope = (request as ScopedRequest)[SCOPE]
-    if (scope === null) return done(null, payload)
-    scope.replies(reply, payload).then((payload) => done(null, payload), done)
+    if (scope == null) return done(null, payload)
+    scope.replies(reply, payload, done)
   })
 }

@@ -1,5 +1,6 @@
+import { types } from 'node:util'
 import type { OpenTransaction } from '../../src/api/open-transaction.js'
-import type { TransactionOptions } from '../../src/index.js'
+import { errors, type TransactionOptions } from '../../src/index.js'
 import type { RouteRule } from './route-options.js'
 
 /** What begins a transaction on one database. */
@@ -37,7 +38,11 @@ export class RouteTransaction {
   wantsCommit (statusCode: number, error: unknown): boolean {
     if (this.#open === undefined || this.#isOver || !this.#open.isBegun) return false
     const { commitOn = isSuccess } = this.#rule
-    return commitOn(statusCode, error)
+    const given: unknown = commitOn(statusCode, error)
+    if (!types.isPromise(given)) return Boolean(given)
+    given.catch(() => {})
+    // It would be read as a yes.
+    throw new errors.OptionError('commitOn takes no promise: look things up in the handler, and return true or false here')
   }
 
   /** Rejects with why it could not be committed. */

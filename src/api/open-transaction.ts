@@ -49,6 +49,8 @@ export class OpenTransaction implements Part<void>, TransactionContext {
   #outcome: Promise<void> | undefined
   #checkout: Checkout | undefined
   #isOver = false
+  /** Why it could not be begun. */
+  #failure: unknown
   readonly #ended: Promise<void>
   #commit!: () => void
   #rollback!: (error: unknown) => void
@@ -74,7 +76,7 @@ export class OpenTransaction implements Part<void>, TransactionContext {
 
   /** Does something in it; the first call begins it. Rejects with `ReleasedError` once it is over. */
   use<T> (work: (tx: JoinedTransaction) => Promise<T>): Promise<T> {
-    if (this.#isOver) return Promise.reject(new ReleasedError('transaction'))
+    if (this.#isOver) return Promise.reject(copied(this.#failure) ?? new ReleasedError('transaction'))
     if (this.#tx !== undefined) return work(this.#tx)
     return new Promise((resolve, reject) => {
       this.#waiting?.push({ begun: (tx) => resolve(new Promise((resolve) => resolve(work(tx)))), failed: reject })
@@ -91,7 +93,8 @@ export class OpenTransaction implements Part<void>, TransactionContext {
     } catch (error) {
       this.#isOver = true
       this.running.end()
-      for (const waiting of this.#waiting ?? []) waiting.failed(error instanceof Error ? copyOf(error) : error)
+      if (this.#tx === undefined) this.#failure = error
+      for (const waiting of this.#waiting ?? []) waiting.failed(copied(error))
       throw error
     }
   }
@@ -143,3 +146,5 @@ export class OpenTransaction implements Part<void>, TransactionContext {
     return this.#tx?.end()
   }
 }
+
+function copied (error: unknown): unknown { return error instanceof Error ? copyOf(error) : error }

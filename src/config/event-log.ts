@@ -5,7 +5,7 @@ import type { Log } from './options.js'
 export type LogEvent =
   'pool.open' | 'pool.closed' | 'pool.recovered' |
   'connection.opened' | 'connection.closed' | 'connection.lost' | 'connect.failed' | 'startup.deferred' |
-  'transaction.retried' | 'hook.failed' | 'hook.skipped' | 'request.commit_failed' |
+  'transaction.retried' | 'hook.failed' | 'hook.skipped' | 'request.commit_failed' | 'request.reply_dropped' |
   'health.failed' | 'health.recovered' | 'leak.suspected' | 'leak.returned' | 'capacity.exceeded' | 'release.failed' | 'startup.failed'
 
 /** The fields of a line. Loggers write keys of their own, and a JSON object must not have one twice. */
