@@ -27,12 +27,14 @@ export class RequestScope {
   /** A reply that is a stream. */
   #stream: Stream | undefined
   readonly group: AbortGroup = { members: new Set(), reason: undefined }
-  readonly #log: EventLog
+  #log: EventLog | undefined
 
-  constructor (log: EventLog) { this.#log = log }
+  /** `target`: what its database is asked through. `log`: for what is said about it. */
+  add (target: object, transaction: RouteTransaction, log: EventLog): void {
+    this.#byTarget.set(target, transaction)
+    this.#log ??= log
+  }
 
-  /** `target`: what its database is asked through. */
-  add (target: object, transaction: RouteTransaction): void { this.#byTarget.set(target, transaction) }
   transactionOf (target: object): RouteTransaction | undefined { return this.#byTarget.get(target) }
 
   get #transactions (): RouteTransaction[] { return [...this.#byTarget.values()] }
@@ -48,6 +50,7 @@ export class RequestScope {
   watch (reply: FastifyReply): void {
     if (this.#reply !== undefined) return
     this.#reply = reply
+    if (reply.raw.writableEnded) this.#phase = 'ended'
     // Before the onResponse hooks, some of which would be early enough otherwise.
     reply.raw.prependListener('finish', () => { this.#finished(reply) })
     onDeparture(reply, () => { if (!this.#isSent) this.#leave() })
@@ -86,29 +89,34 @@ export class RequestScope {
   }
 
   #dropped (error?: unknown): void {
-    this.#log.warn({ event: 'request.reply_dropped', ...error === undefined ? {} : { err: error } },
+    this.#log?.warn({ event: 'request.reply_dropped', ...error === undefined ? {} : { err: error } },
       'a route has sent a reply, and then another one or an error: the first counts')
   }
 
   async #end (reply: FastifyReply, payload: unknown): Promise<unknown> {
     if (this.#undone !== undefined) await this.#undone
-    const toCommit = await this.#rollbackUnless(isResponse(payload) ? payload.status : reply.statusCode)
-    if (toCommit.length > 0 && isStream(payload)) {
+    const status = isResponse(payload) ? payload.status : reply.statusCode
+    const toCommit = await this.#rollbackUnless(status)
+    if (isStream(payload) && this.#phase !== 'left') {
       this.#phase = 'streaming'
-      this.#stream = afterLastByte(payload, () => this.#commit(toCommit), async (error) => { await this.#rollback(toCommit, error) })
+      const end = async (): Promise<void> => { await this.#commit(await this.#rollbackUnless(status, toCommit)) } // it may have begun some
+      this.#stream = afterLastByte(payload, end, async (error) => { await this.#rollback(this.#transactions, error) })
       return this.#stream
     }
     await this.#commit(toCommit)
     return payload
   }
 
-  /** Rolls back what is not to be committed; returns the rest. */
-  async #rollbackUnless (statusCode: number): Promise<RouteTransaction[]> {
+  /** Rolls back what is not to be committed; returns the rest. `decided`: what has been found out already. */
+  async #rollbackUnless (statusCode: number, decided: readonly RouteTransaction[] = []): Promise<RouteTransaction[]> {
     const error = this.#thrown
     const toCommit: RouteTransaction[] = []
     const others: RouteTransaction[] = []
     try {
-      for (const transaction of this.#transactions) (transaction.wantsCommit(statusCode, error) ? toCommit : others).push(transaction)
+      for (const transaction of this.#transactions) {
+        const commits = decided.includes(transaction) || transaction.wantsCommit(statusCode, error)
+        ;(commits ? toCommit : others).push(transaction)
+      }
     } catch (error) {
       await this.#rollback(this.#transactions, error)
       throw error
@@ -149,7 +157,7 @@ export class RequestScope {
     try {
       await this.#commit(await this.#rollbackUnless(statusCode))
     } catch (error) {
-      this.#log.error({ event: 'request.commit_failed', err: error }, 'a transaction was not committed, although its reply had left')
+      this.#log?.error({ event: 'request.commit_failed', err: error }, 'a transaction was not committed, although its reply had left')
     }
   }
 

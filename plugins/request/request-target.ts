@@ -104,11 +104,11 @@ export class RequestTarget {
     const { database, settings, further } = this.#parts
     this.#parts.onTransaction()
     const log = this.#logOf(request)
-    const scope = request[SCOPE] ??= new RequestScope(log)
+    const scope = request[SCOPE] ??= new RequestScope()
     if (request[REPLY] != null) scope.watch(request[REPLY])
     const asked = settingsOf(request, settings, rule.settings)
     const route = new RouteTransaction(rule, (options) => access.begin(database, { options, settings: asked?.(), group: scope.group, log }))
-    scope.add(this, route)
+    scope.add(this, route, log)
     const transaction = (): RouteTransaction['current'] => {
       scope.check()
       return route.current

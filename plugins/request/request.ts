@@ -1,6 +1,8 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Database } from '../../src/api/database.js'
 import { errors, type Log } from '../../src/index.js'
+import { isStream } from './after-last-byte.js'
+import { RequestScope } from './request-scope.js'
 import { REPLY, RequestTarget, SCOPE, type ScopedRequest } from './request-target.js'
 import { isObject, readDatabases, type RequestSettings } from './route-options.js'
 
@@ -120,8 +122,16 @@ function addHooks (fastify: FastifyInstance, registry: Registry): void {
     scope.threw(error, done)
   })
   fastify.addHook('onSend', (request, reply, payload, done) => {
-    const scope = (request as ScopedRequest)[SCOPE]
+    const scope = (request as ScopedRequest)[SCOPE] ?? scopeOfStream(request, reply, payload)
     if (scope == null) return done(null, payload)
     scope.replies(reply, payload, done)
   })
+}
+
+/** A stream may be the first to use `request.db`: what it does is to be committed before its end is sent. */
+function scopeOfStream (request: ScopedRequest, reply: FastifyReply, payload: unknown): RequestScope | undefined {
+  if (request.routeOptions.config.db === undefined || !isStream(payload)) return undefined
+  const scope = request[SCOPE] = new RequestScope()
+  scope.watch(reply)
+  return scope
 }

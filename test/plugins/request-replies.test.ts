@@ -84,6 +84,54 @@ t.test('a stream that nobody reads is committed with the reply that left in its 
   }
 })
 
+t.test('a stream that is the first to use request.db', async (t) => {
+  const asked: number[] = []
+  const commitOn = (status: number): boolean => { asked.push(status); return true }
+  const setup = await setUp(t, (app) => {
+    const body = (request: FastifyRequest, times = 1): Readable => Readable.from((async function * () {
+      yield 'some,'
+      for (let i = 0; i < times; i++) await insert(request)
+      yield 'more'
+    })())
+    app.get('/first', { config: transaction }, async (request) => body(request))
+    app.get('/first-web', { config: transaction }, async (request) => bytes(body(request)))
+    app.get('/held', { config: transaction }, async (request) => typeof request.db.fetchOne === 'function' ? body(request) : undefined)
+    app.get('/asked', { config: { db: { transaction: true, commitOn } } }, async (request) => { await request.db.execute('INSERT INTO items VALUES (2)'); return body(request) })
+    app.get('/refused', { config: transaction }, async (request, reply) => reply.code(404).send(body(request)))
+    app.get('/failing', { config: transaction }, async (request) => body(request, 2))
+    app.setNotFoundHandler((request, reply) => { reply.code(404).send(body(request)) })
+  })
+  const url = await setup.app.listen({ port: 0, host: '127.0.0.1' })
+  const outcomes: Record<string, number[]> = { first: [1], 'first-web': [1], held: [1], asked: [1, 2], refused: [], failing: [], nowhere: [1] }
+  for (const [path, rows] of Object.entries(outcomes)) {
+    const text = fetch(`${url}/${path}`).then((response) => response.text())
+    if (path === 'failing') await t.rejects(text)
+    else t.equal(await text, 'some,more', path)
+    t.strictSame(await items(setup.observer), rows, path)
+    await until(() => isIdle(setup))
+    await setup.observer.rows('DELETE FROM items')
+  }
+  t.strictSame(asked, [200])
+})
+
+t.test('request.db that is used for the first time when the reply has left', async (t) => {
+  const codes: unknown[] = []
+  const setup = await setUp(t, (app) => {
+    const late = async (request: FastifyRequest): Promise<void> => { codes.push(await insert(request).catch((error) => error.code)) }
+    app.get('/handler', { config: transaction }, async (request, reply) => {
+      const finished = once(reply.raw, 'finish')
+      reply.send('done')
+      await finished
+      await late(request)
+    })
+    app.get('/hook', { config: transaction, onResponse: late }, async () => 'done')
+  })
+  for (const path of ['/handler', '/hook']) t.equal((await setup.app.inject(path)).body, 'done')
+  await until(() => codes.length === 2)
+  t.strictSame(codes, ['FST_PG_RELEASED', 'FST_PG_RELEASED'])
+  t.ok(await isIdle(setup))
+})
+
 t.test('a client that leaves before the first use of request.db', async (t) => {
   const codes: unknown[] = []
   let closed: Promise<unknown>
