@@ -1,4 +1,3 @@
-import { expectTransactions } from '../plugins/request/request.js'
 import { sandboxed } from '../src/api/database.js'
 import { readGiven } from '../src/config/read-given.js'
 import { rejectUnknown } from '../src/config/unknown-option.js'
@@ -45,7 +44,6 @@ export async function useSandbox (app: SandboxApp | Database, options: SandboxOp
     const session = await SandboxSession.open(found.pool)
     const target = new SandboxTarget(session, found.statements)
     found.redirect(target)
-    if ('server' in app && typeof app.server === 'object' && app.server !== null) expectTransactions(app.server)
     if (!found.pool.isOpen) target.stop() // it was closed in the meantime
     return new Sandbox(session, () => {
       found.redirect(undefined)

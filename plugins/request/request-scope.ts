@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import type { EventLog } from '../../src/config/event-log.js'
+import { codeOf } from '../../src/errors/error-code.js'
 import { errors } from '../../src/index.js'
 import { type AbortGroup, abortGroup } from '../../src/timing/abort-group.js'
 import { afterLastByte, discard, isResponse, isStream, isUnread, type Stream } from './after-last-byte.js'
@@ -26,7 +27,8 @@ export class RequestScope {
   #isReplying = false
   /** A reply that is a stream. */
   #stream: Stream | undefined
-  readonly group: AbortGroup = { members: new Set(), reason: undefined }
+  /** What the transactions that begin now read ends with it. */
+  group: AbortGroup = { members: new Set(), reason: undefined }
   #log: EventLog | undefined
 
   /** `target`: what its database is asked through. `log`: for what is said about it. */
@@ -65,7 +67,9 @@ export class RequestScope {
     if (this.#phase !== 'ended' && this.#phase !== 'left') {
       this.#phase = 'failed'
       this.#thrown = error ?? new Error('something undefined was thrown')
-      this.#undone = Promise.all([this.#undone, ...this.#transactions.map((transaction) => transaction.threw(error))])
+      const undone = Promise.all([this.#undone, ...this.#transactions.map((transaction) => transaction.threw(error))])
+      // A rollback waits for what is running, and the reply of Fastify's handlerTimeout must not.
+      if (!isHandlerTimeout(error)) this.#undone = undone
     }
     proceed()
   }
@@ -150,6 +154,7 @@ export class RequestScope {
     // One that nobody reads was replaced by a hook, or the status allows no body.
     if (stream !== undefined && !isUnread(stream)) return
     this.#phase = 'ended'
+    this.#abort(new Error('the request has been answered')) // where its handler goes on all the same
     if (this.#transactions.length > 0) this.#endLate(reply.raw.statusCode).then(() => { if (stream !== undefined) discard(stream) })
   }
 
@@ -161,6 +166,12 @@ export class RequestScope {
     }
   }
 
+  #abort (reason: Error): void {
+    const { group } = this
+    this.group = { members: new Set(), reason: undefined }
+    abortGroup(group, reason)
+  }
+
   #leave (): void {
     if (this.#phase === 'ended' || this.#phase === 'left') return
     if (this.#phase === 'replied') { // not some of several databases without the others
@@ -169,8 +180,16 @@ export class RequestScope {
     }
     this.#phase = 'left'
     const reason = new ClientLeftError()
-    abortGroup(this.group, reason)
+    this.#abort(reason)
     this.#rollback(this.#transactions, new errors.AbortedError({ cause: reason })).catch(() => {})
+  }
+}
+
+function isHandlerTimeout (error: unknown): boolean {
+  try {
+    return codeOf(error) === 'FST_ERR_HANDLER_TIMEOUT'
+  } catch {
+    return false // an error of the user's that cannot be read
   }
 }
 

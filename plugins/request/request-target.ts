@@ -37,8 +37,6 @@ export interface TargetParts {
   pick: (config: unknown) => unknown
   /** The names beside the options in there, which are those of other databases. */
   others: () => readonly string[]
-  /** A route asks for a transaction. */
-  onTransaction: () => void
   /** Those of them that this one has on itself. */
   further?: ReadonlyMap<string, RequestTarget>
 }
@@ -102,7 +100,6 @@ export class RequestTarget {
 
   #bindToTransaction (request: BoundRequest, rule: RouteRule): BoundDatabase {
     const { database, settings, further } = this.#parts
-    this.#parts.onTransaction()
     const log = this.#logOf(request)
     const scope = request[SCOPE] ??= new RequestScope()
     if (request[REPLY] != null) scope.watch(request[REPLY])

@@ -23,17 +23,9 @@ export interface RequestDecoration {
 interface Registry {
   readonly names: Set<string>
   readonly targets: RequestTarget[]
-  /** Whether a route is known to ask for a transaction. */
-  hasTransactions: boolean
 }
 
 const registries = new WeakMap<object, Registry>()
-
-/** From now on each route of a server is expected to ask for a transaction: otherwise that is known from the first request on that does. */
-export function expectTransactions (server: object): void {
-  const registry = registries.get(server)
-  if (registry !== undefined) registry.hasTransactions = true
-}
 
 /**
  * Decorates requests with the helpers of a database, bound to the request: its transaction, its settings, and the departure of its client.
@@ -42,11 +34,10 @@ export function expectTransactions (server: object): void {
  */
 export function decorateRequests (fastify: FastifyInstance, { name, database, log, settings, furtherSettings }: RequestDecoration): void {
   if (fastify.hasRequestDecorator(name)) throw new errors.AlreadyRegisteredError(`request.${name}`)
-  const registry: Registry = registries.get(fastify.server) ?? { names: new Set(), targets: [], hasTransactions: false }
+  const registry: Registry = registries.get(fastify.server) ?? { names: new Set(), targets: [] }
   registries.set(fastify.server, registry)
   const { names } = registry
   names.add(name)
-  const onTransaction = (): void => { registry.hasTransactions = true }
   if (!fastify.hasRequestDecorator(SCOPE)) addHooks(fastify, registry)
 
   const isDefault = name === 'db'
@@ -60,10 +51,9 @@ export function decorateRequests (fastify: FastifyInstance, { name, database, lo
     path: `${path}.${key}`,
     pick: (config) => at(pick(config), key),
     others: () => [],
-    onTransaction,
   })]))
   const others = (): string[] => [...further.keys(), ...(isDefault ? [...names].filter((other) => other !== name) : [])]
-  const target = new RequestTarget({ name, database, log, settings, path, pick, others, onTransaction, further })
+  const target = new RequestTarget({ name, database, log, settings, path, pick, others, further })
   const targets = [target, ...further.values()]
   registry.targets.push(...targets)
 
@@ -75,7 +65,7 @@ export function decorateRequests (fastify: FastifyInstance, { name, database, lo
     for (const { config, route } of routes) {
       try {
         if (!names.has('db')) readDatabases(config, [...names])
-        for (const each of targets) if (each.ruleOf(config).transaction !== undefined) onTransaction()
+        for (const each of targets) each.ruleOf(config)
       } catch (error) {
         throw new errors.OptionError(`route ${route}: ${(error as Error).message}`)
       }
@@ -112,7 +102,7 @@ function addHooks (fastify: FastifyInstance, registry: Registry): void {
   })
   // Not earlier: who reads a body does so in the context of its connection.
   fastify.addHook('preValidation', (request, _reply, done) => {
-    const config: unknown = registry.hasTransactions ? request.routeOptions.config.db : undefined
+    const config: unknown = request.routeOptions.config.db
     if (config === undefined) done()
     else frame(registry.targets, request as ScopedRequest, config, done)
   })
@@ -130,7 +120,7 @@ function addHooks (fastify: FastifyInstance, registry: Registry): void {
 
 /** A stream may be the first to use `request.db`: what it does is to be committed before its end is sent. */
 function scopeOfStream (request: ScopedRequest, reply: FastifyReply, payload: unknown): RequestScope | undefined {
-  if (request.routeOptions.config.db === undefined || !isStream(payload)) return undefined
+  if (!isStream(payload) || request.routeOptions.config.db === undefined) return undefined
   const scope = request[SCOPE] = new RequestScope()
   scope.watch(reply)
   return scope

@@ -234,6 +234,21 @@ t.test('an error handler', async (t) => {
   t.ok(await isIdle({ app, observer }))
 })
 
+t.test('handlerTimeout is answered at once, and what the handler reads ends then', async (t) => {
+  const codes: unknown[] = []
+  const { app, observer } = await setUp(t, (app) => {
+    app.get('/', { config: transaction, handlerTimeout: 100 }, async (request) => {
+      await insert(request)
+      await request.db.fetchVal('SELECT 1 FROM pg_sleep(60)').catch((error) => { codes.push(error.code) })
+      return 'too late'
+    })
+  })
+  const { statusCode, body } = await app.inject('/')
+  t.match([statusCode, JSON.parse(body)], [503, { code: 'FST_ERR_HANDLER_TIMEOUT' }])
+  await until(() => isIdle({ app, observer }))
+  t.strictSame([codes, await items(observer)], [['FST_PG_ABORTED'], []])
+})
+
 t.test('a client that leaves', async (t) => {
   const results: unknown[] = []
   const note = (work: Promise<unknown>): Promise<unknown> => work.then((value) => { results.push(value) }, (error) => { results.push(error.code); throw error })
@@ -374,9 +389,7 @@ for (const method of ['GET', 'POST'] as const) {
           return await app.db.fetchVal('SELECT 2')
         },
       })
-      app.get('/warm', { config: transaction }, (request) => request.db.fetchVal('SELECT 1'))
     })
-    await app.inject('/warm') // from now on it is known that there are such routes
     const payload = method === 'POST' ? { payload: { some: 'body' } } : {}
     const answers = await Promise.all(Array.from({ length: 3 }, () => app.inject({ method, url: '/', ...payload })))
     const codes = answers.map((answer) => answer.statusCode === 200 ? answer.body : answer.json().code)

@@ -141,7 +141,7 @@ t.test('further databases of the same registration are on request.db', async (t)
   })
   const WHO = "SELECT current_setting('app.who', true)"
   const READ_ONLY = "SELECT current_setting('transaction_read_only')"
-  app.get('/', async ({ db }) => [await db.fetchVal(WHO), await db.further.fetchVal(WHO), db.further === db.further, await db.further.detached.fetchVal(WHO)])
+  app.get('/', async ({ db }) => [await db.fetchVal(WHO), await db.further.fetchVal(WHO), await db.further.detached.fetchVal(WHO)])
   app.get('/transaction', { config: { db: { further: { transaction: { readOnly: true } } } } }, async ({ db }) => [await db.fetchVal(READ_ONLY), await db.further.fetchVal(READ_ONLY)])
   app.get('/both', { config: { db: { transaction: true, further: { transaction: true, settings: false } } } }, async ({ db, query }) => {
     await db.execute('INSERT INTO items VALUES (1)')
@@ -149,7 +149,7 @@ t.test('further databases of the same registration are on request.db', async (t)
     if ('throw' in (query as object)) throw new Error('thrown')
     return [await db.fetchVal(WHO), await db.further.fetchVal(WHO)]
   })
-  t.strictSame((await app.inject('/')).json(), ['main', 'further', true, 'further'])
+  t.strictSame((await app.inject('/')).json(), ['main', 'further', 'further'])
   t.strictSame((await app.inject('/transaction')).json(), ['off', 'on'])
   t.equal((await app.inject('/both?throw')).statusCode, 500)
   t.strictSame([await main.rows('SELECT FROM items'), await other.rows('SELECT FROM items')], [[], []])
