@@ -33,7 +33,7 @@ export function runFixtures (project: string, env: NodeJS.ProcessEnv): void {
   run('npx', [...nodenext, 'fixtures/own-db/app.ts'], project)
   run('npx', [...nodenext, '--skipLibCheck', 'fixtures/zod/app.ts'], project)
   const printed = (name: string): Record<string, unknown> => JSON.parse(run(process.execPath, [`fixtures/${name}`], project, env))
-  assert.deepEqual(printed('own-db/app.js'), { both: { db: ['from the ORM'], pg: 42 }, health: 200, code: 'FST_PG_QUERY_TIMEOUT' })
+  assert.deepEqual(printed('own-db/app.js'), { both: { db: ['from the ORM'], pg: 42, archive: 43 }, health: 200, code: 'FST_PG_QUERY_TIMEOUT' })
   const documented = ['/api/health', '/api/health/live']
   assert.deepEqual(printed('zod/app.js'), { double: { double: 42 }, refused: 400, health: 200, live: 200, documented: [...documented, '/double/{n}'] })
   assert.deepEqual(printed('autoload/app.js'), { documented, health: 200 })
