@@ -12,7 +12,7 @@ const VALUES = [
 ]
 const TYPES = [
   'AcquireHook', 'AcquireHookOptions', 'ArgumentLists', 'ArrayQuery', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'CodedError', 'CodedErrorClass', 'DatabaseHealth', 'DatabaseOptions', 'Databases', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus', 'HookContext',
-  'Isolation', 'Log', 'PoolOptions', 'PoolStats', 'Query', 'QueryResult', 'ResultColumn', 'Row', 'RowOptions', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'ValueQuery',
+  'Isolation', 'Log', 'PoolOptions', 'PoolStats', 'Query', 'QueryResult', 'ResultColumn', 'Row', 'RowOptions', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'SqlPart', 'SqlQuery', 'SqlResult', 'SqlResultMeta', 'SqlTag', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'ValueQuery',
 ]
 
 t.test('the core exports what its users meet, and nothing else', async (t) => {

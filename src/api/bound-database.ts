@@ -14,7 +14,7 @@ import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { BatchPart } from './batch-part.js'
 import { callWithSettings } from './call-with-settings.js'
 import type { OpenTransaction } from './open-transaction.js'
-import { Queryable, refuseTransactionControl } from './queryable.js'
+import { inGroup, Queryable, refuseTransactionControl } from './queryable.js'
 import { placeFor, sandboxOf, transactionByHand } from './sandboxing.js'
 import { FunctionPart, type Work } from './transaction.js'
 
@@ -105,7 +105,8 @@ export class BoundDatabase extends Queryable {
     const { response, group, transaction, settings } = this.#binding
     if (transaction !== undefined) return transaction().use((tx) => tx.perform(call, read, calls))
     if (response !== undefined && response.writableEnded) this.#check()
-    const bound = group !== undefined && call.statement.mayBePipelined ? { ...call, group } : call
+    const isBound = group !== undefined && call.statement.mayBePipelined
+    const bound = !isBound ? call : call.group === undefined ? { ...call, group } : inGroup(call, group)
     const held = settings === undefined ? undefined : settings()
     return held === undefined ? super.run(bound, read, calls) : callWithSettings(this.#pool, { call: bound, read, calls, settings: held })
   }

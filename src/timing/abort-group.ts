@@ -16,3 +16,9 @@ export function abortGroup (group: AbortGroup, reason: Error): void {
   group.reason = reason
   for (const member of group.members) member.aborted()
 }
+
+/** Has a group end with another one too. It is known there up to its end. */
+export function endWith (outer: AbortGroup, inner: AbortGroup): void {
+  if (outer.reason !== undefined) abortGroup(inner, outer.reason)
+  else outer.members.add({ aborted () { if (outer.reason !== undefined) abortGroup(inner, outer.reason) } })
+}
