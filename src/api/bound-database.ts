@@ -16,6 +16,7 @@ import { callWithSettings } from './call-with-settings.js'
 import type { OpenTransaction } from './open-transaction.js'
 import { inGroup, Queryable, refuseTransactionControl } from './queryable.js'
 import { placeFor, sandboxOf, transactionByHand } from './sandboxing.js'
+import { databaseTag, type Sql } from './sql-scopes.js'
 import { FunctionPart, type Work } from './transaction.js'
 
 /** What the calls of one user of a database, such as a request, are bound to. A plain object: nothing of ours is entered to look at it. */
@@ -42,6 +43,7 @@ let bindingOf: (database: BoundDatabase) => Binding
 export class BoundDatabase extends Queryable {
   readonly #pool: Pool
   readonly #binding: Binding
+  #sql: Sql | undefined
 
   static {
     bindingOf = (database) => database.#binding
@@ -61,6 +63,12 @@ export class BoundDatabase extends Queryable {
   get detached (): BoundDatabase {
     const { settings, log } = this.#binding
     return new BoundDatabase(this.#pool, this.statements, { settings, log })
+  }
+
+  /** The tag for templates: its queries run here when they are awaited. */
+  override get sql (): Sql {
+    this.#sql ??= databaseTag({ host: this.tagHost, within: this, config: this.#pool.config, reserve: notHere })
+    return this.#sql
   }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
@@ -135,3 +143,5 @@ export function boundKind (names: readonly string[]): typeof BoundDatabase {
   }
   return Bound
 }
+
+async function notHere (): Promise<never> { throw new QueryError('request.db has no connection to give away: reserve one by app.db.acquire()') }

@@ -13,11 +13,11 @@ import { type AbortGroup, endWith } from '../timing/abort-group.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { forCaller, type PromisedCaller, rejectCaller } from './caller.js'
 import {
-  allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, type SqlResult, toExecuteResult,
-  toQueryResult, toSqlResult
+  allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, toDescription, toExecuteResult, toQueryResult,
+  toSqlResult
 } from './results.js'
 import type { SqlCall } from './sql-query.js'
-import { createTag, type SqlTag } from './sql-tag.js'
+import { createTag, type SqlTag, type TagHost } from './sql-tag.js'
 
 /** Has the calls of an object run elsewhere from now on. */
 export let retarget: (queryable: Queryable, target: StatementTarget) => void
@@ -54,8 +54,17 @@ export abstract class Queryable {
   /** The tag for templates: its queries run here when they are awaited.
    * @example const users = await db.sql<User[]>`SELECT * FROM users WHERE id = ${id}` */
   get sql (): SqlTag {
-    this.#sql ??= createTag({ run: (call) => this.#runSql(call), notesCallers: this.notesCallers })
+    this.#sql ??= createTag(this.tagHost)
     return this.#sql
+  }
+
+  /** Runs the queries of a tag. */
+  protected get tagHost (): TagHost {
+    return {
+      notesCallers: this.notesCallers,
+      run: (call) => this.#runSql(call, call.simple ? 'script' : 'result', toSqlResult<never>),
+      describe: (call) => this.#runSql({ ...call, args: call.args.map(() => null) }, 'description', toDescription),
+    }
   }
 
   /** The first row, or `null`. The others are counted and not kept; `{ text, limit: 1 }` has the server stop after the first.
@@ -203,10 +212,12 @@ export abstract class Queryable {
     }
   }
 
-  #runSql<T extends readonly unknown[]> ({ text, args, options, group, origin }: SqlCall): Promise<SqlResult<T>> {
+  #runSql<T> ({ text, args, options, group, origin }: SqlCall, mode: Mode, read: Read<T>): Promise<T> {
     try {
-      const call: Call = { statement: this.#source.get(text), args, mode: 'result', options, group }
-      return this.#read(call, (call) => this.run(call, toSqlResult<T>, this.notesCallers ? origin : undefined))
+      const statement = this.#source.get(text)
+      // What is one statement is told with its columns.
+      const call: Call = { statement, args, mode: mode === 'script' && !statement.isScript ? 'result' : mode, options, group }
+      return this.#read(call, (call) => this.run(call, read, this.notesCallers ? origin : undefined))
     } catch (error) {
       return Promise.reject(withCallers(error, origin))
     }

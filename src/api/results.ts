@@ -37,6 +37,14 @@ export interface SqlResultMeta {
   readonly statement: { readonly string: string, readonly columns: ResultColumn[] }
 }
 
+/** What the server says of a statement that it has not run. */
+export interface SqlDescription {
+  readonly string: string
+  /** The OIDs of the types of its parameters. */
+  readonly types: number[]
+  readonly columns: ResultColumn[]
+}
+
 /** The rows of a query. */
 export type SqlResult<T extends readonly unknown[] = Row[]> = T & SqlResultMeta
 
@@ -71,6 +79,11 @@ export function toQueryResult<T> ({ rows, count, command, described }: DriverRes
   return { rows: rows as T[], count, command, columns: described?.columns() ?? [] }
 }
 
+/** What a tag's query is, without having run. */
+export function toDescription ({ types = [], described }: DriverResult, { statement: { text } }: Call): SqlDescription {
+  return { string: text, types: [...types], columns: described?.columns() ?? [] }
+}
+
 /** The rows of a tag's query: an array that says what the server said of it, where nothing that goes through it would look. */
 export function toSqlResult<T extends readonly unknown[]> ({ rows, count, command, described }: DriverResult, call: Call): SqlResult<T> {
   const { isScript, text } = call.statement
@@ -88,6 +101,14 @@ export function toSqlResult<T extends readonly unknown[]> ({ rows, count, comman
     statement: { get: () => ({ string: text, columns: columnsOf() }) },
   }) as unknown as SqlResult<T>
 }
+
+/** The same result without its rows. */
+export function withoutRows (result: SqlResult<readonly unknown[]>): SqlResult<[]> {
+  const meta = META.map((name) => [name, Object.getOwnPropertyDescriptor(result, name) ?? {}] as const)
+  return Object.defineProperties([], Object.fromEntries(meta)) as unknown as SqlResult<[]>
+}
+
+const META = ['count', 'command', 'columns', 'statement'] as const
 
 export function toExecuteResult ({ command, count }: DriverResult, { statement: { isScript } }: Call): ExecuteResult {
   const name = command ?? ''

@@ -6,6 +6,8 @@ export interface TemplateWriter {
   readonly text: string
   /** Writes text of the program's own. */
   append (text: string): void
+  /** Writes the next argument, whatever it is. */
+  addValue (value: unknown): void
   /** Writes a value as the next argument, and a fragment, a name or a helper as what it stands for. */
   add (value: unknown): void
 }

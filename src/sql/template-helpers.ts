@@ -29,20 +29,20 @@ export class SqlName extends NoQuery {
 
 /** A value with the type that it is written as. */
 export class TypedValue extends NoQuery {
-  readonly #value: unknown
-  readonly #type: string
+  readonly value: unknown
+  readonly #type: string | undefined
 
-  /** `type`: its name, as it stands in a cast. */
-  constructor (value: unknown, type: string) {
+  /** `type`: its name, as it stands in a cast; undefined where the server is to say. */
+  constructor (value: unknown, type: string | undefined) {
     super()
-    this.#value = value
+    this.value = value
     this.#type = type
   }
 
   [WRITE] (writer: TemplateWriter): void {
-    writer.append('(')
-    writer.add(this.#value)
-    writer.append(`::${this.#type})`)
+    if (this.#type !== undefined) writer.append('(')
+    writer.addValue(this.value)
+    if (this.#type !== undefined) writer.append(`::${this.#type})`)
   }
 }
 

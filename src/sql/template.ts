@@ -61,10 +61,12 @@ class Writer implements TemplateWriter, Compiled {
   add (value: unknown): void {
     if (SqlPart.is(value)) value[WRITE](this)
     else if (Array.isArray(value) && SqlPart.is(value[0])) this.#addAll(value)
-    else {
-      this.append(`$${this.args.push(value)}`)
-      this.#endsWithNumber = true
-    }
+    else this.addValue(value)
+  }
+
+  addValue (value: unknown): void {
+    this.append(`$${this.args.push(value)}`)
+    this.#endsWithNumber = true
   }
 
   #addAll (fragments: readonly unknown[]): void {
