@@ -144,4 +144,6 @@ export function boundKind (names: readonly string[]): typeof BoundDatabase {
   return Bound
 }
 
-async function notHere (): Promise<never> { throw new QueryError('request.db has no connection to give away: reserve one by app.db.acquire()') }
+async function notHere (): Promise<never> {
+  throw new QueryError('request.db reserves no connection: reserve one by app.db.acquire()')
+}

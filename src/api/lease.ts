@@ -114,4 +114,6 @@ export class Lease extends Queryable {
   }
 }
 
-async function notHere (): Promise<never> { throw new QueryError('a lease is a reserved connection already: reserve another one by db.acquire()') }
+async function notHere (): Promise<never> {
+  throw new QueryError('a lease is a reserved connection already: reserve another one by db.acquire()')
+}

@@ -13,8 +13,8 @@ import { type AbortGroup, endWith } from '../timing/abort-group.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { forCaller, type PromisedCaller, rejectCaller } from './caller.js'
 import {
-  allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, toDescription, toExecuteResult, toQueryResult,
-  toSqlResult
+  allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, toDescription, toExecuteResult,
+  toQueryResult, toSqlResult
 } from './results.js'
 import type { SqlCall } from './sql-query.js'
 import { createTag, type SqlTag, type TagHost } from './sql-tag.js'

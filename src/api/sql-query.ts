@@ -155,7 +155,7 @@ export class PendingQuery<T extends readonly unknown[]> extends SqlPart implemen
     return result
   }
 
-  cursor (): never { throw new QueryError('cursors are not there: fetch parts by a key and LIMIT, or keep a connection of postgres.js for these') }
+  cursor (): never { throw new QueryError('cursors are not there: fetch parts by a key and LIMIT, or keep a client of postgres.js') }
   async readable (): Promise<never> { throw noStream() }
   async writable (): Promise<never> { throw noStream() }
 

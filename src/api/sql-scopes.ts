@@ -82,7 +82,7 @@ export function databaseTag ({ host, within, config, reserve }: ScopeParts): Sql
   return Object.assign(createTag(host), {
     begin: begin as Sql['begin'],
     reserve,
-    end: async (): Promise<never> => { throw new QueryError('the pool is shared, and is closed with the app: call app.close(), or db.close()') },
+    end: async (): Promise<never> => { throw new QueryError('the pool is shared: close it by app.close(), or db.close()') },
     options: optionsOf(config),
     PostgresError: ServerError,
   })
@@ -114,15 +114,14 @@ function readOptions (given: unknown): TransactionOptions | undefined {
     if (words.startsWith('isolation')) options.isolation = value as Isolation
     else if (words.startsWith('read')) options.readOnly = value === 'only'
     else if (words !== '') options.deferrable = value === ''
-    else throw new OptionError("begin takes the words of BEGIN, such as 'isolation level serializable read only', or { isolation, readOnly, deferrable }")
+    else throw new OptionError("begin takes the words of BEGIN, as 'isolation level serializable read only', or { isolation, readOnly }")
     rest = rest.slice(words.length).trim()
   }
   return options
 }
 
 const UNCHANGEABLE = new Proxy<Record<number, never>>({}, {
-  set () { throw new QueryError('the types of db.sql are those of all that share its pool, and cannot be changed: cast in the text') },
-  defineProperty () { throw new QueryError('the types of db.sql are those of all that share its pool, and cannot be changed: cast in the text') },
+  defineProperty () { throw new QueryError('how db.sql reads and writes types cannot be changed, all share its pool: cast in the text') },
 })
 
 function optionsOf ({ hosts, database, user, max, prepare }: Config): SqlOptions {

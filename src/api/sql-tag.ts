@@ -156,7 +156,9 @@ interface TextOptions extends SqlTextOptions { readonly args: readonly unknown[]
 function readTextOptions (name: string, [first = [], second]: readonly unknown[]): TextOptions {
   return readGiven(name, () => {
     const [args, options = {}] = Array.isArray(first) ? [first, second] : [[], first]
-    if (typeof options !== 'object' || options === null) throw new QueryError(`${name} takes its arguments in an array: sql.${name}(…, [1, 2])`)
+    if (typeof options !== 'object' || options === null) {
+      throw new QueryError(`${name} takes its arguments in an array: sql.${name}(…, [1, 2])`)
+    }
     rejectUnknown(options, ['prepare', 'simple'], `${name}.`)
     const { prepare, simple }: SqlTextOptions = options
     for (const [option, value] of Object.entries({ prepare, simple })) {

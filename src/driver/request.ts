@@ -294,6 +294,7 @@ export class Request implements Turn {
     if (this.#isDone) return
     this.#isDone = true
     if (error !== undefined) return this.#sender.failed(error, this)
-    this.#sender.answered({ rows: this.#rows, seen: this.#seen, command: this.command, count: this.#count, described: this.reader, types: this.named }, this)
+    const [rows, seen, count] = [this.#rows, this.#seen, this.#count]
+    this.#sender.answered({ rows, seen, command: this.command, count, described: this.reader, types: this.named }, this)
   }
 }

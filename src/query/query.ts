@@ -69,7 +69,14 @@ const OF_BATCHES: Known = {
   misplaced: { values: 'is not for a batch: its lists of arguments are the second argument', limit: GIVES_ALL, rows: GIVES_ALL },
 }
 const KNOWN: Readonly<Record<Mode, Known>> = {
-  description: OF_ROWS, row: OF_ROWS, onlyRow: OF_ROWS, rows: OF_ROWS, result: OF_ROWS, value: OF_VALUES, column: OF_VALUES, script: OF_EFFECTS,
+  row: OF_ROWS,
+  onlyRow: OF_ROWS,
+  rows: OF_ROWS,
+  result: OF_ROWS,
+  description: OF_ROWS,
+  value: OF_VALUES,
+  column: OF_VALUES,
+  script: OF_EFFECTS,
 }
 
 /** A query in any of its forms → what a connection runs. Raises `QueryError` or `OptionError` for what is neither. */

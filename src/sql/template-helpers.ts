@@ -102,7 +102,7 @@ export class SqlHelper extends NoQuery {
     const list: readonly unknown[] = this.#first
     // No value at all is in it. But none is outside of it either: NULL is what both would give.
     if (list.length === 0 && keyword === 'IN') return writer.append('(null)')
-    if (list.length === 0) throw new QueryError('NOT IN of an empty list would never hold: leave the condition out where there is nothing to exclude')
+    if (list.length === 0) throw new QueryError('NOT IN of an empty list would never hold: leave the condition out then')
     writer.append('(')
     if (Array.isArray(list[0]) || this.#columns.length > 0) writeTuples(writer, this.#tuples())
     else writeList(writer, list, (value, index) => addCell(writer, value, index))
@@ -163,8 +163,9 @@ export class SqlHelper extends NoQuery {
     }
     const columns = Object.keys(rows[0] ?? {})
     if (columns.length === 0) throw new QueryError('there are no columns: the object has no properties of its own')
-    const odd = rows.findIndex((row) => Object.keys(row).length !== columns.length || !columns.every((column) => Object.hasOwn(row, column)))
-    if (odd > 0) throw new QueryError(`the rows have unequal keys: row ${odd} has not those of row 0; name the columns, sql(rows, 'a', 'b')`)
+    const has = (row: Row): boolean => Object.keys(row).length === columns.length && columns.every((column) => Object.hasOwn(row, column))
+    const odd = rows.findIndex((row) => !has(row))
+    if (odd > 0) throw new QueryError(`the rows have unequal keys: row ${odd} has others than row 0; name them, sql(rows, 'a', 'b')`)
     return columns
   }
 }

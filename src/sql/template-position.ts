@@ -6,13 +6,15 @@ import { tokenize } from './tokenizer.js'
  */
 export type TemplatePosition = 'insert' | 'set' | 'values' | 'in' | 'notIn' | 'select' | 'inBrackets' | 'valuesBrackets' | 'names'
 
+const ENDS_LISTS = ['from', 'where', 'join', 'on', 'using', 'group', 'order', 'having', 'limit', 'offset', 'delete', 'with']
+
 /** Words behind which a list of a certain kind begins. Not AS: what stands behind it is still in the list. */
 const BEGINS: ReadonlyMap<string, TemplatePosition | 'update'> = new Map([
   ['insert', 'insert'],
   ['update', 'update'],
   ['values', 'values'],
   ...['select', 'returning'].map((word) => [word, 'select'] as const),
-  ...['from', 'where', 'join', 'on', 'using', 'group', 'order', 'having', 'limit', 'offset', 'delete', 'with'].map((word) => [word, 'names'] as const),
+  ...ENDS_LISTS.map((word) => [word, 'names'] as const),
 ])
 
 /** Where the end of a text is. Each bracket has a position of its own, and what is in a string or a comment says nothing. */
@@ -24,7 +26,8 @@ export function positionAt (text: string): TemplatePosition {
   for (const { kind, start, end } of tokenize(text)) {
     if (kind === 'space' || kind === 'comment') continue
     const isName = last === '.'
-    ;[third, second, last] = [second, last, kind === 'word' ? text.slice(start, end).toLowerCase() : kind === 'symbol' ? text.slice(start, end) : kind]
+    const token = kind === 'word' || kind === 'symbol' ? text.slice(start, end).toLowerCase() : kind
+    ;[third, second, last] = [second, last, token]
     if (last === '(') {
       brackets.push(position)
       position = 'names'
