@@ -9,7 +9,7 @@ import { type Debug, type Shown, withStatement } from '../errors/debug-details.j
 import { QueryError } from '../errors/errors.js'
 import { type Calls, callersOf, callsTo, withCallers } from '../errors/callers-stack.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
-import { type AbortGroup, endWith } from '../timing/abort-group.js'
+import { type AbortGroup, JoinedGroups } from '../timing/abort-group.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { forCaller, type PromisedCaller, rejectCaller } from './caller.js'
 import {
@@ -254,9 +254,7 @@ export abstract class Queryable {
 /** The same call, which ends with a group if it only reads. */
 export function inGroup (call: Call, group: AbortGroup | undefined): Call {
   if (group === undefined || !call.statement.mayBePipelined) return call
-  if (call.group === undefined) return { ...call, group }
-  endWith(group, call.group)
-  return call
+  return { ...call, group: call.group === undefined ? group : new JoinedGroups(group, call.group) }
 }
 
 /** On a connection of the pool, the next call would run elsewhere, outside of a transaction that is begun by hand. */

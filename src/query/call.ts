@@ -1,4 +1,4 @@
-import type { AbortGroup } from '../timing/abort-group.js'
+import type { AbortScope } from '../timing/abort-group.js'
 import { Latency } from './latency.js'
 import type { Statement } from './statement.js'
 
@@ -45,7 +45,7 @@ export interface Call {
   /** Ours, such as BEGIN: it is known what it leaves behind. */
   readonly internal?: boolean
   /** What it ends with. */
-  readonly group?: AbortGroup
+  readonly group?: AbortScope
   /** Which of many argument lists it is, from 0, for errors. */
   readonly row?: number
 }
