@@ -93,7 +93,14 @@ class FileSource implements SqlSource {
     this.#args = args
   }
 
-  async compiled (): Promise<Compiled> { return { text: await readFile(this.#path, 'utf8'), args: this.#args } }
+  async compiled (): Promise<Compiled> {
+    try {
+      return { text: await readFile(this.#path, 'utf8'), args: this.#args }
+    } catch (cause) {
+      throw new QueryError('the file of a query cannot be read: see the cause', { cause })
+    }
+  }
+
   write (): void { throw new QueryError('a file is a query, and no fragment: run it by itself') }
 }
 

@@ -29,19 +29,22 @@ export class SqlName extends NoQuery {
 
 /** A value with the type that it is written as. */
 export class TypedValue extends NoQuery {
-  readonly value: unknown
+  readonly #value: unknown
   readonly #type: string | undefined
 
   /** `type`: its name, as it stands in a cast; undefined where the server is to say. */
   constructor (value: unknown, type: string | undefined) {
     super()
-    this.value = value
+    this.#value = value
     this.#type = type
   }
 
+  /** Not a field, which printing it would show. */
+  get value (): unknown { return this.#value }
+
   [WRITE] (writer: TemplateWriter): void {
     if (this.#type !== undefined) writer.append('(')
-    writer.addValue(this.value)
+    writer.addValue(this.#value)
     if (this.#type !== undefined) writer.append(`::${this.#type})`)
   }
 }

@@ -6,7 +6,7 @@ import { tokenize } from './tokenizer.js'
  */
 export type TemplatePosition = 'insert' | 'set' | 'values' | 'in' | 'notIn' | 'select' | 'inBrackets' | 'valuesBrackets' | 'names'
 
-const ENDS_LISTS = ['from', 'where', 'join', 'on', 'using', 'group', 'order', 'having', 'limit', 'offset', 'delete', 'with']
+const ENDS_LISTS = ['from', 'where', 'join', 'on', 'using', 'by', 'having', 'limit', 'offset', 'delete']
 
 /** Words behind which a list of a certain kind begins. Not AS: what stands behind it is still in the list. */
 const BEGINS: ReadonlyMap<string, TemplatePosition | 'update'> = new Map([
@@ -25,7 +25,8 @@ export function positionAt (text: string): TemplatePosition {
   let [third, second, last] = ['', '', '']
   for (const { kind, start, end } of tokenize(text)) {
     if (kind === 'space' || kind === 'comment') continue
-    const isName = last === '.'
+    // IS DISTINCT FROM and DISTINCT ON are in the list.
+    const saysNothing = last === '.' || last === 'distinct'
     const token = kind === 'word' || kind === 'symbol' ? text.slice(start, end).toLowerCase() : kind
     ;[third, second, last] = [second, last, token]
     if (last === '(') {
@@ -33,7 +34,7 @@ export function positionAt (text: string): TemplatePosition {
       position = 'names'
     } else if (last === ')') position = brackets.pop() ?? 'names'
     else if (last === ';') position = 'names'
-    else if (kind === 'word' && !isName) {
+    else if (kind === 'word' && !saysNothing) {
       if (last === 'set' && position === 'update') position = 'set'
       else position = BEGINS.get(last) ?? position
     }

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { inspect } from 'node:util'
 import t from 'tap'
 import type { Queryable } from '../../src/index.js'
 import { freshDatabase, openDatabase, until } from '../support/database.js'
@@ -57,7 +58,7 @@ t.test('a file is read when it runs', async (t) => {
   t.strictSame([...await query], [{ n: 4 }])
   await writeFile(file, 'CREATE TABLE f (a int); DROP TABLE f')
   t.equal((await sql.file(new URL(`file://${file}`))).command, 'DROP TABLE')
-  await t.rejects(sql.file(`${file}.none`), { code: 'ENOENT' })
+  await t.rejects(sql.file(`${file}.none`), { ...QUERY, cause: { code: 'ENOENT' } })
   await t.rejects(sql`SELECT ${sql.file(file)}`, { ...QUERY, message: /a file is a query/ })
 })
 
@@ -136,6 +137,15 @@ t.test('a function for each row may throw or reject', async (t) => {
   await t.rejects(db.sql`SELECT generate_series(1, 3)`.forEach(async () => { throw thrown }), thrown)
   t.equal(calls, 1)
   t.match(db.stats(), { busy: 0, waiting: 0 })
+})
+
+t.test('a value that is printed with its query or part is not shown', async (t) => {
+  const { sql } = await openDatabase(t, await freshDatabase(t))
+  const secret = 'hunter2 is secret'
+  for (const part of [sql`SELECT ${secret}`, sql({ secret }), sql([secret]), sql.json(secret), sql.array([secret]), sql.unsafe('SELECT $1', [secret])]) {
+    t.notMatch(inspect(part, { depth: 9, getters: false }), /hunter2/)
+    t.throws(() => JSON.stringify({ part }), QUERY)
+  }
 })
 
 t.test('notify tells whoever listens', async (t) => {

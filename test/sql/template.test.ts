@@ -176,7 +176,7 @@ t.test('a name and a helper that are awaited say that they are no query', async 
 t.test('positions follow brackets, and are not in strings, comments or qualified names', async (t) => {
   const cases: Array<[string, string]> = [
     ['insert into t', 'insert'], ['insert into', 'names'], ['INSERT INTO t (a) ', 'insert'], ['insert into t select', 'select'], ['insert into t /* values */ -- in\n', 'insert'],
-    ["select ' where ' ,", 'select'], ['select "from" ,', 'select'], ['select t.from ,', 'select'], ['select (select a from b) ,', 'select'], ['select f(', 'names'],
+    ["select ' where ' ,", 'select'], ['select "from" ,', 'select'], ['select t.from ,', 'select'], ['select (select a from b) ,', 'select'], ['select f(', 'names'], ['select a is distinct from b,', 'select'], ['select distinct on (a) ', 'select'], ['select x::timestamp with time zone,', 'select'], ['select p within group (order by a),', 'select'], ['select 1 order by', 'names'],
     ['update t set', 'set'], ['set', 'names'], ['update t', 'names'], ['with x as (update t set a = 1 where b) update y set', 'set'], ['with x as (', 'names'],
     ['values', 'values'], ['values (1),', 'values'], ['values (', 'valuesBrackets'], ['select a in', 'in'], ['a not in', 'notIn'], ['a in (', 'inBrackets'], ['a in (1) and b =', 'names'],
     ['delete from t where a in (1) returning', 'select'], ['select 1; ', 'names'], ['select 1) ,', 'names'], ['select $$ from $$,', 'select'], ['', 'names'],
