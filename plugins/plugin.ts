@@ -109,7 +109,7 @@ function withoutRegisterOptions (options: FastifyPostgresJsOptions): FastifyPost
 export const fastifyPostgresJs = fp(plugin, { name: 'fastify-postgres-js', fastify: '5.x || 6.x' })
 export default fastifyPostgresJs
 export {
-  createDatabase, Database, errors, errorSerializer, Lease, Queryable, ServerError, Transaction,
+  createDatabase, Database, errors, errorSerializer, Lease, PostgresError, Queryable, ServerError, Transaction,
   isCheckViolation, isDeadlock, isExclusionViolation, isForeignKeyViolation, isLockNotAvailable, isNotNullViolation, isRetryable,
   isSerializationFailure, isUniqueViolation,
 } from '../src/index.js'

@@ -7,12 +7,12 @@ import { UNTRACKED } from './support/script.js'
 
 /** What a user of the core meets: what createDatabase takes, what it gives, and what calls take, give and reject with. */
 const VALUES = [
-  'Database', 'Lease', 'Queryable', 'ServerError', 'Transaction', 'createDatabase', 'errorSerializer', 'errors', 'isCheckViolation', 'isDeadlock', 'isExclusionViolation',
+  'Database', 'Lease', 'PostgresError', 'Queryable', 'ServerError', 'Transaction', 'createDatabase', 'errorSerializer', 'errors', 'isCheckViolation', 'isDeadlock', 'isExclusionViolation',
   'isForeignKeyViolation', 'isLockNotAvailable', 'isNotNullViolation', 'isRetryable', 'isSerializationFailure', 'isUniqueViolation',
 ]
 const TYPES = [
   'AcquireHook', 'AcquireHookOptions', 'ArgumentLists', 'ArrayQuery', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'CodedError', 'CodedErrorClass', 'DatabaseHealth', 'DatabaseOptions', 'Databases', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus', 'HookContext',
-  'Isolation', 'Log', 'PoolOptions', 'PoolStats', 'Query', 'QueryResult', 'ResultColumn', 'Row', 'RowOptions', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'ValueQuery',
+  'Isolation', 'Log', 'PoolOptions', 'PoolStats', 'Query', 'QueryResult', 'ResultColumn', 'Row', 'RowOptions', 'ReservedSql', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'Settled', 'Sql', 'SqlDescription', 'SqlOptions', 'SqlPart', 'SqlQuery', 'SqlResult', 'SqlResultMeta', 'SqlTag', 'SqlTextOptions', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'TransactionSql', 'ValueQuery',
 ]
 
 t.test('the core exports what its users meet, and nothing else', async (t) => {

@@ -1,10 +1,10 @@
 /** A function of ours, and how often it was entered. */
 export interface Hop { file: string, name: string, count: number }
 
-const WORKS = ['fetchOne', 'transaction', 'route', 'request'] as const
+const WORKS = ['fetchOne', 'template', 'transaction', 'route', 'request'] as const
 
 /**
- * What is counted: one `fetchOne`, a transaction of two statements, or a request that is
+ * What is counted: one `fetchOne`, with a text or a template, a transaction of two statements, or a request that is
  * answered by `app.db.fetchOne` (route) or `request.db.fetchOne` (request).
  */
 export type HopsWork = typeof WORKS[number]

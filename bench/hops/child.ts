@@ -23,6 +23,7 @@ await db.execute("CREATE TABLE IF NOT EXISTS hops AS SELECT 1 AS id, 'Ada'::text
 const UPDATE = 'UPDATE hops SET name = $2 WHERE id = $1'
 const calls: Record<HopsWork, () => PromiseLike<unknown>> = {
   fetchOne: () => db.fetchOne(READ, 1),
+  template: () => db.fetchOne`SELECT id, name FROM hops WHERE id = ${1}`,
   transaction: () => db.transaction(async (tx) => {
     await tx.execute(UPDATE, 1, 'Ada')
     await tx.execute(UPDATE, 1, 'Ada')

@@ -1,4 +1,4 @@
-// npm run hops -- [--work transaction|route|request] [--json] [--most-calls N] [--most-files N]: our own functions that one warm fetchOne enters.
+// npm run hops -- [--work template|transaction|route|request] [--json] [--most-calls N] [--most-files N]: our own functions that one warm fetchOne enters.
 import { parseArgs } from 'node:util'
 import { startEmbeddedPostgres } from '../../tools/embedded-postgres/embedded-postgres.js'
 import { buildThis } from '../version.js'
@@ -7,7 +7,7 @@ import { countHops, totalOf } from './count.js'
 
 const { values: { work, json, 'most-calls': mostCalls, 'most-files': mostFiles } } = parseArgs({
   options: {
-    /** `fetchOne`, `transaction` (of two statements), `route` or `request`: one request, answered by `app.db` or by `request.db`. */
+    /** `fetchOne`, `template` (the same as a template), `transaction` (of two statements), `route` or `request`: one request, answered by `app.db` or by `request.db`. */
     work: { type: 'string', default: 'fetchOne' },
     json: { type: 'boolean', default: false },
     /** Fails where there are more. */
@@ -15,7 +15,7 @@ const { values: { work, json, 'most-calls': mostCalls, 'most-files': mostFiles }
     'most-files': { type: 'string', default: 'Infinity' },
   },
 })
-if (!isHopsWork(work)) throw new Error('--work takes fetchOne, transaction, route or request')
+if (!isHopsWork(work)) throw new Error('--work takes fetchOne, template, transaction, route or request')
 
 const [{ entry, remove }, server] = await Promise.all([buildThis(), startEmbeddedPostgres()])
 try {

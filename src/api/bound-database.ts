@@ -14,8 +14,9 @@ import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { BatchPart } from './batch-part.js'
 import { callWithSettings } from './call-with-settings.js'
 import type { OpenTransaction } from './open-transaction.js'
-import { Queryable, refuseTransactionControl } from './queryable.js'
+import { inGroup, Queryable, refuseTransactionControl } from './queryable.js'
 import { placeFor, sandboxOf, transactionByHand } from './sandboxing.js'
+import { databaseTag, type Sql } from './sql-scopes.js'
 import { FunctionPart, type Work } from './transaction.js'
 
 /** What the calls of one user of a database, such as a request, are bound to. A plain object: nothing of ours is entered to look at it. */
@@ -42,6 +43,7 @@ let bindingOf: (database: BoundDatabase) => Binding
 export class BoundDatabase extends Queryable {
   readonly #pool: Pool
   readonly #binding: Binding
+  #sql: Sql | undefined
 
   static {
     bindingOf = (database) => database.#binding
@@ -61,6 +63,12 @@ export class BoundDatabase extends Queryable {
   get detached (): BoundDatabase {
     const { settings, log } = this.#binding
     return new BoundDatabase(this.#pool, this.statements, { settings, log })
+  }
+
+  /** The tag for templates: its queries run here when they are awaited. */
+  override get sql (): Sql {
+    this.#sql ??= databaseTag({ host: this.tagHost, within: this, config: this.#pool.config, reserve: notHere })
+    return this.#sql
   }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
@@ -105,7 +113,8 @@ export class BoundDatabase extends Queryable {
     const { response, group, transaction, settings } = this.#binding
     if (transaction !== undefined) return transaction().use((tx) => tx.perform(call, read, calls))
     if (response !== undefined && response.writableEnded) this.#check()
-    const bound = group !== undefined && call.statement.mayBePipelined ? { ...call, group } : call
+    const isBound = group !== undefined && call.statement.mayBePipelined
+    const bound = !isBound ? call : call.group === undefined ? { ...call, group } : inGroup(call, group)
     const held = settings === undefined ? undefined : settings()
     return held === undefined ? super.run(bound, read, calls) : callWithSettings(this.#pool, { call: bound, read, calls, settings: held })
   }
@@ -133,4 +142,8 @@ export function boundKind (names: readonly string[]): typeof BoundDatabase {
     Object.defineProperty(Bound.prototype, name, { get })
   }
   return Bound
+}
+
+async function notHere (): Promise<never> {
+  throw new QueryError('request.db reserves no connection: reserve one by app.db.acquire()')
 }

@@ -23,6 +23,7 @@ import { Lease } from './lease.js'
 import { OpenTransaction } from './open-transaction.js'
 import { Queryable, refuseTransactionControl, retarget } from './queryable.js'
 import { placeFor, sandboxOf, type Sandboxing, setSandbox, transactionByHand } from './sandboxing.js'
+import { databaseTag, type Sql } from './sql-scopes.js'
 import { FunctionPart, type Work } from './transaction.js'
 
 /** For plugins, no part of the public surface: the helpers of a database for one user of it, and a transaction that its maker ends. */
@@ -71,6 +72,7 @@ export class Database extends Queryable {
   /** Further databases that belong to the same registration, by their names. */
   readonly databases: Databases
   readonly #health: Health
+  #sql: Sql | undefined
 
   static {
     access = {
@@ -102,6 +104,14 @@ export class Database extends Queryable {
     this.databases = Object.freeze({ ...databases })
     const further = new Map(Object.entries(this.databases).map(([name, database]) => [name, database.#health]))
     this.#health = new Health(pool, health.log, health.limits, further)
+  }
+
+  /** The tag for templates: its queries run here when they are awaited.
+   * @example const users = await db.sql<User[]>`SELECT * FROM users WHERE id = ${id}` */
+  override get sql (): Sql {
+    const { config } = this.#pool
+    this.#sql ??= databaseTag({ host: this.tagHost, within: this, config, reserve: async () => (await this.acquire()).sql })
+    return this.#sql
   }
 
   /** Opens the pool; resolves when `min` connections are open. The first call of a helper does it too. */

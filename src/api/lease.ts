@@ -13,6 +13,7 @@ import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { forCaller } from './caller.js'
 import { Queryable } from './queryable.js'
+import { type ReservedSql, reservedTag } from './sql-scopes.js'
 import { FunctionPart, type Work } from './transaction.js'
 
 /**
@@ -27,6 +28,7 @@ import { FunctionPart, type Work } from './transaction.js'
 export class Lease extends Queryable {
   readonly #checkout: Checkout
   #inside = false
+  #sql: ReservedSql | undefined
 
   constructor (checkout: Checkout, statements: StatementCache) {
     super(statements, checkout, checkout.notesCallers)
@@ -37,6 +39,13 @@ export class Lease extends Queryable {
   async release (): Promise<void> { await this.#checkout.release() }
 
   [Symbol.asyncDispose] (): Promise<void> { return this.release() }
+
+  /** The tag for templates: its queries run on this connection when they are awaited. */
+  override get sql (): ReservedSql {
+    const { config } = this.#checkout
+    this.#sql ??= reservedTag({ host: this.tagHost, within: this, config, reserve: notHere }, () => this.release())
+    return this.#sql
+  }
 
   /** Whether a transaction was begun by hand. */
   get begun (): boolean { return this.#checkout.connection.session.transaction !== 'none' }
@@ -103,4 +112,8 @@ export class Lease extends Queryable {
   #check (): void {
     if (this.#inside) throw new NestedTransactionError()
   }
+}
+
+async function notHere (): Promise<never> {
+  throw new QueryError('a lease is a reserved connection already: reserve another one by db.acquire()')
 }

@@ -6,36 +6,18 @@ import {
 } from '../query/query.js'
 import { type Call, type Mode, NO_OPTIONS } from '../query/call.js'
 import { type Debug, type Shown, withStatement } from '../errors/debug-details.js'
-import type { DriverResult, ResultColumn } from '../driver/result.js'
-import { NoRowError, QueryError, TooManyRowsError } from '../errors/errors.js'
+import { QueryError } from '../errors/errors.js'
 import { type Calls, callersOf, callsTo, withCallers } from '../errors/callers-stack.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
-import type { AbortGroup } from '../timing/abort-group.js'
+import { type AbortGroup, JoinedGroups } from '../timing/abort-group.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { forCaller, type PromisedCaller, rejectCaller } from './caller.js'
-
-/** A row: its columns by name. */
-export type Row = Record<string, unknown>
-
-/** What the server said of a statement. */
-export interface ExecuteResult {
-  /** The command tag, such as `INSERT 0 1` or `CREATE TABLE`. */
-  status: string
-  command: string
-  /** Rows affected or returned. */
-  count: number
-}
-
-/** What the server said of a statement, with its rows. */
-export interface QueryResult<T = Row> {
-  rows: T[]
-  /** Rows affected or returned. Null where the server does not count (`CREATE TABLE`), and where a limit was reached. */
-  count: number | null
-  /** `SELECT`, `INSERT`, `CREATE TABLE`. Null for an empty statement, and where a limit was reached. */
-  command: string | null
-  /** In their order, also without rows; none for a statement that gives no rows. */
-  columns: ResultColumn[]
-}
+import {
+  allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, toDescription, toExecuteResult,
+  toQueryResult, toSqlResult
+} from './results.js'
+import type { SqlCall } from './sql-query.js'
+import { createTag, type SqlTag, type TagHost } from './sql-tag.js'
 
 /** Has the calls of an object run elsewhere from now on. */
 export let retarget: (queryable: Queryable, target: StatementTarget) => void
@@ -43,7 +25,8 @@ export let retarget: (queryable: Queryable, target: StatementTarget) => void
 /**
  * The query helpers: what `fastify.db`, a lease and a transaction have in common.
  *
- * Every helper takes the statement with `$1, $2, …` and one argument for each, or `{ text, values, timeout, signal, prepare }`.
+ * Every helper takes the statement with `$1, $2, …` and one argument for each, or `{ text, values, timeout, signal, prepare }`; but for
+ * batches also a template, in which each value stands at its place.
  * Those that give rows also take `limit`, for which the server stops after so many, and `rows: 'array'`.
  * All reject with `ServerError` (SQLSTATE in `code`) for what the server refuses, and with coded errors (`FST_PG_…`)
  * for values that cannot be sent, timeouts, lost connections and so on; docs/quick-reference.md lists them.
@@ -56,6 +39,7 @@ export abstract class Queryable {
 
   #target: StatementTarget
   readonly #debug: Debug
+  #sql: SqlTag | undefined
 
   /** `target`: where calls are run. */
   constructor (statements: StatementCache, target: StatementTarget, notesCallers: boolean) {
@@ -66,6 +50,22 @@ export abstract class Queryable {
   }
 
   static { retarget = (queryable, target) => { queryable.#target = target } }
+
+  /** The tag for templates: its queries run here when they are awaited.
+   * @example const users = await db.sql<User[]>`SELECT * FROM users WHERE id = ${id}` */
+  get sql (): SqlTag {
+    this.#sql ??= createTag(this.tagHost)
+    return this.#sql
+  }
+
+  /** Runs the queries of a tag. */
+  protected get tagHost (): TagHost {
+    return {
+      notesCallers: this.notesCallers,
+      run: (call) => this.#runSql(call, call.simple ? 'script' : 'result', toSqlResult<never>),
+      describe: (call) => this.#runSql({ ...call, args: call.args.map(() => null) }, 'description', toDescription),
+    }
+  }
 
   /** The first row, or `null`. The others are counted and not kept; `{ text, limit: 1 }` has the server stop after the first.
    * @example const user = await db.fetchOne<User>('SELECT * FROM users WHERE id = $1', 7) */
@@ -212,6 +212,17 @@ export abstract class Queryable {
     }
   }
 
+  #runSql<T> ({ text, args, options, group, origin }: SqlCall, mode: Mode, read: Read<T>): Promise<T> {
+    try {
+      const statement = this.#source.get(text)
+      // What is one statement is told with its columns.
+      const call: Call = { statement, args, mode: mode === 'script' && !statement.isScript ? 'result' : mode, options, group }
+      return this.#read(call, (call) => this.run(call, read, this.notesCallers ? origin : undefined))
+    } catch (error) {
+      return Promise.reject(withCallers(error, origin))
+    }
+  }
+
   /** Goes on with a call once it is known how its text is to be read: what a backslash is, only a session tells. */
   #read<C extends Call, T> (call: C, run: (call: C) => Promise<T>): Promise<T> {
     if (this.#target.standardStrings === undefined && call.statement.text.includes('\\')) {
@@ -242,7 +253,8 @@ export abstract class Queryable {
 
 /** The same call, which ends with a group if it only reads. */
 export function inGroup (call: Call, group: AbortGroup | undefined): Call {
-  return group !== undefined && call.statement.mayBePipelined ? { ...call, group } : call
+  if (group === undefined || !call.statement.mayBePipelined) return call
+  return { ...call, group: call.group === undefined ? group : new JoinedGroups(group, call.group) }
 }
 
 /** On a connection of the pool, the next call would run elsewhere, outside of a transaction that is begun by hand. */
@@ -251,44 +263,4 @@ export function refuseTransactionControl ({ statement: { leavesTransactionOpen, 
     throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), ' +
       'or BEGIN on a lease from db.acquire()')
   }
-}
-
-function onlyRow<T> ({ rows: [row], seen }: DriverResult): T {
-  if (seen === 0) throw new NoRowError()
-  if (seen > 1) throw new TooManyRowsError()
-  return row as T
-}
-
-function firstRow<T> ({ rows }: DriverResult): T | null {
-  return rows.length === 0 ? null : rows[0] as T
-}
-
-function allRows<T> ({ rows }: DriverResult): T[] {
-  return rows as T[]
-}
-
-function firstValue<T> ({ rows: [row] }: DriverResult): T | null {
-  return row === undefined ? null : valueOf<T>(row)
-}
-
-function allValues<T> ({ rows }: DriverResult): T[] {
-  return rows.map((row) => valueOf<T>(row) as T)
-}
-
-/** Of the fields that were read of a row; there are rows without columns. */
-function valueOf<T> (row: unknown): T | null {
-  return Array.isArray(row) && row.length > 0 ? row[0] as T | null : null
-}
-
-function toQueryResult<T> ({ rows, count, command, described }: DriverResult): QueryResult<T> {
-  return { rows: rows as T[], count, command, columns: described?.columns() ?? [] }
-}
-
-function toExecuteResult ({ command, count }: DriverResult, { statement: { isScript } }: Call): ExecuteResult {
-  const name = command ?? ''
-  // Of several statements without rows the driver mixes the count of the first with the command of the last.
-  if (isScript) return { status: name, command: name, count: 0 }
-  // The driver drops the OID, which has been 0 since Postgres 12.
-  const status = count === null ? name : name === 'INSERT' ? `INSERT 0 ${count}` : `${name} ${count}`
-  return { status, command: name, count: count ?? 0 }
 }

@@ -14,6 +14,7 @@ import { readTransactionOptions, type TransactionOptions } from '../transaction/
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { inGroup, Queryable } from './queryable.js'
+import { transactionTag, type TransactionSql } from './sql-scopes.js'
 
 /** What is done in a transaction. `attempt`: how often it has been begun, from 1: see the option `retries`. */
 export type Work<T> = (tx: Transaction, attempt: number) => Promise<T> | T
@@ -43,12 +44,19 @@ export class Transaction extends Queryable {
   #ended = false
   #nested = false
   #lastNested: Promise<void> | undefined
+  #sql: TransactionSql | undefined
 
   constructor (checkout: Checkout, statements: StatementCache, depth: number, context: TransactionContext) {
     super(statements, checkout, checkout.notesCallers)
     this.#checkout = checkout
     this.#depth = depth
     this.#context = context
+  }
+
+  /** The tag for templates: its queries run in the transaction when they are awaited. */
+  override get sql (): TransactionSql {
+    this.#sql ??= transactionTag(this.tagHost, this)
+    return this.#sql
   }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {

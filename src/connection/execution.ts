@@ -9,7 +9,7 @@ import type { DriverResult } from '../driver/result.js'
 import type { TransactionStatus } from '../driver/turn.js'
 import { AbortedError, QueryTimeoutError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
-import type { AbortGroup } from '../timing/abort-group.js'
+import type { AbortScope } from '../timing/abort-group.js'
 import { type Abortable, listen, stopListening } from '../timing/abort-listeners.js'
 import { reasonOf } from '../timing/abort-signal.js'
 
@@ -83,7 +83,7 @@ export abstract class Execution implements Abortable {
   /** Whether nobody waits for it any more, although the server may not be done with it. */
   get isAbandoned (): boolean { return this.#abandoned }
   get signal (): AbortSignal | undefined { return this.call.options.signal }
-  get group (): AbortGroup | undefined { return this.call.group }
+  get group (): AbortScope | undefined { return this.call.group }
   /** Whether nothing comes after it before the session is another caller's. */
   get isLast (): boolean { return this.#listener?.isLast(this.call) === true }
 

@@ -212,7 +212,7 @@ export class Executor implements StatementOwner, StatementSender {
     const simple = isSimple(call)
     this.#noteSending(execution)
     const prepare = !simple && this.#prepares && wish !== false && (types !== undefined || this.#prepared.mayPrepare(statement, wish))
-    const kind = { prepare, simple, mode, limit, arrays: rows === 'array' }
+    const kind = { prepare, simple, mode, limit, shape: rows, describe: mode === 'description' }
     const strings = prepare ? this.#prepared.stringsOf(statement) : statement.strings
     const request = new Request({ strings, args: execution.args, kind, subject: execution }, execution)
     if (simple) this.#lane.query(request, statement.text, execution.mayWait)

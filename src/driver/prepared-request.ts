@@ -1,6 +1,6 @@
 import { isNoteworthy } from './command-tags.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
-import { type Call, KEEPS_FIRST, type Mode } from '../query/call.js'
+import { type Call, KEEPS_FIRST, type Mode, type Shape } from '../query/call.js'
 import { readCommand, readCount } from '../protocol/message-reader.js'
 import { type Preamble, PreambleRefusal } from './preamble.js'
 import type { PreparedStatement } from './prepared-statement.js'
@@ -47,7 +47,7 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
   together = 1
   readonly #sender: PreparedSender<S>
   readonly #mode: Mode
-  readonly #arrays: boolean
+  readonly #shape: Shape | undefined
   readonly #onlyFirst: boolean
   readonly #limit: number | undefined
   #expected: number
@@ -58,7 +58,7 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
     this.statement = statement
     this.#sender = sender
     this.#mode = mode
-    this.#arrays = rows === 'array'
+    this.#shape = rows
     this.#onlyFirst = KEEPS_FIRST.has(mode)
     this.#limit = limit
     this.#expected = before === undefined ? BIND : -before.answers.length
@@ -103,7 +103,8 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
     const { reader } = this.statement
     const mode = this.#mode
     if (this.seen++ > 0 && this.#onlyFirst) return reader.skip(bytes, start, end)
-    if (this.#arrays) this.rows.push(reader.values(bytes, start, end))
+    if (this.#shape === 'array') this.rows.push(reader.values(bytes, start, end))
+    else if (this.#shape === 'raw') this.rows.push(reader.raw(bytes, start, end))
     else if (mode === 'value' || mode === 'column') this.rows.push(reader.first(bytes, start, end))
     else this.rows.push(reader.row(bytes, start, end))
   }

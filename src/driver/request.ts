@@ -2,7 +2,7 @@ import { type Argument, BindAborted } from './argument.js'
 import { isNoteworthy } from './command-tags.js'
 import { Refusal } from '../codecs/encode.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
-import { KEEPS_FIRST, type Mode } from '../query/call.js'
+import { KEEPS_FIRST, type Mode, type Shape } from '../query/call.js'
 import { ERROR, NO_DATA, READY } from './driver-messages.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import type { DriverStatement, RequestLane } from './request-lane.js'
@@ -73,7 +73,7 @@ export class Request implements Turn {
   status: TransactionStatus = 'none'
   readonly #sender: Sender
   readonly #mode: Mode
-  readonly #arrays: boolean
+  readonly #shape: Shape | undefined
   readonly #onlyFirst: boolean
   /** The next answer that is to come in the lowest four bits, and so on; and how many, seven at most. */
   #steps = 0
@@ -103,7 +103,7 @@ export class Request implements Turn {
     this.onlyDescribe = kind.describe === true || this.forgets
     this.limit = kind.limit
     this.#mode = kind.mode ?? 'rows'
-    this.#arrays = kind.arrays === true
+    this.#shape = kind.shape
     this.#onlyFirst = KEEPS_FIRST.has(this.#mode)
     this.#sender = sender
   }
@@ -215,7 +215,8 @@ export class Request implements Turn {
   }
 
   #described (columns: readonly WireColumn[]): void {
-    if (this.statement !== null) this.#lane?.describe(this.statement, columns)
+    const reader = this.statement === null ? undefined : this.#lane?.describe(this.statement, columns)
+    if (this.#mode === 'description') this.reader = reader
     // The driver answers a description by its Sync.
     if (!this.onlyDescribe) return
     this.#isSynced = true
@@ -240,7 +241,8 @@ export class Request implements Turn {
     const { reader } = this
     if (reader === undefined || !this.#mayHaveRows) throw unexpected(0x44)
     if (this.#seen++ > 0 && this.#onlyFirst) return reader.skip(bytes, start, end)
-    if (this.#arrays) this.#rows.push(reader.values(bytes, start, end))
+    if (this.#shape === 'array') this.#rows.push(reader.values(bytes, start, end))
+    else if (this.#shape === 'raw') this.#rows.push(reader.raw(bytes, start, end))
     else if (this.#mode === 'value' || this.#mode === 'column') this.#rows.push(reader.first(bytes, start, end))
     else this.#rows.push(reader.row(bytes, start, end))
   }
@@ -292,6 +294,7 @@ export class Request implements Turn {
     if (this.#isDone) return
     this.#isDone = true
     if (error !== undefined) return this.#sender.failed(error, this)
-    this.#sender.answered({ rows: this.#rows, seen: this.#seen, command: this.command, count: this.#count, described: this.reader }, this)
+    const [rows, seen, count] = [this.#rows, this.#seen, this.#count]
+    this.#sender.answered({ rows, seen, command: this.command, count, described: this.reader, types: this.named }, this)
   }
 }

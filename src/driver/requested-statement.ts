@@ -1,5 +1,5 @@
 import type { Argument } from './argument.js'
-import type { Mode } from '../query/call.js'
+import type { Mode, Shape } from '../query/call.js'
 
 /** How a statement is asked for. */
 export interface RequestKind {
@@ -8,8 +8,8 @@ export interface RequestKind {
   simple?: boolean
   /** What is made of the rows. Objects, unless it says something else. */
   mode?: Mode
-  /** Rows as arrays. */
-  arrays?: boolean
+  /** Objects, unless it says something else. */
+  shape?: Shape | undefined
   /** How many rows the server is asked for. */
   limit?: number | undefined
   /** Asks for the types only; nothing is run. */

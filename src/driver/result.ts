@@ -18,4 +18,6 @@ export interface DriverResult {
   readonly count: number | null
   /** Who knows the columns; undefined where there are none, or nobody asked for them. */
   readonly described: { columns (): ResultColumn[] } | undefined
+  /** The types of its parameters, where the server was asked for them. */
+  readonly types?: readonly number[] | undefined
 }

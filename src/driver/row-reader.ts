@@ -86,6 +86,18 @@ export class RowReader {
   /** A DataRow → its values. Raises `ProtocolError` as `row` does. */
   values (bytes: Buffer, start: number, end: number): unknown[] { return this.#values(bytes, start, end, this.#columns.length) }
 
+  /** A DataRow → the bytes of its fields, as text. Raises `ProtocolError` as `row` does. */
+  raw (bytes: Buffer, start: number, end: number): unknown[] {
+    this.skip(bytes, start, end)
+    const fields: Array<Buffer | null> = []
+    for (let at = start + 7; fields.length < this.#columns.length;) {
+      const length = bytes.readInt32BE(at)
+      at += 4 + Math.max(0, length)
+      fields.push(length === -1 ? null : Buffer.from(bytes.subarray(at - length, at)))
+    }
+    return fields
+  }
+
   /** A DataRow → its first value alone, as an array. Raises `ProtocolError` as `row` does. */
   first (bytes: Buffer, start: number, end: number): unknown[] { return this.#values(bytes, start, end, 1) }
 

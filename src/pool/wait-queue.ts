@@ -1,7 +1,7 @@
 import { LinkedList, type Node } from '../collections/linked-list.js'
 import { copyOf } from '../errors/callers-stack.js'
 import { AbortedError } from '../errors/errors.js'
-import type { AbortGroup } from '../timing/abort-group.js'
+import type { AbortScope } from '../timing/abort-group.js'
 import { type Abortable, listen, stopListening } from '../timing/abort-listeners.js'
 import { reasonOf } from '../timing/abort-signal.js'
 import type { Deadlines, Expiring } from '../timing/deadlines.js'
@@ -12,7 +12,7 @@ import type { Holder, PoolEntry } from './pool-entry.js'
 export interface Acquisition {
   readonly holder: Holder
   readonly signal: AbortSignal | undefined
-  readonly group?: AbortGroup | undefined
+  readonly group?: AbortScope | undefined
   served (entry: PoolEntry): void
   fail (error: Error): void
 }

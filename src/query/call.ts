@@ -1,4 +1,4 @@
-import type { AbortGroup } from '../timing/abort-group.js'
+import type { AbortScope } from '../timing/abort-group.js'
 import { Latency } from './latency.js'
 import type { Statement } from './statement.js'
 
@@ -20,12 +20,18 @@ export interface RowOptions extends CallOptions {
   rows?: 'array' | 'object' | undefined
 }
 
+/** How rows are given. `raw`: as arrays of the bytes that the server sent. */
+export type Shape = 'array' | 'object' | 'raw'
+
+/** The options of a call as a connection takes them. */
+export interface AskedOptions extends Omit<RowOptions, 'rows'> { rows?: Shape | undefined }
+
 /**
  * What is made of the rows. `row`: the first, the others are only counted; `onlyRow`: there should be no others. `column`: the first
  * field of each row; `value`: that of the first row. `result`: rows with their columns. `script`: there may be several statements,
- * without arguments.
+ * without arguments. `description`: nothing is run, and its types are asked for.
  */
-export type Mode = 'rows' | 'row' | 'onlyRow' | 'column' | 'value' | 'result' | 'script'
+export type Mode = 'description' | 'rows' | 'row' | 'onlyRow' | 'column' | 'value' | 'result' | 'script'
 
 /** Those for which rows behind the first are only counted. */
 export const KEEPS_FIRST: ReadonlySet<Mode> = new Set<Mode>(['row', 'onlyRow', 'value'])
@@ -35,11 +41,11 @@ export interface Call {
   readonly statement: Statement
   readonly args: readonly unknown[]
   readonly mode: Mode
-  readonly options: RowOptions
+  readonly options: AskedOptions
   /** Ours, such as BEGIN: it is known what it leaves behind. */
   readonly internal?: boolean
   /** What it ends with. */
-  readonly group?: AbortGroup
+  readonly group?: AbortScope
   /** Which of many argument lists it is, from 0, for errors. */
   readonly row?: number
 }

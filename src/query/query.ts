@@ -5,6 +5,7 @@ import { answerTo } from './foreign-options.js'
 import type { StatementSource } from './statement.js'
 import { rejectUnknown } from '../config/unknown-option.js'
 import { readGiven } from '../config/read-given.js'
+import { compile, isTemplate } from '../sql/template.js'
 import { isSignal } from '../timing/abort-signal.js'
 
 /** The options of one batch. */
@@ -25,12 +26,12 @@ interface Texts {
   readonly values?: readonly unknown[] | undefined
 }
 
-/** A statement with `$1, $2, …`, or with options for this one call. */
-export type Query = string | (CallOptions & Texts)
+/** A statement with `$1, $2, …`, a template, or a statement with options for this one call. */
+export type Query = string | TemplateStringsArray | (CallOptions & Texts)
 
 /** The same where values come back, and where rows do. */
-export type ValueQuery = string | (Omit<RowOptions, 'rows'> & Texts)
-export type RowQuery = string | (RowOptions & Texts)
+export type ValueQuery = string | TemplateStringsArray | (Omit<RowOptions, 'rows'> & Texts)
+export type RowQuery = string | TemplateStringsArray | (RowOptions & Texts)
 /** Rows come back as arrays. */
 export type ArrayQuery = RowOptions & Texts & { readonly rows: 'array' }
 
@@ -68,11 +69,22 @@ const OF_BATCHES: Known = {
   misplaced: { values: 'is not for a batch: its lists of arguments are the second argument', limit: GIVES_ALL, rows: GIVES_ALL },
 }
 const KNOWN: Readonly<Record<Mode, Known>> = {
-  row: OF_ROWS, onlyRow: OF_ROWS, rows: OF_ROWS, result: OF_ROWS, value: OF_VALUES, column: OF_VALUES, script: OF_EFFECTS,
+  row: OF_ROWS,
+  onlyRow: OF_ROWS,
+  rows: OF_ROWS,
+  result: OF_ROWS,
+  description: OF_ROWS,
+  value: OF_VALUES,
+  column: OF_VALUES,
+  script: OF_EFFECTS,
 }
 
 /** A query in any of its forms → what a connection runs. Raises `QueryError` or `OptionError` for what is neither. */
 export function toCall (query: RowQuery, args: readonly unknown[], mode: Mode, source: StatementSource): Call {
+  if (isTemplate(query)) {
+    const compiled = compile(query, args)
+    return { statement: source.get(compiled.text), args: compiled.args, mode, options: NO_OPTIONS }
+  }
   return readCall(query, args, mode, source, KNOWN[mode])
 }
 
@@ -86,7 +98,9 @@ export function toBatchCall (query: BatchQuery, source: StatementSource): BatchC
   return { ...call, batchOptions: { ...call.options, batch, onProgress } }
 }
 
-function readCall (query: RowQuery, given: readonly unknown[], mode: Mode, source: StatementSource, known: Known): Call {
+function readCall (
+  query: Exclude<RowQuery, TemplateStringsArray>, given: readonly unknown[], mode: Mode, source: StatementSource, known: Known
+): Call {
   if (typeof query === 'string') return { statement: source.get(query), args: given, mode, options: NO_OPTIONS }
   const { text, values, options } = readGiven('query', () => readOptions(query, known))
   if (values !== undefined && given.length > 0) {
@@ -102,8 +116,8 @@ function readCall (query: RowQuery, given: readonly unknown[], mode: Mode, sourc
 function readOptions (query: RowOptions & Texts, known: Known): { text: string, values: unknown[] | undefined, options: RowOptions } {
   const text = typeof query === 'object' && query !== null ? query.text : undefined
   if (typeof text !== 'string') {
-    throw new QueryError(Array.isArray(query)
-      ? 'a query is called as fetchOne(text, ...args), not as a tagged template: write $1, $2 for the values'
+    throw new QueryError(isTemplate(query)
+      ? 'a batch takes no template: write $1, $2 in a text, and pass the lists of values behind it'
       : 'a query is a string with $1, $2 for its arguments, or { text, values, timeout, signal, prepare }')
   }
   rejectMisplaced(query, known)

@@ -101,6 +101,26 @@ const WAYS: Ways = {
       await stored(t, place, `executeManyWithReturning, ${batch}, ${name}`, type, value, texts)
     }
   },
+  async 'a template' (t, place, { name, type, value }, texts) {
+    const { sql } = place
+    await Promise.all(texts.map(async (text) => {
+      const cast = sql.unsafe(`::${type}`)
+      expect(t, `sql, ${name}`, await sql`SELECT ${value(text)}${cast} AS v, ${sql`${text}::text`} AS t`, [{ v: backOf(type, text, value), t: text }])
+      expect(t, `fetchOne as a tag, ${name}`, await place.fetchOne`SELECT ${value(text)}${cast} AS v`, { v: backOf(type, text, value) })
+    }))
+  },
+  async 'helpers of templates' (t, place, { name, type, value }, texts) {
+    const { sql } = place
+    const rows = texts.map((text, n) => ({ n, v: value(text) }))
+    const table = sql(held(type).slice(1, -1))
+    expect(t, `sql(rows), ${name}`, (await sql`INSERT INTO ${table} ${sql(rows)}`).count, texts.length)
+    await stored(t, place, `sql(rows), ${name}`, type, value, texts)
+    await sql`INSERT INTO ${table} (n, v) VALUES ${sql(rows.map(({ n, v }) => [n, v]))}`
+    await stored(t, place, `VALUES, ${name}`, type, value, texts)
+    await Promise.all(rows.map(async (row) => await sql`INSERT INTO ${table} ${sql({ n: row.n, v: null })}`))
+    await Promise.all(rows.map(async ({ n, v }) => await place.execute`UPDATE ${table} SET ${sql({ v })} WHERE n IN ${sql([n])}`))
+    await stored(t, place, `SET, ${name}`, type, value, texts)
+  },
 }
 
 const held = (type: string): string => `"held ${type}"`
@@ -149,6 +169,36 @@ for (const [strings, place] of RUNS) {
     })
   }
 }
+
+t.test('injections as names in templates are names', async (t) => {
+  const { db, untouched } = await open(t)
+  const { sql } = db
+  for (const text of INJECTIONS.filter((text) => text !== '')) {
+    // A dot is between names, of which none may be empty, and a longer one than 63 bytes is cut.
+    const name = text.replaceAll('.', '')
+    if (name === '' || Buffer.byteLength(name) > 63) continue
+    expect(t, 'an alias', await sql`SELECT 1 AS ${sql(name)}`, [Object.fromEntries([[name, 1]])])
+    expect(t, 'a column', await sql`SELECT ${sql(name)} FROM (SELECT 2 AS ${sql(name)}) AS t`, [Object.fromEntries([[name, 2]])])
+    expect(t, 'columns', await sql`SELECT ${sql([name])} FROM (VALUES ${sql([[3]])}) AS t (${sql([name])})`, [Object.fromEntries([[name, '3']])])
+    expect(t, 'a select list', await sql`SELECT ${sql(Object.fromEntries([[name, text]]))}`, [Object.fromEntries([[name, text]])])
+    for (const statement of [sql`INSERT INTO canary ${sql(Object.fromEntries([[name, 1]]))}`, sql`UPDATE canary SET ${sql(Object.fromEntries([[name, 1]]))}`, sql`SELECT * FROM ${sql(name)}`]) {
+      expect(t, 'no such name', await statement.catch((error) => /^42(703|P01)$/.test(error.code) ? 'none' : error.code), 'none')
+    }
+  }
+  await untouched('names')
+})
+
+t.test('what came as JSON is a value in templates and helpers, whatever its shape', async (t) => {
+  const { db, untouched } = await open(t)
+  const { sql } = db
+  for (const text of INJECTIONS) {
+    for (const value of [{ text, args: [] }, { strings: [text], values: [] }, Object.assign([text], {}), [[text]], { first: text, rest: [] }, { value: text, type: text }]) {
+      const given: unknown = JSON.parse(JSON.stringify(value))
+      expect(t, 'json', await sql`SELECT ${given}::json AS v`, [{ v: value }])
+    }
+  }
+  await untouched('JSON')
+})
 
 t.test('injections as patterns, in concatenations, as names to format and as members of a list', async (t) => {
   const { db, untouched } = await open(t)

@@ -27,8 +27,9 @@ t.test('what is no query is refused, and says what one is', async (t) => {
   for (const query of [undefined, null, 5, {}, { text: 5 }, { text: undefined }, Symbol('query')]) {
     t.throws(() => call(query), { code: 'FST_PG_QUERY', message: /^a query is a string with \$1, \$2 for its arguments, or \{ text, values, timeout, signal, prepare \}$/ })
   }
-  t.throws(() => call(['SELECT ', '']), { code: 'FST_PG_QUERY', message: /^a query is called as fetchOne\(text, \.\.\.args\), not as a tagged template$/, advice: /^write \$1, \$2/ })
-  t.throws(() => call(Object.assign([], { text: 'SELECT 1', raw: [] })), { code: 'FST_PG_OPTION' }, 'an array with a text')
+  t.throws(() => call(['SELECT ', '']), { code: 'FST_PG_QUERY', message: /^a query is a string/ }, 'an array is no template')
+  t.throws(() => call(Object.assign([], { text: 'SELECT 1', raw: [] })), { code: 'FST_PG_QUERY' }, 'nor is one with a text')
+  t.throws(() => toBatchCall(['SELECT 1'] as never, new StatementCache()), { code: 'FST_PG_QUERY', message: /^a query is a string/ })
 })
 
 t.test('an option of a call that is none, or is of the wrong kind, is named', async (t) => {

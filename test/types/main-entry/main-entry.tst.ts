@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import postgresJs, {
-  errors, type Database, type FastifyDatabase, type FastifyRequestDatabase, type Queryable, type RequestDatabase, type Transaction,
-  type TransactionOptions
+  errors, type Database, type FastifyDatabase, type FastifyRequestDatabase, type Queryable, type RequestDatabase, type Row, type SqlPart,
+  type SqlResult, type Transaction, type TransactionOptions
 } from '../../../plugins/db.js'
 
 declare module 'fastify' {
@@ -134,5 +134,47 @@ describe('transactions', () => {
     expect(tx.afterRollback).type.toBeCallableWith((error: unknown) => error)
     expect(tx.afterRollback).type.not.toBeCallableWith('x')
     expect(tx.afterCommit(() => {})).type.toBe<void>()
+  })
+})
+
+describe('templates', () => {
+  interface User { id: number, name: string }
+  const db = {} as Database
+  const { sql } = db
+
+  test('a query gives rows, with what the server said', async () => {
+    const rows = await sql<User[]>`SELECT ${1}`
+    expect(rows[0]).type.toBe<User | undefined>()
+    expect(rows.count).type.toBe<number | null>()
+    expect(rows.map(({ name }) => name)).type.toBe<string[]>()
+    expect((await sql`SELECT 1`)[0]).type.toBe<Row | undefined>()
+    expect((await sql<[User]>`SELECT 1`)[0]).type.toBe<User>()
+    expect((await sql<User[]>`SELECT 1`.timeout(1).signal(AbortSignal.timeout(1)))[0]).type.toBe<User | undefined>()
+    expect((await sql`SELECT 1`.values())[0]).type.toBe<unknown[] | undefined>()
+    expect((await sql`SELECT 1`.raw())[0]).type.toBe<Array<Uint8Array | null> | undefined>()
+    expect((await sql`SELECT 1`.describe()).types).type.toBe<number[]>()
+    expect((await sql.unsafe<User[]>('SELECT 1', [1]))[0]).type.toBe<User | undefined>()
+  })
+
+  test('helpers take templates, and batches do not', () => {
+    expect(db.fetchOne<User>`SELECT ${1}`).type.toBe<Promise<User | null>>()
+    expect(db.fetchExactlyOne<User>`SELECT ${1}`).type.toBe<Promise<User>>()
+    expect(db.fetchAll<User>`SELECT ${1}`).type.toBe<Promise<User[]>>()
+    expect(db.fetchVal<number>`SELECT ${1}`).type.toBe<Promise<number | null>>()
+    expect(db.fetchColumn<number>`SELECT ${1}`).type.toBe<Promise<number[]>>()
+    expect(db.executeMany).type.not.toBeCallableWith({} as TemplateStringsArray, [])
+  })
+
+  test('what begin gives is what its function gives, and of an array what its elements give', () => {
+    expect(sql.begin(async (sql) => (await sql<User[]>`SELECT 1`).length)).type.toBe<Promise<number>>()
+    expect(sql.begin('read only', (sql) => [sql<User[]>`SELECT 1`, 7] as const)).type.toBe<Promise<[SqlResult<User[]>, 7]>>()
+    expect(sql.begin({ retries: 3 }, (sql) => sql.savepoint(async () => 'x'))).type.toBe<Promise<string>>()
+  })
+
+  test('names and helpers are parts of templates, and no queries', () => {
+    expect(sql('name')).type.toBe<SqlPart>()
+    expect(sql([{ name: 'Ada' }], 'name')).type.toBe<SqlPart>()
+    expect(sql(['a', 'b'])).type.toBe<SqlPart>()
+    expect(sql.json({})).type.toBe<SqlPart>()
   })
 })

@@ -1,0 +1,138 @@
+import type { Config } from '../config/config.js'
+import { OptionError, QueryError } from '../errors/errors.js'
+import { ServerError } from '../errors/server-error.js'
+import { isTemplate } from '../sql/template.js'
+import type { Isolation, TransactionOptions } from '../transaction/transaction-options.js'
+import { createTag, type SqlTag, type TagHost } from './sql-tag.js'
+
+/** What a function of a transaction gives: of an array what its elements resolve with. */
+export type Settled<T> = T extends readonly unknown[] ? { -readonly [K in keyof T]: Awaited<T[K]> } : T
+
+type SqlWork<T> = (sql: TransactionSql) => Promise<T> | T
+
+/** The tag of a transaction. */
+export interface TransactionSql extends SqlTag {
+  /** Runs a function in a savepoint. Its name is not needed: savepoints have names of their own.
+   * @example await sql.savepoint(async (sql) => { await sql`INSERT INTO logs ${sql(log)}` }) */
+  savepoint<T> (work: SqlWork<T>): Promise<Settled<T>>
+  savepoint<T> (name: string, work: SqlWork<T>): Promise<Settled<T>>
+}
+
+/** The tag of a database. */
+export interface Sql extends SqlTag {
+  /**
+   * Runs a function in a transaction, as `transaction` does: returning commits, throwing rolls back. Queries that it returns in an array
+   * are run. Options are those of `transaction`, or the words of BEGIN.
+   * @example const [user] = await sql.begin('isolation level serializable', (sql) => [sql`UPDATE …`, sql`SELECT …`])
+   */
+  begin<T> (work: SqlWork<T>): Promise<Settled<T>>
+  begin<T> (options: string | TransactionOptions, work: SqlWork<T>): Promise<Settled<T>>
+  /** A connection for the caller alone, until `release()`. */
+  reserve (): Promise<ReservedSql>
+  /** Rejects with `QueryError`: the pool belongs to the application, which closes it. */
+  end (options?: { timeout?: number | undefined }): Promise<never>
+  /** How it is connected. Nothing in it can be changed. */
+  readonly options: SqlOptions
+  /** The class of what the server reports. */
+  readonly PostgresError: typeof ServerError
+}
+
+/** The tag of a connection that is the caller's alone. */
+export interface ReservedSql extends Sql {
+  release (): Promise<void>
+}
+
+export interface SqlOptions {
+  readonly host: readonly string[]
+  readonly port: readonly number[]
+  readonly database: string
+  readonly user: string
+  readonly max: number
+  readonly prepare: boolean
+  readonly parsers: Readonly<Record<number, never>>
+  readonly serializers: Readonly<Record<number, never>>
+}
+
+/** What transactions are made on. */
+interface Transactional {
+  transaction<T> (work: (tx: { readonly sql: TransactionSql }) => Promise<T> | T, options?: TransactionOptions): Promise<T>
+}
+
+interface ScopeParts {
+  readonly host: TagHost
+  readonly within: Transactional
+  readonly config: Config
+  readonly reserve: () => Promise<ReservedSql>
+}
+
+export function transactionTag (host: TagHost, within: Transactional): TransactionSql {
+  function savepoint (...given: readonly unknown[]): Promise<unknown> {
+    const [template, ...values] = given
+    if (isTemplate(template)) return within.transaction((tx) => tx.sql(template, ...values))
+    return runIn(within, 'savepoint', given.length > 1 ? given[1] : template)
+  }
+  return Object.assign(createTag(host), { savepoint: savepoint as TransactionSql['savepoint'] })
+}
+
+export function databaseTag ({ host, within, config, reserve }: ScopeParts): Sql {
+  const begin = async (...given: readonly unknown[]): Promise<unknown> => {
+    const [options, work] = given.length > 1 ? [readOptions(given[0]), given[1]] : [undefined, given[0]]
+    return await runIn(within, 'begin', work, options)
+  }
+  return Object.assign(createTag(host), {
+    begin: begin as Sql['begin'],
+    reserve,
+    end: async (): Promise<never> => { throw new QueryError('the pool is shared: close it by app.close(), or db.close()') },
+    options: optionsOf(config),
+    PostgresError: ServerError,
+  })
+}
+
+export function reservedTag (parts: ScopeParts, release: () => Promise<void>): ReservedSql {
+  return Object.assign(databaseTag(parts), { release })
+}
+
+async function runIn (within: Transactional, name: string, work: unknown, options?: TransactionOptions): Promise<unknown> {
+  if (typeof work !== 'function') throw new QueryError(`${name} takes a function: sql.${name}(async (sql) => …)`)
+  return await within.transaction(({ sql }): unknown => {
+    const made: unknown = work(sql)
+    return Array.isArray(made) ? Promise.all(made) : made
+  }, options)
+}
+
+const ISOLATION = /^isolation level (serializable|repeatable read|read committed|read uncommitted)\b/
+const ACCESS = /^read (only|write)\b/
+const DEFERRABLE = /^(not )?deferrable\b/
+
+/** The words of BEGIN, or the options of `transaction`, which checks them. */
+function readOptions (given: unknown): TransactionOptions | undefined {
+  if (typeof given !== 'string') return given as TransactionOptions | undefined
+  const options: { isolation?: Isolation, readOnly?: boolean, deferrable?: boolean } = {}
+  let rest = given.toLowerCase().replace(/[\s,]+/g, ' ').trim()
+  while (rest !== '') {
+    const [words = '', value = ''] = ISOLATION.exec(rest) ?? ACCESS.exec(rest) ?? DEFERRABLE.exec(rest) ?? []
+    if (words.startsWith('isolation')) options.isolation = value as Isolation
+    else if (words.startsWith('read')) options.readOnly = value === 'only'
+    else if (words !== '') options.deferrable = value === ''
+    else throw new OptionError("begin takes the words of BEGIN, as 'isolation level serializable read only', or { isolation, readOnly }")
+    rest = rest.slice(words.length).trim()
+  }
+  return options
+}
+
+const UNCHANGEABLE = new Proxy<Record<number, never>>({}, {
+  defineProperty () { throw new QueryError('how db.sql reads and writes types cannot be changed, all share its pool: cast in the text') },
+})
+
+function optionsOf ({ hosts, database, user, max, prepare }: Config): SqlOptions {
+  return Object.freeze({
+    host: hosts.map(({ host }) => host),
+    port: hosts.map(({ port }) => port),
+    database,
+    user,
+    max,
+    prepare,
+    parsers: UNCHANGEABLE,
+    serializers: UNCHANGEABLE,
+  })
+}

@@ -1,0 +1,176 @@
+import { readFile } from 'node:fs/promises'
+import { type Calls, callsTo } from '../errors/callers-stack.js'
+import { QueryError } from '../errors/errors.js'
+import { rejectUnknown } from '../config/unknown-option.js'
+import { readGiven } from '../config/read-given.js'
+import { compile, type Compiled, isTemplate, writeTemplate } from '../sql/template.js'
+import { SqlHelper, SqlName, TypedValue } from '../sql/template-helpers.js'
+import type { SqlPart, TemplateWriter } from '../sql/sql-part.js'
+import { PendingQuery, type SqlQuery, type SqlRunner, type SqlSource } from './sql-query.js'
+import type { Row, SqlResult } from './results.js'
+import { arrayCast, JSONB, typeCast } from './type-casts.js'
+
+/** How a text is run. */
+export interface SqlTextOptions {
+  /** Whether to prepare the statement: `true` at its first use, `false` never. Without it, from its second use on. */
+  prepare?: boolean | undefined
+  /** Whether it may be a script of several statements. Default: without arguments. */
+  simple?: boolean | undefined
+}
+
+/** A tag for templates: what `db.sql` is. */
+export interface SqlTag {
+  /**
+   * A query, or a fragment of another one. Each value becomes an argument; a fragment, a list of fragments, a name and a helper become
+   * part of the text.
+   * @example const users = await db.sql<User[]>`SELECT * FROM users WHERE id = ${id}`
+   */
+  <T extends readonly unknown[] = Row[]> (template: TemplateStringsArray, ...values: readonly unknown[]): SqlQuery<T>
+  /** A name, quoted: a dot stands between a schema, a table and a column.
+   * @example await db.sql`SELECT ${db.sql('name')} FROM ${db.sql('app.users')}` */
+  (name: string): SqlPart
+  /** Names, a row, rows or a list of values: what they become is for the text before them to say.
+   * @example await db.sql`INSERT INTO users ${db.sql(users, 'name', 'email')}` */
+  (first: string | object, ...columns: ReadonlyArray<string | readonly string[]>): SqlPart
+  /** A text with `$1, $2, …` as a query; without arguments it may be a script, and stand in a template as it is: never with what came
+   * from outside. */
+  unsafe<T extends readonly unknown[] = Row[]> (text: string, args?: readonly unknown[], options?: SqlTextOptions): SqlQuery<T>
+  /** The same with the text of a file, which is read when it runs. */
+  file<T extends readonly unknown[] = Row[]> (path: string | URL, args?: readonly unknown[], options?: SqlTextOptions): SqlQuery<T>
+  /** A value as jsonb. */
+  json (value: unknown): SqlPart
+  /** A list as an array: of the type that the server asks for, or of elements of a built-in type. */
+  array (list: readonly unknown[], element?: number): SqlPart
+  /** A value as a built-in type, by its OID. */
+  typed (value: unknown, type: number): SqlPart
+  /** The same as `typed`. */
+  types (value: unknown, type: number): SqlPart
+  /** Sends a notification: inside a transaction, when that is committed. */
+  notify (channel: string, payload: string): Promise<SqlResult>
+  /** Not there: rejects with `QueryError`. */
+  listen (...args: readonly unknown[]): Promise<never>
+  /** Not there: rejects with `QueryError`. */
+  subscribe (...args: readonly unknown[]): Promise<never>
+}
+
+class TemplateSource implements SqlSource {
+  readonly #strings: TemplateStringsArray
+  readonly #values: readonly unknown[]
+
+  constructor (strings: TemplateStringsArray, values: readonly unknown[]) {
+    this.#strings = strings
+    this.#values = values
+  }
+
+  compiled (): Compiled { return compile(this.#strings, this.#values) }
+  write (writer: TemplateWriter): void { writeTemplate(writer, this.#strings, this.#values) }
+}
+
+class TextSource implements SqlSource {
+  readonly #text: string
+  readonly #args: readonly unknown[]
+
+  constructor (text: unknown, args: readonly unknown[]) {
+    if (typeof text !== 'string') throw new QueryError('unsafe takes a text: sql.unsafe(text, args?)')
+    this.#text = text
+    this.#args = args
+  }
+
+  compiled (): Compiled { return { text: this.#text, args: this.#args } }
+
+  write (writer: TemplateWriter): void {
+    if (this.#args.length > 0) throw new QueryError('a text with arguments is a query, and no fragment: write the values in a template')
+    writer.append(this.#text)
+  }
+}
+
+class FileSource implements SqlSource {
+  readonly #path: string | URL
+  readonly #args: readonly unknown[]
+
+  constructor (path: string | URL, args: readonly unknown[]) {
+    this.#path = path
+    this.#args = args
+  }
+
+  async compiled (): Promise<Compiled> {
+    try {
+      return { text: await readFile(this.#path, 'utf8'), args: this.#args }
+    } catch (cause) {
+      throw new QueryError('the file of a query cannot be read: see the cause', { cause })
+    }
+  }
+
+  write (): void { throw new QueryError('a file is a query, and no fragment: run it by itself') }
+}
+
+/** The calls that first led to each template of the program: where its error would name nobody else. */
+const origins = new WeakMap<TemplateStringsArray, Calls>()
+
+export interface TagHost extends SqlRunner {
+  /** Whether the calls that lead to a query are noted each time. */
+  readonly notesCallers: boolean
+}
+
+/** The tag whose queries a host runs. */
+export function createTag (runner: TagHost): SqlTag {
+  const originOf = (template: TemplateStringsArray): Calls => {
+    if (runner.notesCallers) return callsTo(sql)
+    const known = origins.get(template) ?? callsTo(sql)
+    origins.set(template, known)
+    return known
+  }
+  function sql<T extends readonly unknown[]> (template: TemplateStringsArray, ...values: readonly unknown[]): SqlQuery<T>
+  function sql (first: string | object, ...columns: readonly unknown[]): SqlPart
+  function sql (first: TemplateStringsArray | string | object, ...rest: readonly unknown[]): SqlQuery | SqlPart {
+    if (isTemplate(first)) return new PendingQuery({ source: new TemplateSource(first, rest), runner, origin: originOf(first) })
+    return typeof first === 'string' && rest.length === 0 ? new SqlName(first) : new SqlHelper(first, rest)
+  }
+  const ofText = <T extends readonly unknown[]>(source: SqlSource, { args, prepare, simple }: TextOptions, origin: Calls): SqlQuery<T> =>
+    new PendingQuery<T>({ source, runner, origin, prepare, simple: simple ?? args.length === 0 })
+  function unsafe<T extends readonly unknown[]> (text: string, ...given: readonly unknown[]): SqlQuery<T> {
+    const options = readTextOptions('unsafe', given)
+    return ofText<T>(new TextSource(text, options.args), options, callsTo(unsafe))
+  }
+  function file<T extends readonly unknown[]> (path: string | URL, ...given: readonly unknown[]): SqlQuery<T> {
+    const options = readTextOptions('file', given)
+    return ofText<T>(new FileSource(path, options.args), options, callsTo(file))
+  }
+
+  return Object.assign(sql, {
+    unsafe,
+    file,
+    json: (value: unknown) => new TypedValue(value, JSONB),
+    array: (list: readonly unknown[], element?: number) => {
+      if (!Array.isArray(list)) throw new QueryError('array takes a list: sql.array([…])')
+      return new TypedValue(list, arrayCast(element))
+    },
+    typed,
+    types: typed,
+    notify: async (channel: string, payload: string) => await sql<Row[]>`SELECT pg_catalog.pg_notify(${channel}, ${payload})`,
+    listen: async (): Promise<never> => {
+      throw new QueryError('LISTEN is not there: keep a connection of postgres.js for it, and notify by sql.notify(channel, payload)')
+    },
+    subscribe: async (): Promise<never> => { throw new QueryError('subscribe is not there: keep a connection of postgres.js for it') },
+  })
+}
+
+function typed (value: unknown, type: number): SqlPart { return new TypedValue(value, typeCast(type)) }
+
+interface TextOptions extends SqlTextOptions { readonly args: readonly unknown[] }
+
+/** The arguments may be left out before the options. */
+function readTextOptions (name: string, [first = [], second]: readonly unknown[]): TextOptions {
+  return readGiven(name, () => {
+    const [args, options = {}] = Array.isArray(first) ? [first, second] : [[], first]
+    if (typeof options !== 'object' || options === null) {
+      throw new QueryError(`${name} takes its arguments in an array: sql.${name}(…, [1, 2])`)
+    }
+    rejectUnknown(options, ['prepare', 'simple'], `${name}.`)
+    const { prepare, simple }: SqlTextOptions = options
+    for (const [option, value] of Object.entries({ prepare, simple })) {
+      if (value !== undefined && typeof value !== 'boolean') throw new QueryError(`option ${option} of sql.${name} takes true or false`)
+    }
+    return { args: args.map((arg) => arg instanceof TypedValue ? arg.value : arg), prepare, simple }
+  })
+}

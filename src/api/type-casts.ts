@@ -1,0 +1,29 @@
+import { FAMILIES } from '../codecs/built-in-types.js'
+import { QueryError } from '../errors/errors.js'
+
+/** The built-in types by OID, as they stand in a cast: no search_path makes others of them. */
+const CASTS = new Map<unknown, string>()
+for (const [, types] of FAMILIES) {
+  for (const [name, oid, arrayOid] of types) {
+    CASTS.set(oid, `pg_catalog."${name}"`)
+    CASTS.set(arrayOid, `pg_catalog."${name}"[]`)
+  }
+}
+
+export const JSONB = 'pg_catalog."jsonb"'
+
+/** The type of a value; undefined where the server is to say. Raises `QueryError` for one that is not built in. */
+export function typeCast (oid: number | undefined): string | undefined {
+  const cast = CASTS.get(oid)
+  if (cast === undefined && oid !== undefined && oid !== 0) {
+    // eslint-disable-next-line no-template-curly-in-string
+    throw new QueryError('the OID is not that of a type that is built in and known: write a cast behind the value, ${value}::type')
+  }
+  return cast
+}
+
+/** The type of an array, by that of its elements or its own. */
+export function arrayCast (oid: number | undefined): string | undefined {
+  const cast = typeCast(oid)
+  return cast === undefined || cast.endsWith('[]') ? cast : `${cast}[]`
+}

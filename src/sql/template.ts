@@ -1,0 +1,99 @@
+import { QueryError, ValueError } from '../errors/errors.js'
+import { SqlPart, type TemplateWriter, WRITE } from './sql-part.js'
+import { tokenize } from './tokenizer.js'
+
+/** A statement as the server takes it. */
+export interface Compiled { readonly text: string, readonly args: readonly unknown[] }
+
+/** The texts of the templates of the program, with `$1, $2, …` for what stands between: each is read once. */
+const texts = new WeakMap<TemplateStringsArray, string>()
+
+/** Whether a function was called as a tag. */
+export function isTemplate (given: unknown): given is TemplateStringsArray {
+  return Array.isArray(given) && 'raw' in given && Array.isArray(given.raw)
+}
+
+/**
+ * A template → the text and the arguments of a statement. Raises `QueryError` for what cannot be part of one.
+ * @example compile(strings, [7]) // of `SELECT * FROM users WHERE id = ${id}`: { text: 'SELECT * FROM users WHERE id = $1', args: [7] }
+ */
+export function compile (strings: TemplateStringsArray, values: readonly unknown[]): Compiled {
+  const text = texts.get(strings) ?? read(strings)
+  if (strings.length !== values.length + 1) throw new QueryError('a template has one value between two texts: use it as a tag')
+  try {
+    for (const value of values) if (typeof value === 'object' && value !== null && holdsParts(value)) return written(strings, values)
+  } catch (error) {
+    if (error instanceof QueryError || error instanceof ValueError) throw error
+    throw new QueryError('a value of the template cannot be read: see the cause', { cause: error })
+  }
+  return { text, args: values }
+}
+
+/** Whether it is, or is a list of, what is no value. */
+function holdsParts (value: object): boolean { return SqlPart.is(value) || (Array.isArray(value) && SqlPart.is(value[0])) }
+
+function written (strings: TemplateStringsArray, values: readonly unknown[]): Compiled {
+  const writer = new Writer()
+  writeTemplate(writer, strings, values)
+  return writer
+}
+
+/** Writes a template into another one. */
+export function writeTemplate (writer: TemplateWriter, strings: TemplateStringsArray, values: readonly unknown[]): void {
+  if (!texts.has(strings)) read(strings)
+  strings.forEach((string, index) => {
+    writer.append(string)
+    if (index < strings.length - 1) writer.add(values[index])
+  })
+}
+
+class Writer implements TemplateWriter, Compiled {
+  text = ''
+  readonly args: unknown[] = []
+  #endsWithNumber = false
+
+  append (text: string): void {
+    if (text === '') return
+    this.text += this.#endsWithNumber ? apart(text) : text
+    this.#endsWithNumber = false
+  }
+
+  add (value: unknown): void {
+    if (SqlPart.is(value)) value[WRITE](this)
+    else if (Array.isArray(value) && SqlPart.is(value[0])) this.#addAll(value)
+    else this.addValue(value)
+  }
+
+  addValue (value: unknown): void {
+    this.append(`$${this.args.push(value)}`)
+    this.#endsWithNumber = true
+  }
+
+  #addAll (fragments: readonly unknown[]): void {
+    for (const fragment of fragments) {
+      if (!SqlPart.is(fragment) || !fragment.isFragment) throw new QueryError('a list with a fragment in it takes nothing but fragments')
+      this.append(' ')
+      fragment[WRITE](this)
+    }
+  }
+}
+
+/** A digit behind a value would be one of its number. */
+function apart (text: string): string { return /^\d/.test(text) ? ` ${text}` : text }
+
+/** Reads a template for the first time: what stands for its values, if they are values. */
+function read (strings: TemplateStringsArray): string {
+  let text = ''
+  for (const [index, string] of strings.entries()) {
+    // Undefined is what holds a backslash that JavaScript cannot read.
+    if (typeof string !== 'string') throw new QueryError('a text of the template cannot be read: write two backslashes for one')
+    text += index === 0 ? string : `$${index}${apart(string)}`
+  }
+  if (strings.some((string) => /\$\d/.test(string))) {
+    const parameters = [...tokenize(text)].filter(({ kind }) => kind === 'parameter').length
+    // eslint-disable-next-line no-template-curly-in-string
+    if (parameters >= strings.length) throw new QueryError('a template numbers its values itself: write ${value}, and not $1, in it')
+  }
+  texts.set(strings, text)
+  return text
+}
