@@ -25,11 +25,15 @@ interface Registry {
   hasTransactions: boolean
 }
 
+/** By the server, and by each of its databases. */
 const registries = new WeakMap<object, Registry>()
 
-/** From now on each route of a server is expected to ask for a transaction: otherwise that is known from the first request on that does. */
-export function expectTransactions (server: object): void {
-  const registry = registries.get(server)
+/**
+ * From now on each route of the server of a database is expected to ask for a transaction: otherwise that is known from the first request
+ * on that does.
+ */
+export function expectTransactions (database: object): void {
+  const registry = registries.get(database)
   if (registry !== undefined) registry.hasTransactions = true
 }
 
@@ -41,7 +45,7 @@ export function expectTransactions (server: object): void {
 export function decorateRequests (fastify: FastifyInstance, { name, database, log, settings, furtherSettings }: RequestDecoration): void {
   if (fastify.hasRequestDecorator(name)) throw new errors.AlreadyRegisteredError(`request.${name}`)
   const registry: Registry = registries.get(fastify.server) ?? { names: new Set(), targets: [], hasTransactions: false }
-  registries.set(fastify.server, registry)
+  for (const key of [fastify.server, database, ...Object.values(database.databases)]) registries.set(key, registry)
   const { names } = registry
   names.add(name)
   const onTransaction = (): void => { registry.hasTransactions = true }
