@@ -31,8 +31,8 @@ const inUse = new WeakSet<object>()
  */
 export async function useSandbox (app: SandboxApp | Database, options: SandboxOptions = {}): Promise<Sandbox> {
   const database = readGiven('useSandbox', () => databaseOf(app, options))
-  const found = typeof database === 'object' && database !== null ? sandboxed(database) : undefined
-  if (found === undefined) {
+  const found = database && sandboxed(database)
+  if (database === undefined || found === undefined) {
     throw new SandboxError('useSandbox found no database: give it the app, when it is ready, with the name that fastify-postgres-js was ' +
       'registered by if it has one, as useSandbox(app, { name }), or the database itself')
   }
@@ -55,11 +55,12 @@ export async function useSandbox (app: SandboxApp | Database, options: SandboxOp
   }
 }
 
-function databaseOf (app: unknown, options: SandboxOptions): unknown {
+function databaseOf (app: unknown, options: SandboxOptions): object | undefined {
   if (typeof options !== 'object' || options === null) throw new OptionError('the options of useSandbox are an object: { name }')
   rejectUnknown(options, ['name'], 'useSandbox.')
   const { name = 'db' } = options
   if (typeof name !== 'string' || name === '') throw new OptionError('useSandbox.name takes the name of a decorator')
   if (typeof app !== 'object' || app === null) return undefined
-  return 'hasDecorator' in app ? Reflect.get(app, name) : app
+  const database: unknown = 'hasDecorator' in app ? Reflect.get(app, name) : app
+  return typeof database === 'object' && database !== null ? database : undefined
 }

@@ -3,9 +3,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type BoundDatabase, boundKind } from '../../src/api/bound-database.js'
 import { access, type Database } from '../../src/api/database.js'
 import { type EventLog, eventLog } from '../../src/config/event-log.js'
+import { readGiven } from '../../src/config/read-given.js'
 import { errors, type Log } from '../../src/index.js'
 import { abortGroup } from '../../src/timing/abort-group.js'
-import { readSettings, type Settings } from '../../src/transaction/settings.js'
+import { checkShape, readSettings, type Settings } from '../../src/transaction/settings.js'
 import { onDeparture } from './departure.js'
 import { ClientLeftError, RequestScope } from './request-scope.js'
 import { isObject, readRouteOptions, type RequestSettings, type RouteRule } from './route-options.js'
@@ -134,6 +135,8 @@ function settingsOf (
       if (!types.isPromise(given)) return given
       throw new errors.OptionError('settings takes no promise: look them up in a hook, and return them here from the request')
     })
-    return readSettings(all === undefined ? own : own === undefined ? all : { ...all, ...own }, 'settings')
+    if (all === undefined || own === undefined) return readSettings(own === undefined ? all : own, 'settings')
+    for (const given of [all, own]) readGiven('settings', () => checkShape(given, 'settings'))
+    return readSettings({ ...all, ...own }, 'settings')
   }
 }

@@ -69,9 +69,7 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
 export function readSettings (given: unknown, what: string): Settings | undefined {
   return readGiven(what, () => {
     if (given === undefined) return undefined
-    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-      throw refused(what, "takes an object of names and values: { 'app.tenant': 't1' }")
-    }
+    checkShape(given, what)
     const names = Object.keys(given)
     if (names.length > MOST_SETTINGS) throw refused(what, `takes ${MOST_SETTINGS} settings at most`)
     const values = new Map<string, string>()
@@ -82,6 +80,17 @@ export function readSettings (given: unknown, what: string): Settings | undefine
     }
     return values.size === 0 ? undefined : new Settings(values)
   })
+}
+
+/** Raises `OptionError` for what is no object of names and values, also for what would be read as an empty one, such as a Map. */
+export function checkShape (given: unknown, what: string): asserts given is object {
+  if (typeof given === 'object' && given !== null && !Array.isArray(given) && (isPlain(given) || Object.keys(given).length > 0)) return
+  throw refused(what, "takes an object of names and values: { 'app.tenant': 't1' }")
+}
+
+function isPlain (given: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(given)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 function checkName (name: string, what: string): string {

@@ -64,14 +64,16 @@ t.test('bad settings are one coded error, and nothing is run', async (t) => {
     'no object': 'a',
     promise: Promise.resolve({ 'app.tenant': 'a' }),
     null: null,
+    map: new Map([['app.tenant', 'a']]),
   }
   const { app, observer } = await setUp(t, { settings: (request) => bad[tenantOf(request)] as never }, (app) => {
     app.get('/single', (request) => request.db.execute("INSERT INTO notes VALUES ('a', 'never')"))
     app.get('/batch', (request) => request.db.executeMany("INSERT INTO notes VALUES ('a', $1)", [['never']]))
     app.get('/function', (request) => request.db.transaction((tx) => tx.execute("INSERT INTO notes VALUES ('a', 'never')")))
     app.get('/transaction', { config: { db: { transaction: true } } }, (request) => request.db.execute("INSERT INTO notes VALUES ('a', 'never')"))
+    app.get('/route', { config: { db: { settings: () => ({ 'app.more': 'x' }) } } }, (request) => request.db.execute("INSERT INTO notes VALUES ('a', 'never')"))
   })
-  for (const path of ['single', 'batch', 'function', 'transaction']) {
+  for (const path of ['single', 'batch', 'function', 'transaction', 'route']) {
     for (const kind of Object.keys(bad)) {
       const { statusCode, body } = await app.inject(`/${path}?tenant=${encodeURIComponent(kind)}`)
       t.match([statusCode, JSON.parse(body)], [500, { code: 'FST_PG_OPTION', message: /settings/ }], `${path}: ${kind}`)

@@ -1,6 +1,8 @@
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import postgresJs, { type FastifyPostgresJsOptions } from '../../plugins/db.js'
+import type { BoundDatabase } from '../../src/api/bound-database.js'
+import type { Database } from '../../src/index.js'
 import { useSandbox, type Sandbox } from '../../testing/index.js'
 import { freshDatabase, memoryLog, type Observer, uniqueName } from '../support/database.js'
 
@@ -87,6 +89,28 @@ t.test('what the handler of a transactional route asks of app.db runs in its tra
   t.strictSame(await app.db.fetchColumn(ALL), [])
 })
 
+t.test('so it does where the sandbox is that of a database, a further one too', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows('CREATE TABLE items (id int PRIMARY KEY)')
+  for (const name of ['db', 'archive'] as const) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    const options = { url: observer.url, min: 1, max: 4, log: memoryLog(), acquireTimeout: 5 }
+    app.register(postgresJs, { ...options, databases: { archive: options } })
+    const database = (): Database => name === 'db' ? app.db : app.db.databases['archive'] as Database
+    // A route that was there before the plugin was loaded: nothing is known of it until its first request.
+    app.get('/route', { config: { db: name === 'db' ? { transaction: true } : { archive: { transaction: true } } } }, async (request) => {
+      const own: BoundDatabase = name === 'db' ? request.db : Reflect.get(request.db, 'archive')
+      await own.execute('INSERT INTO items VALUES (1)')
+      return await database().fetchColumn(ALL)
+    })
+    await app.ready()
+    await using sandbox = await useSandbox(database())
+    t.strictSame((await app.inject('/route')).json(), [1], name)
+    await sandbox.reset()
+  }
+})
+
 t.test('settings hold up to the end of their transaction, and not beyond', async (t) => {
   const observer = await freshDatabase(t)
   const role = uniqueName('tenant')
@@ -119,6 +143,12 @@ t.test('settings hold up to the end of their transaction, and not beyond', async
       t.equal(await tx.fetchVal(who), inside)
       return inside
     }, { settings: { role, 'app.tenant': 'outer' } }), `${role}outer`)
+    t.equal(await db.fetchVal(who), outside)
+    const rights = "SELECT current_setting('log_min_messages')"
+    const privileged = { settings: { log_min_messages: 'error', role } } // which the role must not set
+    t.equal(await db.transaction((tx) => tx.fetchVal(rights), privileged), 'error')
+    t.equal(await db.transaction(() => db.transaction((tx) => tx.fetchVal(rights), privileged)), 'error')
+    t.not(await db.fetchVal(rights), 'error')
     t.equal(await db.fetchVal(who), outside)
     await t.rejects(db.transaction(() => 1, { settings: { work_mem: 'a lot' } }), { code: '22023' })
     await t.rejects(db.transaction(() => db.transaction(() => 1, { settings: { work_mem: 'a lot' } })), { code: '22023' })

@@ -120,7 +120,7 @@ t.test('what is no setting is refused before a connection is taken', async (t) =
     await bad({ [name]: 'hidden' }, new RegExp(`^transaction\\.settings\\.${name} `))
   }
   await bad({ Role: 'x', role: 'y' }, /^transaction\.settings\.role is given twice/)
-  for (const settings of [null, 'hidden', 1, [], ['role'], () => {}]) await bad(settings, /^transaction\.settings takes an object/)
+  for (const settings of [null, 'hidden', 1, [], ['role'], () => {}, new Map([['role', 'x']]), Promise.resolve({ role: 'x' }), new Headers({ role: 'x' })]) await bad(settings, /^transaction\.settings takes an object/)
   await bad({ get role () { throw new Error('hidden') } }, /^transaction\.settings\.role cannot be read/)
   await bad(new Proxy({}, { ownKeys () { throw new Error('hidden') } }), /^transaction\.settings cannot be read/)
   await bad(Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`app.s${i}`, ''])), /^transaction\.settings takes 100 settings at most/)

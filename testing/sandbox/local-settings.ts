@@ -19,7 +19,9 @@ export class LocalSettings {
     const { rows: [row] } = await checkout.attemptParts(reading)
     const { was } = row as { was: ReadonlyArray<string | null> }
     await set(checkout, settings)
-    return new LocalSettings(checkout, new Settings(new Map(names.map((name, index) => [name, was[index] ?? '']))))
+    const before = names.map((name, index) => [name, was[index] ?? ''] as const)
+    // The last one first: what was set before a role may be what that role must not set.
+    return new LocalSettings(checkout, new Settings(new Map(before.reverse())))
   }
 
   /** Before a commit; to go back to a savepoint undoes them anyway. */
