@@ -15,7 +15,7 @@ import { BatchPart } from './batch-part.js'
 import { callWithSettings } from './call-with-settings.js'
 import type { OpenTransaction } from './open-transaction.js'
 import { inGroup, Queryable, refuseTransactionControl } from './queryable.js'
-import { placeFor, sandboxOf, transactionByHand } from './sandboxing.js'
+import { placeFor, sandboxes, sandboxOf, transactionByHand } from './sandboxing.js'
 import { databaseTag, type Sql } from './sql-scopes.js'
 import { FunctionPart, type Work } from './transaction.js'
 
@@ -50,7 +50,7 @@ export class BoundDatabase extends Queryable {
   }
 
   constructor (pool: Pool, statements: StatementCache, binding: Binding) {
-    super(statements, sandboxOf(pool) ?? pool.dispatcher, pool.config.debug !== false)
+    super(statements, sandboxes.get(pool) ?? pool.dispatcher, pool.config.debug !== false)
     this.#pool = pool
     this.#binding = binding
   }

@@ -13,7 +13,8 @@ export interface Sandboxing extends StatementTarget {
   stop (): void
 }
 
-const sandboxes = new WeakMap<Pool, Sandboxing>()
+/** Those that are in use. */
+export const sandboxes = new WeakMap<Pool, Sandboxing>()
 
 /** The sandbox that a pool has at this time. */
 export function sandboxOf (pool: Pool): Sandboxing | undefined { return sandboxes.get(pool) }
