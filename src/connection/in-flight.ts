@@ -99,7 +99,10 @@ export class InFlight implements Expiring {
 
   /** Answers all callers, because the connection is lost. */
   failAll (error: unknown): void {
-    for (const execution of [...this.#executions]) execution.fail(error)
+    for (const execution of [...this.#executions]) {
+      execution.finish() // who waits for that goes on
+      execution.fail(error)
+    }
   }
 
   /**

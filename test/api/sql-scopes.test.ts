@@ -126,3 +126,16 @@ t.test('a transaction whose connection is killed rejects, and leaves nothing ope
   t.equal(await db.fetchVal`SELECT count(*) FROM n`, 40)
   t.match(db.stats(), { busy: 0, waiting: 0 })
 })
+
+t.test('the connection of a transaction dies with its first call: those behind it reject too', async (t) => {
+  const { db, observer } = await open(t, { max: 1 })
+  const sleep = 'SELECT pg_sleep($1)'
+  for (let run = 0; run < 3; run++) await db.fetchVal(sleep, 0) // prepared: BEGIN leaves with it
+  const outcomes = db.transaction((tx) => Promise.allSettled([tx.fetchVal(sleep, 30), tx.sql`SELECT ${1}`, tx.fetchVal('SELECT 2')]).then((results) => {
+    t.strictSame(results.map((result) => result.status === 'rejected' && result.reason.code), Array(3).fill('FST_PG_CONNECTION_LOST'))
+  }))
+  outcomes.catch(() => {})
+  await until(async () => (await observer.backends()).some(({ state, query }) => state === 'active' && query === sleep))
+  await observer.kill()
+  await t.rejects(outcomes)
+})
