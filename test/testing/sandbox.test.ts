@@ -82,6 +82,26 @@ t.test('an error in one call does not concern the next', async (t) => {
   t.same(await ids(), [0, 1, 2, 3])
 })
 
+t.test('nor does the error of a prepared statement, which is closed, the next call that is prepared', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows('CREATE TABLE items (id int PRIMARY KEY)')
+  const db = await openDatabase(t, observer)
+  const sandbox = await useSandbox(db)
+  t.teardown(() => sandbox.close())
+  const fail = async (n: number): Promise<void> => { await t.rejects(db.execute(`SELECT ${n} / 0`), { code: '22012' }) }
+  for (let n = 0; n < 3; n++) {
+    await fail(n)
+    t.equal(await db.fetchVal(`SELECT ${n}`), n)
+    await fail(n) // prepared by now
+    t.equal(await db.fetchVal(`SELECT ${n}`), n)
+    await fail(n)
+    t.same(await db.executeMany('INSERT INTO items VALUES ($1)', [[10 * n], [10 * n + 1]]), { count: 2 })
+    await fail(n)
+    await db.transaction((tx) => tx.execute('INSERT INTO items VALUES ($1)', 10 * n + 2))
+  }
+  t.equal(await db.fetchVal('SELECT count(*) FROM items'), 9)
+})
+
 t.test('transactions: what is committed stays, what is rolled back goes', async (t) => {
   const { db, ids } = await setUp(t)
   t.equal(await db.transaction(async (tx) => {

@@ -1,7 +1,9 @@
 import type { StatementExecution } from '../../src/connection/execution.js'
-import type { Call } from '../../src/query/call.js'
+import { type Call, internalCall } from '../../src/query/call.js'
 import { DeferredBegin } from '../../src/transaction/deferred-begin.js'
 import type { SandboxState } from './state.js'
+
+const NOTHING = internalCall('', 'script')
 
 /**
  * The savepoint of a sandbox, in front of the next call: it leaves in the same write. It is a request of its own and not one with the call,
@@ -11,6 +13,8 @@ export class Savepoint extends DeferredBegin {
   /** Whether each call has its own, or only the first one in a transaction. */
   #isForEach = true
   #isDue = true
+  /** Until the driver has closed a statement: a savepoint that is sent meanwhile would leave behind the call. */
+  #closing: Promise<void> | undefined
   readonly #session: SandboxState
 
   constructor (session: SandboxState) {
@@ -31,6 +35,14 @@ export class Savepoint extends DeferredBegin {
   }
 
   override get isDone (): boolean { return !this.#isDue }
+
+  override get underWay (): Promise<void> | undefined {
+    const { connection } = this.#session
+    if (!this.#isDue || connection.cancelling !== undefined || !connection.isOpen || connection.session.keepsOrder) return undefined
+    const over = (): void => { this.#closing = undefined }
+    this.#closing ??= connection.run(NOTHING).then(over, over)
+    return this.#closing
+  }
 
   override take (): undefined {
     this.#save()
