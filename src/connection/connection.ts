@@ -130,9 +130,6 @@ export class Connection implements ExecutorEvents, Cancellable, SocketOwnerEvent
   /** While a cancelled statement is still ending: nothing else may run on it before that. */
   get cancelling (): Promise<void> | undefined { return this.#cancelling }
 
-  /** Whether what is sent now leaves before what is sent after it: the driver is not describing or closing a statement. */
-  get keepsOrder (): boolean { return this.#parts.owner.isFreeFor(this) }
-
   /** What is asked of every new session. */
   async greet (furtherColumns = ''): Promise<ServerInfo> {
     // Of a connection that has ended the driver only says that it has.

@@ -8,7 +8,7 @@ import { RoleScopes } from './role-scopes.js'
 import { StatementTimeout } from './statement-timeout.js'
 
 /** Who hears what the server says of the session. */
-type SessionOwner = Pick<SocketOwner, 'transaction' | 'reported'>
+type SessionOwner = Pick<SocketOwner, 'transaction' | 'reported' | 'isFreeFor'>
 
 /** What the server's session of one connection is like, as the server tells it, and as far as texts do. */
 export class Session {
@@ -53,6 +53,8 @@ export class Session {
   get server (): ServerInfo | undefined { return this.#server }
   /** Whether a pooler is in between, which has sessions of its own: the process that answers is not the one that was announced. */
   get isPooled (): boolean { return this.#isPooled }
+  /** Whether what is sent now leaves before what is sent after it: the driver is not describing or closing a statement. */
+  get keepsOrder (): boolean { return this.#owner.isFreeFor(this) }
   /** Whether a transaction is open, as the last ReadyForQuery told it. */
   get transaction (): TransactionStatus { return this.#owner.transaction }
   /** Its `standard_conforming_strings`. */

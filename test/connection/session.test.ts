@@ -6,7 +6,7 @@ import { StatementCache } from '../../src/query/statement.js'
 
 /** A session of a server that reports `settings`, and what it does with a call. */
 function sessionOf (settings: Record<string, string>) {
-  const owner = { transaction: 'none' as TransactionStatus, reported: new Map(Object.entries(settings)) }
+  const owner = { transaction: 'none' as TransactionStatus, reported: new Map(Object.entries(settings)), isFreeFor: () => true }
   const session = new Session(owner, 60, 'auto')
   session.begin()
   const call = (text: string, status: TransactionStatus = 'open'): boolean => {

@@ -38,7 +38,7 @@ export class Savepoint extends DeferredBegin {
 
   override get underWay (): Promise<void> | undefined {
     const { connection } = this.#session
-    if (!this.#isDue || connection.cancelling !== undefined || !connection.isOpen || connection.keepsOrder) return undefined
+    if (!this.#isDue || connection.cancelling !== undefined || !connection.isOpen || connection.session.keepsOrder) return undefined
     const over = (): void => { this.#closing = undefined }
     this.#closing ??= connection.run(NOTHING).then(over, over)
     return this.#closing
