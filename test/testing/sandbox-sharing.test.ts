@@ -231,9 +231,9 @@ t.test('a connection that dies: calls are rejected until a reset, which begins o
   const sleeping = db.fetchVal('SELECT pg_sleep(10)')
   const waiting = db.fetchVal('SELECT 1')
   await until(async () => (await observer.backends()).some(({ state, query }) => state === 'active' && /sleep/.test(query)))
+  const lost = [sleeping, waiting].map((call) => t.rejects(call, { code: 'FST_PG_CONNECTION_LOST' })) // before it is killed
   await observer.kill([pid ?? 0])
-  await t.rejects(sleeping, { code: 'FST_PG_CONNECTION_LOST' })
-  await t.rejects(waiting, { code: 'FST_PG_CONNECTION_LOST' })
+  await Promise.all(lost)
   await t.rejects(db.execute(INSERT, 2), { code: 'FST_PG_CONNECTION_LOST' })
   await t.rejects(db.executeMany(INSERT, [[2]]), { code: 'FST_PG_CONNECTION_LOST' })
   await t.rejects(db.transaction(async () => {}), { code: 'FST_PG_CONNECTION_LOST' })
