@@ -216,7 +216,7 @@ t.test('hooks around leases and transactions', async (t) => {
     await failure(() => db.acquire())
     late(new Error('too late'))
     await new Promise((resolve) => setImmediate(resolve))
-    t.equal(await db.fetchVal('SELECT 1'), 1)
+    await until(() => db.fetchVal('SELECT 1').then((one) => one === 1, () => false)) // another connection may take longer than that
   })
 
   t.test('a lost connection: onAcquire that hangs rejects at once, onRelease is not run, or ends', async (t) => {

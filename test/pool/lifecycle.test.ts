@@ -53,7 +53,7 @@ t.test('opening and closing', async (t) => {
     await until(() => db.stats().free === 2)
     await db.close()
     await observer.rows(`ALTER ROLE ${role} CONNECTION LIMIT 1`)
-    const awaited = createDatabase({ ...options, log: memoryLog() }, {})
+    const awaited = createDatabase({ ...options, startupTimeout: 2, log: memoryLog() }, {})
     await t.rejects(awaited.open(), { code: 'FST_PG_STARTUP', cause: { code: '53300' } })
     t.equal(awaited.stats().size, 0)
     await observer.rows(`DROP ROLE ${role}`)
