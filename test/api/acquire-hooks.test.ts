@@ -191,7 +191,7 @@ t.test('hooks around leases and transactions', async (t) => {
 
   t.test('a hook that never settles is bounded: onAcquire by acquireTimeout and signal, onRelease by commandTimeout', async (t) => {
     const log = memoryLog()
-    const acquires = await openDatabase(t, observer, { max: 1, acquireTimeout: 0.05, onAcquire: () => never })
+    const acquires = await openDatabase(t, observer, { max: 1, acquireTimeout: 0.3, onAcquire: () => never })
     t.match(await failure(() => acquires.acquire()), { code: 'FST_PG_ACQUIRE_TIMEOUT', message: 'the database is busy', advice: /onAcquire has not settled/ })
     t.match(await failure(() => acquires.transaction(() => 1)), { code: 'FST_PG_ACQUIRE_TIMEOUT', stack: /acquire-hooks\.test/ })
     t.match(acquires.stats(), { acquireTimeouts: 2, errors: 2 })
