@@ -156,3 +156,30 @@ t.test('settings hold up to the end of their transaction, and not beyond', async
     await sandbox.reset()
   }
 })
+
+t.test('templates run in the sandbox', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows('CREATE TABLE items (id int PRIMARY KEY)')
+  const { app, sandbox } = await setUp(t, observer, {}, (app) => {
+    app.post('/:id', { config: { db: { transaction: true } } }, async (request) => {
+      const { sql } = request.db
+      await sql`INSERT INTO items ${sql([{ id: Number((request.params as { id: string }).id) }])}`
+      return await sql`SELECT id FROM items ORDER BY id`
+    })
+  })
+  const { sql } = app.db
+  for (let times = 0; times < 3; times++) {
+    t.strictSame((await app.inject({ method: 'POST', url: '/1' })).json(), [{ id: 1 }])
+    t.equal((await app.inject({ method: 'POST', url: '/1' })).statusCode, 500)
+    await t.rejects(sql`INSERT INTO items VALUES (${1})`, { code: '23505' })
+    await t.rejects(sql.begin(async (sql) => { await sql`INSERT INTO items VALUES (${2})`; throw new Error('undone') }), { message: 'undone' })
+    await sql.begin((sql) => [sql`INSERT INTO items VALUES (${3})`, sql`INSERT INTO items VALUES (${4})`])
+    const reserved = await sql.reserve()
+    await reserved`INSERT INTO items VALUES (${5})`
+    await reserved.release()
+    t.strictSame([...await sql`SELECT id FROM items WHERE id IN ${sql([1, 2, 3, 4, 5])} ORDER BY id`.values()], [[1], [3], [4], [5]])
+    t.strictSame(await observer.rows(ALL), [])
+    await sandbox.reset()
+    t.strictSame([...await sql`SELECT id FROM items`], [])
+  }
+})
