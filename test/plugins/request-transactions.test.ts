@@ -14,12 +14,12 @@ const transaction: { db: RouteDatabases } = { db: { transaction: true } }
 const UNIQUE = '23505'
 
 /** An app on a database with an empty table `items`, whose second row of one number is refused at COMMIT. */
-async function setUp (t: Test, routes: (app: FastifyInstance) => void): Promise<Setup> {
+async function setUp (t: Test, routes: (app: FastifyInstance) => void, max = 3): Promise<Setup> {
   const observer = await freshDatabase(t)
   await observer.rows('CREATE TABLE items (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)')
   const app = Fastify()
   t.teardown(() => app.close())
-  app.register(postgresJs, { url: observer.url, min: 0, max: 3, log: memoryLog() })
+  app.register(postgresJs, { url: observer.url, min: 0, max, log: memoryLog() })
   routes(app)
   await app.ready()
   return { app, observer }
@@ -339,7 +339,7 @@ t.test('200 slow handlers on two connections hold none while they do not query',
       await all
       return await request.db.fetchVal('SELECT 2')
     })
-  })
+  }, 2)
   const answers = await Promise.all(Array.from({ length: 200 }, () => app.inject('/slow')))
   t.ok(answers.every(({ body }) => body === '2'))
 })
