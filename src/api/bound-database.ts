@@ -14,8 +14,9 @@ import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { BatchPart } from './batch-part.js'
 import { callWithSettings } from './call-with-settings.js'
 import type { OpenTransaction } from './open-transaction.js'
-import { inGroup, Queryable, refuseTransactionControl } from './queryable.js'
-import { placeFor, sandboxes, sandboxOf, transactionByHand } from './sandboxing.js'
+import { inGroup, Queryable } from './queryable.js'
+import type { Acquiring } from './pool-place.js'
+import { placeFor, refuseByHand, sandboxes } from './sandboxing.js'
 import { databaseTag, type Sql } from './sql-scopes.js'
 import { FunctionPart, type Work } from './transaction.js'
 
@@ -76,7 +77,8 @@ export class BoundDatabase extends Queryable {
       const { group, transaction, log } = this.#binding
       if (transaction !== undefined) return transaction().use((tx) => tx.transaction(work, options))
       this.#check()
-      return transact(this.#place(options), new FunctionPart(work, this.statements, 0, { group, log }))
+      const place = this.#place({ options, takenBy: this.#noted(this.transaction) })
+      return transact(place, new FunctionPart(work, this.statements, 0, { group, log }))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -98,21 +100,22 @@ export class BoundDatabase extends Queryable {
     return transaction().hooks()
   }
 
-  #place (options?: TransactionOptions): Place {
-    const takenBy = this.#pool.config.notesTakers ? callsTo(this.transaction) : undefined
-    const { settings, log } = this.#binding
-    return placeFor(this.#pool, { options, settings: settings?.(), log, takenBy })
+  #noted (callee: (...args: never[]) => unknown): Calls | undefined {
+    return this.#pool.config.notesTakers ? callsTo(callee) : undefined
   }
 
-  protected override checkTransactionControl (call: Call): void {
-    if (sandboxOf(this.#pool) !== undefined) throw transactionByHand()
-    refuseTransactionControl(call)
+  #place (acquiring: Acquiring): Place {
+    const { settings, log } = this.#binding
+    return placeFor(this.#pool, { ...acquiring, settings: settings?.(), log })
   }
+
+  protected override checkTransactionControl (call: Call): void { refuseByHand(this.#pool, call) }
 
   protected override run<T> (call: Call, read: Read<T>, calls: Calls | undefined): Promise<T> {
     const { response, group, transaction, settings } = this.#binding
     if (transaction !== undefined) return transaction().use((tx) => tx.perform(call, read, calls))
     if (response !== undefined && response.writableEnded) this.#check()
+    // Written out, as `inGroup` does it: each call of each request comes here.
     const isBound = group !== undefined && call.statement.mayBePipelined
     const bound = !isBound ? call : call.group === undefined ? { ...call, group } : inGroup(call, group)
     const held = settings === undefined ? undefined : settings()
@@ -123,7 +126,8 @@ export class BoundDatabase extends Queryable {
     const { transaction } = this.#binding
     if (transaction !== undefined) return transaction().use((tx) => tx.performBatch(batch))
     this.#check()
-    return transact(this.#place(), new BatchPart(batch))
+    const { signal } = batch.call.options
+    return transact(this.#place({ signal, takenBy: this.#noted(this.batch) }), new BatchPart(batch))
   }
 
   #check (): void {

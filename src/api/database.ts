@@ -21,8 +21,8 @@ import { type Binding, BoundDatabase } from './bound-database.js'
 import { forCaller } from './caller.js'
 import { Lease } from './lease.js'
 import { OpenTransaction } from './open-transaction.js'
-import { Queryable, refuseTransactionControl, retarget } from './queryable.js'
-import { placeFor, sandboxOf, type Sandboxing, setSandbox, transactionByHand } from './sandboxing.js'
+import { Queryable, retarget } from './queryable.js'
+import { placeFor, refuseByHand, sandboxOf, type Sandboxing, setSandbox } from './sandboxing.js'
 import { databaseTag, type Sql } from './sql-scopes.js'
 import { FunctionPart, type Work } from './transaction.js'
 
@@ -164,10 +164,7 @@ export class Database extends Queryable {
   /** Replaces every connection: idle ones now, busy ones when they are released. */
   expire (): void { this.#pool.expire() }
 
-  protected override checkTransactionControl (call: Call): void {
-    if (sandboxOf(this.#pool) !== undefined) throw transactionByHand()
-    refuseTransactionControl(call)
-  }
+  protected override checkTransactionControl (call: Call): void { refuseByHand(this.#pool, call) }
 
   protected override batch (batch: Batch): Promise<void> {
     const takenBy = this.#pool.config.notesTakers ? callsTo(this.batch) : undefined

@@ -31,7 +31,7 @@ interface OpenTransactionParts {
   log: EventLog
 }
 
-/** A transaction without a function: begun at its first call, and ended by whoever made it. */
+/** A transaction without a function. Its first call begins it, and the code that made it ends it. */
 export class OpenTransaction implements Part<void>, TransactionContext {
   readonly isByHand = false
   readonly group: AbortGroup | undefined

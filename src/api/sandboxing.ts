@@ -1,9 +1,11 @@
 import type { StatementTarget } from '../connection/execution.js'
 import { QueryError } from '../errors/errors.js'
 import type { Pool } from '../pool/pool.js'
+import type { Call } from '../query/call.js'
 import type { Place } from '../transaction/transact.js'
 import type { Lease } from './lease.js'
 import { type Acquiring, PoolPlace } from './pool-place.js'
+import { refuseTransactionControl } from './queryable.js'
 
 /** Where the calls of a database are run instead of on its pool: one connection, on which all is undone in the end. */
 export interface Sandboxing extends StatementTarget {
@@ -28,6 +30,12 @@ export function setSandbox (pool: Pool, sandboxing: Sandboxing | undefined): voi
 /** Where a transaction of a pool is made. */
 export function placeFor (pool: Pool, acquiring: Acquiring): Place {
   return sandboxOf(pool)?.place(acquiring) ?? new PoolPlace(pool, acquiring)
+}
+
+/** Refuses a statement that begins or ends a transaction outside of one. Raises `QueryError`. */
+export function refuseByHand (pool: Pool, call: Call): void {
+  if (sandboxOf(pool) !== undefined) throw transactionByHand()
+  refuseTransactionControl(call)
 }
 
 /** In a sandbox, one transaction is around all. */

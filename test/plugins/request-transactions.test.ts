@@ -291,6 +291,20 @@ t.test('a client that leaves while its read waits for a connection', async (t) =
   for (const lease of leases) await lease.release()
 })
 
+t.test('a batch that waits for a connection ends with its signal', async (t) => {
+  const controller = new AbortController()
+  const { app } = await setUp(t, (app) => {
+    app.get('/batch', (request) => request.db.executeMany({ text: 'INSERT INTO items VALUES ($1)', signal: controller.signal }, [[1]]))
+  })
+  const leases = await Promise.all([1, 2, 3].map(() => app.db.acquire()))
+  const answer = app.inject('/batch')
+  await until(() => app.db.stats().waiting === 1)
+  controller.abort()
+  t.equal((await answer).json().code, 'FST_PG_ABORTED')
+  t.equal(app.db.stats().waiting, 0)
+  for (const lease of leases) await lease.release()
+})
+
 t.test('a reply that the handler sends itself', async (t) => {
   const setup = await setUp(t, (app) => {
     app.get('/ok', { config: transaction }, async (request, reply) => { await insert(request); reply.hijack(); reply.raw.end('raw') })
