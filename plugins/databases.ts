@@ -1,3 +1,4 @@
+import { BoundDatabase } from '../src/api/bound-database.js'
 import { createWith } from '../src/api/create-database.js'
 import { eventLog } from '../src/config/event-log.js'
 import { readGiven } from '../src/config/read-given.js'
@@ -19,8 +20,8 @@ export interface AllDatabases {
   settings: Readonly<Record<string, RequestSettings | undefined>>
 }
 
-/** Names that mean something on `fastify.db`, beside its members and those of leases and transactions. */
-const RESERVED = ['then', 'toJSON', 'databases', 'detached', 'afterCommit', 'commitOn', 'settings', 'sql']
+/** Names that mean something on `fastify.db` or to a route, beside the members of all that has helpers. */
+const RESERVED = ['then', 'toJSON', 'commitOn', 'settings']
 
 /**
  * The database of `options`, with those of the option `databases` beside it: `db.archive`, and all in `db.databases`. Nothing is opened.
@@ -31,7 +32,7 @@ export function createAll (databases: unknown, options: DatabaseOptions & { log:
     .map(([name, given]) => [name, createFurther(name, given, options.log)] as const)
   const db = createWith(Object.fromEntries(further.map(([name, { database }]) => [name, database])), options, process.env)
   for (const [name, { database: value }] of further) {
-    if ([db, Lease.prototype, Transaction.prototype].some((place) => name in place) || RESERVED.includes(name)) {
+    if ([db, BoundDatabase.prototype, Lease.prototype, Transaction.prototype].some((place) => name in place) || RESERVED.includes(name)) {
       throw new errors.OptionError(`option databases.${name}: the name has another meaning on a database, give it another one`)
     }
     Object.defineProperty(db, name, { value, enumerable: true })

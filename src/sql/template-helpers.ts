@@ -10,7 +10,7 @@ export function quoteName (name: unknown): string {
 
 function quote (name: string): string { return `"${name.replaceAll('"', '""')}"` }
 
-/** It is no query: whoever awaits it has forgotten the backticks. */
+/** Not a query: where one is awaited, the backticks of the template are missing. */
 abstract class NoQuery extends SqlPart {
   then (): never { throw new QueryError('this is no query: call the tag with a template, sql`…`, and have the helper in it') }
 }

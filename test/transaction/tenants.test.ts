@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Pool } from '../../src/pool/pool.js'
 import { Bound, openPool } from '../support/bound.js'
 import { freshDatabase, openDatabase, until, uniqueName, type Observer } from '../support/database.js'
@@ -107,11 +107,15 @@ t.test('calls of tenants never share a Sync, with each other or with plain calls
   t.same(new Set(await together(pool, 24)), new Set([0]))
 })
 
-t.test('a change of the schema in between: the settings hold for the call that is sent again', async (t) => {
+async function oneTenant (t: Test): Promise<{ observer: Observer, pool: Pool, tenant: Bound }> {
   const observer = await freshDatabase(t)
   const { url } = await tenants(t, observer)
   const pool = await openPool(t, { url, max: 1 })
-  const tenant = new Bound(pool, { 'app.tenant': 't1' })
+  return { observer, pool, tenant: new Bound(pool, { 'app.tenant': 't1' }) }
+}
+
+t.test('a change of the schema in between: the settings hold for the call that is sent again', async (t) => {
+  const { observer, pool, tenant } = await oneTenant(t)
   const ALL = { text: 'SELECT * FROM items WHERE note = $1 LIMIT 1', prepare: true }
   const only = async (extra: object): Promise<void> => { t.match(await tenant.fetchOne(ALL, ''), { tenant: 't1', ...extra }) }
   for (let n = 0; n < 3; n++) await only({})
@@ -188,10 +192,7 @@ t.test('a role whose schema is in the search_path', async (t) => {
 })
 
 t.test('what a call with settings is told, is as for any call', async (t) => {
-  const observer = await freshDatabase(t)
-  const { url } = await tenants(t, observer)
-  const pool = await openPool(t, { url, max: 1 })
-  const tenant = new Bound(pool, { 'app.tenant': 't1' })
+  const { observer, pool, tenant } = await oneTenant(t)
   const INSERT = { text: 'INSERT INTO items (tenant) SELECT $1 WHERE $2', prepare: true }
   for (let n = 0; n < 3; n++) {
     await t.rejects(tenant.fetchExactlyOne({ ...INSERT, text: `${INSERT.text} RETURNING tenant` }, 't1', false), { code: 'FST_PG_NO_ROW' })
