@@ -115,7 +115,8 @@ function makeCase (random: Random): Case {
   }
   if (random.chance(0.1)) columns.push('g int GENERATED ALWAYS AS (id * 2) STORED')
   if (random.chance(0.1)) columns.push('CHECK (id < 5000)')
-  const unique = random.chance(0.2) && !columns[1]?.includes(' xml') ? 'CREATE UNIQUE INDEX ON t (c0) WHERE id % 2 = 0;' : ''
+  // Its predicate must not depend on a sequence: rows of a batch that falls back have later numbers (docs/reliability.md), so another row may be the first to fail.
+  const unique = random.chance(0.2) && !columns[1]?.includes(' xml') ? 'CREATE UNIQUE INDEX ON t (c0) WHERE c0 IS NOT NULL;' : ''
   const text = `INSERT INTO t (${names.join(', ')}) VALUES (${values.join(', ')})` +
     `${random.chance(0.3) ? ' ON CONFLICT DO NOTHING' : ''}${random.chance(0.5) ? ' RETURNING *' : ''}`
   const oddest = random.chance(0.2) ? random.integer(0, ROWS - 1) : -1
