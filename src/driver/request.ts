@@ -1,5 +1,6 @@
 import { type Argument, BindAborted } from './argument.js'
 import { isNoteworthy } from './command-tags.js'
+import type { Conversion } from '../codecs/conversion.js'
 import { Refusal } from '../codecs/encode.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
 import { KEEPS_FIRST, type Mode, type Shape } from '../query/call.js'
@@ -75,6 +76,7 @@ export class Request implements Turn {
   readonly #mode: Mode
   readonly #shape: Shape | undefined
   readonly #onlyFirst: boolean
+  readonly #conversion: Conversion | undefined
   /** The next answer that is to come in the lowest four bits, and so on; and how many, seven at most. */
   #steps = 0
   #left = 0
@@ -105,6 +107,7 @@ export class Request implements Turn {
     this.#mode = kind.mode ?? 'rows'
     this.#shape = kind.shape
     this.#onlyFirst = KEEPS_FIRST.has(this.#mode)
+    this.#conversion = kind.conversion
     this.#sender = sender
   }
 
@@ -216,7 +219,7 @@ export class Request implements Turn {
 
   #described (columns: readonly WireColumn[]): void {
     const reader = this.statement === null ? undefined : this.#lane?.describe(this.statement, columns)
-    if (this.#mode === 'description') this.reader = reader
+    if (this.#mode === 'description') this.reader = reader?.for(this.#conversion)
     // The driver answers a description by its Sync.
     if (!this.onlyDescribe) return
     this.#isSynced = true
@@ -229,7 +232,7 @@ export class Request implements Turn {
     this.#rows = []
     this.#seen = 0
     this.#mayHaveRows = true
-    this.reader = this.statement === null ? undefined : this.#lane?.describe(this.statement, columns)
+    this.reader = this.statement === null ? undefined : this.#lane?.describe(this.statement, columns).for(this.#conversion)
     this.unknown = this.reader?.unknown
   }
 
@@ -249,7 +252,7 @@ export class Request implements Turn {
 
   /** The columns are those of the description of its statement. */
   #useReader (): void {
-    this.reader = this.statement === null ? undefined : this.#lane?.readerOf(this.statement)
+    this.reader = this.statement === null ? undefined : this.#lane?.readerOf(this.statement)?.for(this.#conversion)
     this.unknown = this.reader?.unknown
   }
 

@@ -1,3 +1,4 @@
+import type { Conversion } from '../codecs/conversion.js'
 import type { Config } from '../config/config.js'
 import type { EventLog } from '../config/event-log.js'
 import type { Connection } from '../connection/connection.js'
@@ -33,6 +34,8 @@ export interface UseHooks {
 
 export interface PoolParts {
   config: Config
+  /** How values are converted, where that is not as usual. */
+  conversion?: Conversion | undefined
   log: EventLog
   /** Runs on each new connection before the pool gets it. */
   onConnect?: ((connection: Connection) => unknown) | undefined
@@ -42,6 +45,7 @@ export interface PoolParts {
 /** A pool of connections through its life cycle. Who gets which connection is decided by its dispatcher. */
 export class Pool implements DispatcherEvents {
   readonly config: Config
+  readonly conversion: Conversion | undefined
   readonly log: EventLog
   /** Between the attempts of transactions. */
   readonly pauses = new Pauses()
@@ -63,8 +67,9 @@ export class Pool implements DispatcherEvents {
   #closeBy: number | undefined
   #drained: NodeJS.Timeout | undefined
 
-  constructor ({ config, log, onConnect, hooks }: PoolParts) {
+  constructor ({ config, conversion, log, onConnect, hooks }: PoolParts) {
     this.config = config
+    this.conversion = conversion
     this.log = log
     this.hooks = hooks
     const deadlines = new Deadlines()
