@@ -1,10 +1,11 @@
 import { and, asc, count, desc, eq, gt, inArray, isNull, lt, max, min, or, sql, sum } from 'drizzle-orm'
 import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
+import type postgres from 'postgres'
 import * as schema from './schema.js'
 
 const { orders, orderTags, tags, things, users } = schema
 
-export type Drizzle = PostgresJsDatabase<typeof schema>
+export type Drizzle = PostgresJsDatabase<typeof schema> & { $client: postgres.Sql }
 
 /** A value of each kind, one that is at its edge, and none. */
 const THING = {
