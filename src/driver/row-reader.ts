@@ -74,10 +74,10 @@ export class RowReader {
     return reader
   }
 
-  /** Has the user's functions convert rows that are complete. Raises `DecodeError`. */
-  converted (rows: readonly unknown[]): unknown[] {
+  /** Has the user's functions convert rows that are complete, or only the first value of each. Raises `DecodeError`. */
+  converted (rows: readonly unknown[], areValues: boolean): unknown[] {
     if (this.#failure !== undefined) throw this.#failure
-    return this.#conversion === undefined ? [...rows] : convertRows(rows, this.#columns, this.#conversion)
+    return this.#conversion === undefined ? [...rows] : convertRows(rows, this.#columns, this.#conversion, areValues)
   }
 
   #noteUnknown (): void {
