@@ -171,7 +171,7 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
     const later: Array<() => unknown[]> = []
     const converts = this.#conversion !== undefined
     await this.#batch(query, argsList, ({ rows, reader }) => {
-      if (converts && reader !== undefined) later.push(() => reader.converted(rows))
+      if (converts && reader !== undefined) later.push(() => reader.converted(rows, false))
       else take(rows)
     })
     for (const converted of later) take(converted())

@@ -15,7 +15,9 @@ export interface TagConversion {
 }
 
 const UNCHANGEABLE = new Proxy<TypeFunctions>({}, {
-  defineProperty () { throw new QueryError('how db.sql reads and writes types cannot be changed: make a tag of your own, by db.createSql()') },
+  defineProperty () {
+    throw new QueryError('how db.sql reads and writes types cannot be changed: make a tag of your own, by db.createSql()')
+  },
 })
 
 /** What all share does not change. */

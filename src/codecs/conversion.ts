@@ -116,7 +116,9 @@ function readJson (json: unknown): JsonOptions {
 const PARTS = ['column', 'value', 'row', 'undefined']
 
 function readTransform (transform: unknown): Transform {
-  if (!isObject(transform) && typeof transform !== 'function') throw new OptionError('option transform takes { column, value, row, undefined }, or camel, pascal, kebab')
+  if (!isObject(transform) && typeof transform !== 'function') {
+    throw new OptionError('option transform takes { column, value, row, undefined }, or camel, pascal, kebab')
+  }
   const other = Object.keys(transform).find((name) => !PARTS.includes(name))
   if (other !== undefined) throw new OptionError(`option transform has an unknown ${other}: it takes ${PARTS.join(', ')}`)
   const { column: columns, value, row, undefined: missing } = transform as { [Name in keyof TransformOptions]?: unknown }

@@ -41,7 +41,8 @@ export class ConvertedTypes implements TypeView {
       case undefined: return usual.family === 'json' ? this.#json(usual) : usual
       case 'base': {
         const base = this.get(madeOf.oid)
-        return base === undefined || base === this.#usual.get(madeOf.oid) ? usual : { ...base, oid: usual.oid, name: usual.name, schema: usual.schema, madeOf }
+        if (base === undefined || base === this.#usual.get(madeOf.oid)) return usual
+        return { ...base, oid: usual.oid, name: usual.name, schema: usual.schema, madeOf }
       }
       case 'elements': {
         const element = this.get(madeOf.oid)
@@ -82,7 +83,9 @@ function withCodec (usual: PgType, { key, decode, encode, mayThrow, kind }: OwnC
   const reads = decode === undefined
     ? {}
     : { decode, mayThrow, key, read: mayThrow ? readText : readerOf(decode) }
-  const writes = encode === undefined ? {} : { encode: encoderOf(encode, key), family: 'own' as const, nests: usual.nests && !usual.isOpaque }
+  const writes = encode === undefined
+    ? {}
+    : { encode: encoderOf(encode, key), family: 'own' as const, nests: usual.nests && !usual.isOpaque }
   return { ...usual, ...reads, ...writes, convertsBounds: kind === 'full' }
 }
 

@@ -33,12 +33,15 @@ function fromServer (rename: (name: string) => string): FromServer {
   })
 }
 
-function toServer (rename: (name: string) => string): ToServer { return Object.assign((name: string) => rename(name), { column: { to: rename } }) }
+function toServer (rename: (name: string) => string): ToServer {
+  return Object.assign((name: string) => rename(name), { column: { to: rename } })
+}
 
 function both ({ column: { from }, value }: FromServer, { column: { to } }: ToServer): BothWays { return { column: { from, to }, value } }
 
 /** An underscore at the end, or with no letter behind it, stays. */
-const withCapitals = (name: string): string => name.slice(0, 1) + name.slice(1).replace(/_([^_])/g, (_, letter: string) => letter.toUpperCase())
+const withCapitals = (name: string): string =>
+  name.slice(0, 1) + name.slice(1).replace(/_([^_])/g, (_, letter: string) => letter.toUpperCase())
 const withUnderscores = (name: string): string => name.replace(/[A-Z]/g, '_$&').toLowerCase()
 
 /** `user_name` → `userName`, also inside json and jsonb. */
@@ -54,7 +57,7 @@ export const fromPascal = toServer((name) => name.slice(0, 1).toLowerCase() + wi
 /** `user-name` → `user_name` */
 export const fromKebab = toServer((name) => name.replaceAll('-', '_'))
 
-/** `user_name` on the server is `userName` here: names of columns in rows and in helpers of templates, and keys in json and jsonb that is read.
+/** `user_name` on the server is `userName` here: names of columns in rows and in helpers of templates, and keys in JSON that is read.
  * @example createDatabase({ transform: camel }) */
 export const camel = both(toCamel, fromCamel)
 /** `user_name` on the server is `UserName` here. */

@@ -28,11 +28,15 @@ export function multirangeDecoder (bound: Decode | undefined): Decode {
 function rangesOf (text: string, decode: Decode | undefined): Range[] {
   const value = (bound: string): unknown => {
     if (bound === '') return null
-    const bare = bound.startsWith('"') ? bound.slice(1, -1).replace(/""|\\(.)/gs, (_, escaped: string | undefined) => escaped ?? '"') : bound
+    const bare = bound.startsWith('"') ? unquoted(bound) : bound
     return decode === undefined ? bare : decode(bare)
   }
   return Array.from(text.matchAll(RANGE), ([, open = '', lower = '', upper = '', close = '']) =>
     ({ lower: value(lower), upper: value(upper), bounds: `${open}${close}` as Range['bounds'] }))
+}
+
+function unquoted (text: string): string {
+  return text.slice(1, -1).replace(/""|\\(.)/gs, (_, escaped: string | undefined) => escaped ?? '"')
 }
 
 /** Writes ranges over a type. A string goes to the server as it is. */
@@ -58,5 +62,6 @@ export function multirangeEncoder (range: Encode): Encode {
 }
 
 function isRange (value: unknown): value is Range {
-  return typeof value === 'object' && value !== null && 'lower' in value && 'upper' in value && 'bounds' in value && BOUNDS.has(value.bounds)
+  if (typeof value !== 'object' || value === null) return false
+  return 'lower' in value && 'upper' in value && 'bounds' in value && BOUNDS.has(value.bounds)
 }

@@ -247,12 +247,11 @@ export class Executor implements StatementOwner, StatementSender {
     if (objection !== undefined) return this.endWith(execution, objection)
     const { reader, unknown } = request
     if (reader === undefined || unknown === undefined) return this.#deliver(execution, result)
-    const { registry } = this.#driver.types
     const read = (): void => {
-      reader.readUnknown(result.rows, unknown, registry)
+      reader.readUnknown(result.rows, unknown)
       this.#deliver(execution, result)
     }
-    const toLearn = reader.typesToLearn(registry)
+    const toLearn = reader.typesToLearn()
     if (toLearn.length === 0) read()
     else this.after(execution, this.learn(execution, toLearn), read)
   }

@@ -49,7 +49,8 @@ export class ArrayNullsError extends Error {
 
 /** The answer to `SERVER_QUERY`. */
 export function readServerInfo ({ rows: [row] }: DriverResult): ServerInfo {
-  const { standby, read_only: readOnly, array_nulls: arrayNulls, pid, places, reserved, cluster, database, missing_types: missing } = row as Record<string, unknown>
+  const { standby, read_only: readOnly, array_nulls: arrayNulls, pid, places, reserved, ...further } = row as Record<string, unknown>
+  const { cluster, database, missing_types: missing } = further
   return {
     standby: standby === true,
     identity: typeof cluster === 'string' ? `${cluster} ${String(database)}` : undefined,

@@ -181,10 +181,12 @@ export class Connector {
   }
 }
 
+const PERMANENT = [TlsRefusedError, RefusedParameterError, AuthenticationError, ArrayNullsError, UnknownTypeError]
+
 /** Whether trying again is of no use: credentials, an unknown database, a refused setting, a certificate, an option of TLS. */
 export function isPermanent (error: unknown): boolean {
   if (error instanceof ServerError) return /^(28|3D|42|22|0A)/.test(error.code)
-  if ([TlsRefusedError, RefusedParameterError, AuthenticationError, ArrayNullsError, UnknownTypeError].some((kind) => error instanceof kind)) return true
+  if (PERMANENT.some((kind) => error instanceof kind)) return true
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return /^ERR_(TLS|SSL|OSSL|INVALID_ARG)|CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)
 }

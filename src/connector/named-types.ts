@@ -6,11 +6,12 @@ export class UnknownTypeError extends Error {
   readonly code = 'UNKNOWN_TYPE'
 
   constructor (names: readonly string[]) {
-    super(`the database has no type ${names.join(', ')}, which the option types names: correct the name, or create the type before the pool is opened`)
+    super(`the database has no type ${names.join(', ')}, which the option types names: ` +
+      'correct the name, or create the type before the pool is opened')
   }
 }
 
-/** A further column of what is asked of a new session: which of the types that a conversion names are not there. Empty where it names none. */
+/** A column of what is asked of a new session: which of the types that a conversion names are missing. Empty where it names none. */
 export function missingTypesColumn (conversion: Conversion | undefined): string {
   const named = Array.from(conversion?.codecs ?? []).filter(([key, codec]) => key === codec.key && !isBuiltIn(key)).map(([key]) => key)
   if (named.length === 0) return ''

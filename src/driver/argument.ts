@@ -105,7 +105,7 @@ function refused (error: unknown, index: number, row: number | undefined): Error
   if (error instanceof ValueError) return error
   const parameter = `${rowName(row)}parameter $${index + 1}`
   if (!(error instanceof Refusal)) return new ValueError(parameter, 'reading it fails')
-  return error.cause === undefined ? new ValueError(parameter, error.message) : new ValueError(parameter, error.message, { cause: error.cause })
+  return new ValueError(parameter, error.message, ...error.cause === undefined ? [] : [{ cause: error.cause }])
 }
 
 /**

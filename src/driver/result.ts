@@ -17,7 +17,7 @@ export interface DriverResult {
   readonly command: string | null
   readonly count: number | null
   /** Who knows the columns; undefined where there are none, or nobody asked for them. */
-  readonly described: { columns (): ResultColumn[], converted (rows: readonly unknown[]): unknown[] } | undefined
+  readonly described: { columns (): ResultColumn[], converted (rows: readonly unknown[], areValues: boolean): unknown[] } | undefined
   /** The types of its parameters, where the server was asked for them. */
   readonly types?: readonly number[] | undefined
 }

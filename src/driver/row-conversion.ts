@@ -11,9 +11,12 @@ export interface ConvertedColumn {
 
 /**
  * Calls the user's functions for rows that are complete: what these throw ends one call, and not the reading of what others wait for.
- * Rows are objects, or arrays of as many fields as were wanted. Raises `DecodeError`.
+ * Rows are objects, or arrays of as many fields as were wanted: of the first alone
+ * where `areValues`, which are no rows. Raises `DecodeError`.
  */
-export function convertRows (rows: readonly unknown[], columns: readonly ConvertedColumn[], { transform }: Conversion): unknown[] {
+export function convertRows (
+  rows: readonly unknown[], columns: readonly ConvertedColumn[], { transform }: Conversion, areValues: boolean
+): unknown[] {
   const { value: transformValue, row: transformRow } = transform
   // Of several columns with one name a row has the last.
   const lastOf = new Map(columns.map(({ name }, index) => [name, index]))
@@ -31,7 +34,7 @@ export function convertRows (rows: readonly unknown[], columns: readonly Convert
   if (transformValue !== undefined || columns.some(({ late }) => late !== undefined)) {
     for (const row of rows) converted(row as object, Array.isArray(row))
   }
-  return transformRow === undefined ? [...rows] : rows.map((row) => attempt('transform.row', transformRow, row as Record<string, unknown>))
+  return transformRow === undefined || areValues ? [...rows] : rows.map((row) => attempt('transform.row', transformRow, row as Record<string, unknown>))
 }
 
 function attempt<T> (what: string, convert: (given: T) => unknown, given: T): unknown {

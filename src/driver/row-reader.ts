@@ -74,10 +74,10 @@ export class RowReader {
     return reader
   }
 
-  /** Has the user's functions convert rows that are complete. Raises `DecodeError`. */
-  converted (rows: readonly unknown[]): unknown[] {
+  /** Has the user's functions convert rows that are complete, or only the first value of each. Raises `DecodeError`. */
+  converted (rows: readonly unknown[], areValues: boolean): unknown[] {
     if (this.#failure !== undefined) throw this.#failure
-    return this.#conversion === undefined ? [...rows] : convertRows(rows, this.#columns, this.#conversion)
+    return this.#conversion === undefined ? [...rows] : convertRows(rows, this.#columns, this.#conversion, areValues)
   }
 
   #noteUnknown (): void {
@@ -168,17 +168,16 @@ export class RowReader {
   }
 
   /** The types of columns that the pool has yet to learn. */
-  typesToLearn (registry: TypeRegistry): number[] {
-    return this.#columns.flatMap(({ type, isKnown }) => isKnown || registry.get(type) !== undefined ? [] : [type])
+  typesToLearn (): number[] {
+    return this.#columns.flatMap(({ type, isKnown }) => isKnown || this.#registry.get(type) !== undefined ? [] : [type])
   }
 
   /** Reads in rows what was left as text in some columns, now that their types are known; later rows are read at once. */
-  readUnknown (rows: readonly unknown[], columns: readonly number[], registry: TypeRegistry): void {
-    const types = registry.for(this.#conversion)
+  readUnknown (rows: readonly unknown[], columns: readonly number[]): void {
     for (const index of columns) {
       const column = this.#columns[index]
       if (column === undefined) continue
-      const type = types.get(column.type)
+      const type = this.#types.get(column.type)
       column.read = type?.read ?? readText
       column.isKnown = true
       column.late = lateOf(type)

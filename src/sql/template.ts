@@ -22,7 +22,9 @@ export function compile (strings: TemplateStringsArray, values: readonly unknown
   const text = texts.get(strings) ?? read(strings)
   if (strings.length !== values.length + 1) throw new QueryError('a template has one value between two texts: use it as a tag')
   try {
-    for (const value of values) if (typeof value === 'object' && value !== null && holdsParts(value)) return written(strings, values, naming)
+    for (const value of values) {
+      if (typeof value === 'object' && value !== null && holdsParts(value)) return written(strings, values, naming)
+    }
   } catch (error) {
     if (error instanceof QueryError || error instanceof ValueError) throw error
     throw new QueryError('a value of the template cannot be read: see the cause', { cause: error })
