@@ -28,7 +28,8 @@ export function converting<T> (read: Read<T>): Read<T> {
   return (result, call) => {
     const { seen, command, count, described, types } = result
     const isRaw = call.options.rows === 'raw'
-    const rows = isRaw || described === undefined ? result.rows : described.converted(result.rows, call.mode === 'value' || call.mode === 'column')
+    const areValues = call.mode === 'value' || call.mode === 'column'
+    const rows = isRaw || described === undefined ? result.rows : described.converted(result.rows, areValues)
     return read({ rows, seen, command, count, described, types }, call)
   }
 }
