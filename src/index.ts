@@ -3,7 +3,7 @@ export type { AcquireHook, AcquireHookOptions, HookContext } from './api/acquire
 export { Database, type Databases } from './api/database.js'
 export { Lease } from './api/lease.js'
 export { Queryable } from './api/queryable.js'
-export type { ExecuteResult, QueryResult, Row, SqlDescription, SqlResult, SqlResultMeta } from './api/results.js'
+export type { ExecuteResult, QueryResult, Row, SqlResult, SqlResultMeta, SqlStatement } from './api/results.js'
 export type { SqlQuery } from './api/sql-query.js'
 export type { ReservedSql, Settled, Sql, SqlOptions, TransactionSql } from './api/sql-scopes.js'
 export type { SqlTag, SqlTextOptions } from './api/sql-tag.js'

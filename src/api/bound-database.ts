@@ -68,7 +68,7 @@ export class BoundDatabase extends Queryable {
 
   /** The tag for templates: its queries run here when they are awaited. */
   override get sql (): Sql {
-    this.#sql ??= databaseTag({ host: this.tagHost, within: this, config: this.#pool.config, reserve: notHere })
+    this.#sql ??= databaseTag({ host: this.tagHost, within: this, session: this.#pool, reserve: notHere })
     return this.#sql
   }
 

@@ -23,7 +23,7 @@ import { Lease } from './lease.js'
 import { OpenTransaction } from './open-transaction.js'
 import { Queryable, retarget } from './queryable.js'
 import { placeFor, refuseByHand, sandboxOf, type Sandboxing, setSandbox } from './sandboxing.js'
-import { databaseTag, type Sql } from './sql-scopes.js'
+import { databaseTag, type ReservedSql, type Sql } from './sql-scopes.js'
 import { FunctionPart, type Work } from './transaction.js'
 
 /** For plugins, no part of the public surface: the helpers of a database for one user of it, and a transaction that its maker ends. */
@@ -109,8 +109,9 @@ export class Database extends Queryable {
   /** The tag for templates: its queries run here when they are awaited.
    * @example const users = await db.sql<User[]>`SELECT * FROM users WHERE id = ${id}` */
   override get sql (): Sql {
-    const { config } = this.#pool
-    this.#sql ??= databaseTag({ host: this.tagHost, within: this, config, reserve: async () => (await this.acquire()).sql })
+    const pool = this.#pool
+    const reserve = async (): Promise<ReservedSql> => (await this.acquire()).sql
+    this.#sql ??= databaseTag({ host: this.tagHost, within: this, session: pool, reserve })
     return this.#sql
   }
 

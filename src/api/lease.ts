@@ -42,8 +42,9 @@ export class Lease extends Queryable {
 
   /** The tag for templates: its queries run on this connection when they are awaited. */
   override get sql (): ReservedSql {
-    const { config } = this.#checkout
-    this.#sql ??= reservedTag({ host: this.tagHost, within: this, config, reserve: notHere }, () => this.release())
+    const { config, connection } = this.#checkout
+    const session = { config, get parameters () { return connection.session.parameters } }
+    this.#sql ??= reservedTag({ host: this.tagHost, within: this, session, reserve: notHere }, () => this.release())
     return this.#sql
   }
 

@@ -17,6 +17,7 @@ import {
   toQueryResult, toSqlResult
 } from './results.js'
 import type { SqlCall } from './sql-query.js'
+import { highestParameter } from '../sql/parameters.js'
 import { createTag, type SqlTag, type TagHost } from './sql-tag.js'
 
 /** Has the calls of an object run elsewhere from now on. */
@@ -62,8 +63,8 @@ export abstract class Queryable {
   protected get tagHost (): TagHost {
     return {
       notesCallers: this.notesCallers,
-      run: (call) => this.#runSql(call, call.simple ? 'script' : 'result', toSqlResult<never>),
-      describe: (call) => this.#runSql({ ...call, args: call.args.map(() => null) }, 'description', toDescription),
+      run: (call) => this.#runSql(call, call.simple ? 'statements' : 'result', toSqlResult<never>),
+      describe: (call) => this.#runSql({ ...call, args: nullsFor(call) }, 'description', toDescription),
     }
   }
 
@@ -216,7 +217,7 @@ export abstract class Queryable {
     try {
       const statement = this.#source.get(text)
       // What is one statement is told with its columns.
-      const call: Call = { statement, args, mode: mode === 'script' && !statement.isScript ? 'result' : mode, options, group }
+      const call: Call = { statement, args, mode: mode === 'statements' && !statement.isScript ? 'result' : mode, options, group }
       return this.#read(call, (call) => this.run(call, read, this.notesCallers ? origin : undefined))
     } catch (error) {
       return Promise.reject(withCallers(error, origin))
@@ -250,6 +251,9 @@ export abstract class Queryable {
     }
   }
 }
+
+/** As many arguments as a statement has parameters that is only described. A text may number them without any argument. */
+function nullsFor ({ text, args }: SqlCall): null[] { return new Array<null>(Math.max(args.length, highestParameter(text))).fill(null) }
 
 /** The same call, which ends with a group if it only reads. */
 export function inGroup (call: Call, group: AbortGroup | undefined): Call {

@@ -18,6 +18,15 @@ export interface SqlTextOptions {
   simple?: boolean | undefined
 }
 
+/** Where a text is. */
+export type SqlFile = string | URL | Buffer
+
+/** How a text of a file is run. */
+export interface SqlFileOptions extends SqlTextOptions {
+  /** Changes nothing: the file is read each time. */
+  cache?: boolean | undefined
+}
+
 /** A tag for templates: what `db.sql` is. */
 export interface SqlTag {
   /**
@@ -36,7 +45,8 @@ export interface SqlTag {
    * from outside. */
   unsafe<T extends readonly unknown[] = Row[]> (text: string, args?: readonly unknown[], options?: SqlTextOptions): SqlQuery<T>
   /** The same with the text of a file, which is read when it runs. */
-  file<T extends readonly unknown[] = Row[]> (path: string | URL, args?: readonly unknown[], options?: SqlTextOptions): SqlQuery<T>
+  file<T extends readonly unknown[] = Row[]> (path: SqlFile, options?: SqlFileOptions): SqlQuery<T>
+  file<T extends readonly unknown[] = Row[]> (path: SqlFile, args: readonly unknown[], options?: SqlFileOptions): SqlQuery<T>
   /** A value as jsonb. */
   json (value: unknown): SqlPart
   /** A list as an array: of the type that the server asks for, or of elements of a built-in type. */
@@ -85,10 +95,10 @@ class TextSource implements SqlSource {
 }
 
 class FileSource implements SqlSource {
-  readonly #path: string | URL
+  readonly #path: SqlFile
   readonly #args: readonly unknown[]
 
-  constructor (path: string | URL, args: readonly unknown[]) {
+  constructor (path: SqlFile, args: readonly unknown[]) {
     this.#path = path
     this.#args = args
   }
@@ -132,7 +142,7 @@ export function createTag (runner: TagHost): SqlTag {
     const options = readTextOptions('unsafe', given)
     return ofText<T>(new TextSource(text, options.args), options, callsTo(unsafe))
   }
-  function file<T extends readonly unknown[]> (path: string | URL, ...given: readonly unknown[]): SqlQuery<T> {
+  function file<T extends readonly unknown[]> (path: SqlFile, ...given: readonly unknown[]): SqlQuery<T> {
     const options = readTextOptions('file', given)
     return ofText<T>(new FileSource(path, options.args), options, callsTo(file))
   }
@@ -166,9 +176,9 @@ function readTextOptions (name: string, [first = [], second]: readonly unknown[]
     if (typeof options !== 'object' || options === null) {
       throw new QueryError(`${name} takes its arguments in an array: sql.${name}(…, [1, 2])`)
     }
-    rejectUnknown(options, ['prepare', 'simple'], `${name}.`)
-    const { prepare, simple }: SqlTextOptions = options
-    for (const [option, value] of Object.entries({ prepare, simple })) {
+    rejectUnknown(options, name === 'file' ? ['prepare', 'simple', 'cache'] : ['prepare', 'simple'], `${name}.`)
+    const { prepare, simple, cache }: SqlFileOptions = options
+    for (const [option, value] of Object.entries({ prepare, simple, cache })) {
       if (value !== undefined && typeof value !== 'boolean') throw new QueryError(`option ${option} of sql.${name} takes true or false`)
     }
     return { args: args.map((arg) => arg instanceof TypedValue ? arg.value : arg), prepare, simple }

@@ -15,6 +15,7 @@ export interface Parameter {
 
 /** A statement that is prepared on a connection, with all that an execution needs to know of it. */
 export interface PreparedStatement {
+  readonly name: string
   /** The types of its parameters. */
   readonly types: readonly number[]
   readonly parameters: readonly Parameter[]
@@ -37,5 +38,5 @@ export function preparedStatement (
     const { family } = type
     parameters.push({ type, takesStrings: !ENCODE_STRINGS.has(family), takesNumbers: NUMERIC.has(family) })
   }
-  return { types, parameters, reader, head: bindHead(name, types.length) }
+  return { name, types, parameters, reader, head: bindHead(name, types.length) }
 }

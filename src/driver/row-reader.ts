@@ -1,7 +1,7 @@
 import { type Read, readText } from '../codecs/decode-bytes.js'
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import { ProtocolError } from '../errors/errors.js'
-import type { ResultColumn } from './result.js'
+import type { ResultColumn, SqlColumn } from './result.js'
 import type { WireColumn } from '../protocol/message-reader.js'
 
 /** A column of a result, with how its fields are read. */
@@ -31,9 +31,9 @@ export class RowReader {
 
   constructor (columns: readonly WireColumn[], registry: TypeRegistry) {
     this.#registry = registry
-    this.#columns = columns.map(({ name, type }) => {
+    this.#columns = columns.map(({ name, type, table, number }) => {
       const known = registry.get(type)
-      return { name, type, read: known?.read ?? readText, isKnown: known !== undefined }
+      return { name, type, table, number, read: known?.read ?? readText, isKnown: known !== undefined }
     })
     this.#Row = columns.some(({ name }) => name === '__proto__') ? undefined : rowClass(columns.length)
     this.#noteUnknown()
@@ -124,6 +124,14 @@ export class RowReader {
   /** What the columns are. */
   columns (): ResultColumn[] {
     return this.#columns.map(({ name, type }) => ({ name, type, typeName: this.#registry.get(type)?.name ?? null }))
+  }
+
+  /** The same, with the columns of tables that they are. */
+  sqlColumns (): SqlColumn[] {
+    return this.columns().map((column, index) => {
+      const { table = 0, number = 0 } = this.#columns[index] ?? {}
+      return { ...column, table, number }
+    })
   }
 
   /** The types of columns that the pool has yet to learn. */

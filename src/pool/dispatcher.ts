@@ -76,6 +76,8 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   readonly #recycler: Recycler
   /** Whether a backslash is a character like any other in '…', as the last session that was opened has it. */
   standardStrings: boolean | undefined = undefined
+  /** What the session that was opened last reported of itself then. */
+  parameters: Readonly<Record<string, string>> = Object.freeze({})
   readonly #retirement = new Retirement(() => this.connector.isFailing, () => this.dispatch())
   #dispatching = false
 
@@ -247,9 +249,9 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   connected (connection: Connection): void {
     this.#counters.created++
     this.standardStrings = connection.session.standardStrings
+    this.parameters = connection.session.parameters
     if (this.#counters.created === 1) this.#pool.connected(connection)
-    // It may have ended in the moment between its greeting and now.
-    if (!connection.isUsable) return this.dispatch()
+    if (!connection.isUsable) return this.dispatch() // it may have ended since its greeting
     const entry = new PoolEntry(connection, this.config, this.#recycler, this)
     this.connections.add(entry)
     if (this.#recycler.replace(entry, entry.since)) return

@@ -165,6 +165,9 @@ export class Pool implements DispatcherEvents {
   /** Takes a connection back: reset where it needs it, replaced where its time is over. Ignores one that has ended. */
   release (entry: PoolEntry): void { this.dispatcher.release(entry) }
 
+  /** What the session that was opened last reported of itself then. */
+  get parameters (): Readonly<Record<string, string>> { return this.dispatcher.parameters }
+
   /** In which transaction a caller is. */
   get nested (): NestedAcquire { return this.dispatcher.nested }
 
