@@ -14,10 +14,11 @@ import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { BatchPart } from './batch-part.js'
 import { callWithSettings } from './call-with-settings.js'
 import type { OpenTransaction } from './open-transaction.js'
-import { inGroup, Queryable } from './queryable.js'
+import { hostOf, inGroup, Queryable } from './queryable.js'
 import type { Acquiring } from './pool-place.js'
 import { placeFor, refuseByHand, sandboxes } from './sandboxing.js'
 import { databaseTag, type Sql } from './sql-scopes.js'
+import type { TagConversion } from './tag-conversion.js'
 import { FunctionPart, type Work } from './transaction.js'
 
 /** What the calls of one user of a database, such as a request, are bound to. A plain object: nothing of ours is entered to look at it. */
@@ -41,10 +42,9 @@ let bindingOf: (database: BoundDatabase) => Binding
  * The helpers of a database for one user of it: what `request.db` is. What only reads ends when the client leaves. Where the route asks for
  * a transaction, all calls belong to it.
  */
-export class BoundDatabase extends Queryable {
+export class BoundDatabase extends Queryable<Sql> {
   readonly #pool: Pool
   readonly #binding: Binding
-  #sql: Sql | undefined
 
   static {
     bindingOf = (database) => database.#binding
@@ -66,10 +66,8 @@ export class BoundDatabase extends Queryable {
     return new BoundDatabase(this.#pool, this.statements, { settings, log })
   }
 
-  /** The tag for templates: its queries run here when they are awaited. */
-  override get sql (): Sql {
-    this.#sql ??= databaseTag({ host: this.tagHost, within: this, session: this.#pool, reserve: notHere })
-    return this.#sql
+  protected override makeTag (conversion: TagConversion): Sql {
+    return databaseTag({ host: hostOf(this), within: this, conversion, session: this.#pool, reserve: notHere })
   }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {

@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { type ConversionOptions, readConversion } from '../codecs/conversion.js'
 import { readConfig } from '../config/config.js'
 import { eventLog } from '../config/event-log.js'
 import type { PoolOptions } from '../config/options.js'
@@ -12,7 +13,7 @@ import { Database, type Databases } from './database.js'
 import type { Queryable } from './queryable.js'
 import { runHook } from './session-hook.js'
 
-export interface DatabaseOptions extends PoolOptions, AcquireHookOptions {
+export interface DatabaseOptions extends PoolOptions, AcquireHookOptions, ConversionOptions {
   /** Runs once on each new connection, with its helpers; if it fails, the connection is discarded. */
   onConnect?: ((connection: Queryable) => unknown) | undefined
   health?: HealthOptions | undefined
@@ -38,8 +39,9 @@ export function createWith (databases: Databases, given: DatabaseOptions, env: N
   if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof URL) {
     throw new OptionError('createDatabase takes its options in an object: createDatabase({ url, min, max })')
   }
-  const { health, name = 'db', ...options } = readGiven('createDatabase', () => ({ ...given }))
+  const { health, name = 'db', types, json, transform, ...options } = readGiven('createDatabase', () => ({ ...given }))
   const config = readConfig(options, env)
+  const conversion = readGiven('createDatabase', () => readConversion({ types, json, transform }))
   const limits = readHealthOptions(health)
   if (typeof name !== 'string' || name === '') throw new OptionError('option name takes what log lines call the database')
   const log = eventLog(options.log ?? pino({ name: 'fastify-postgres-js', level: 'warn' }, pino.destination(2)), name)
@@ -47,6 +49,7 @@ export function createWith (databases: Databases, given: DatabaseOptions, env: N
   const { onConnect, onAcquire, onRelease } = options
   const pool: Pool = new Pool({
     config,
+    conversion,
     log,
     onConnect: onConnect && ((connection) => runHook({ pool, statements }, connection, 'onConnect', onConnect)),
     hooks: onAcquire ?? onRelease ? new AcquireHooks({ pool: () => pool, statements, log, onAcquire, onRelease }) : undefined,

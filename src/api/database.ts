@@ -19,11 +19,12 @@ import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { type Binding, BoundDatabase } from './bound-database.js'
 import { forCaller } from './caller.js'
-import { Lease } from './lease.js'
+import { Lease, reservedWith } from './lease.js'
 import { OpenTransaction } from './open-transaction.js'
-import { Queryable, retarget } from './queryable.js'
+import { hostOf, Queryable, retarget } from './queryable.js'
 import { placeFor, refuseByHand, sandboxOf, type Sandboxing, setSandbox } from './sandboxing.js'
 import { databaseTag, type ReservedSql, type Sql } from './sql-scopes.js'
+import type { TagConversion } from './tag-conversion.js'
 import { FunctionPart, type Work } from './transaction.js'
 
 /** For plugins, no part of the public surface: the helpers of a database for one user of it, and a transaction that its maker ends. */
@@ -67,12 +68,11 @@ export interface DatabaseParts {
 }
 
 /** A pool of connections and the query helpers on it: what `fastify.db` is. */
-export class Database extends Queryable {
+export class Database extends Queryable<Sql> {
   readonly #pool: Pool
   /** Further databases that belong to the same registration, by their names. */
   readonly databases: Databases
   readonly #health: Health
-  #sql: Sql | undefined
 
   static {
     access = {
@@ -106,13 +106,9 @@ export class Database extends Queryable {
     this.#health = new Health(pool, health.log, health.limits, further)
   }
 
-  /** The tag for templates: its queries run here when they are awaited.
-   * @example const users = await db.sql<User[]>`SELECT * FROM users WHERE id = ${id}` */
-  override get sql (): Sql {
-    const pool = this.#pool
-    const reserve = async (): Promise<ReservedSql> => (await this.acquire()).sql
-    this.#sql ??= databaseTag({ host: this.tagHost, within: this, session: pool, reserve })
-    return this.#sql
+  protected override makeTag (conversion: TagConversion): Sql {
+    const reserve = async (): Promise<ReservedSql> => reservedWith(await this.acquire(), conversion)
+    return databaseTag({ host: hostOf(this), within: this, conversion, session: this.#pool, reserve })
   }
 
   /** Opens the pool; resolves when `min` connections are open. The first call of a helper does it too. */

@@ -12,9 +12,13 @@ import { readTransactionOptions, type TransactionOptions, type TransactionPlan }
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { forCaller } from './caller.js'
-import { Queryable } from './queryable.js'
+import { hostOf, Queryable } from './queryable.js'
 import { type ReservedSql, reservedTag } from './sql-scopes.js'
+import type { TagConversion } from './tag-conversion.js'
 import { FunctionPart, type Work } from './transaction.js'
+
+/** The tag of a lease, as the one that reserved it converts. */
+export let reservedWith: (lease: Lease, conversion: TagConversion) => ReservedSql
 
 /**
  * A connection for the caller alone, with all helpers, until `release()`. The state of the session (settings, locks,
@@ -25,10 +29,11 @@ import { FunctionPart, type Work } from './transaction.js'
  * await lease.execute('SET search_path TO archive')
  * const rows = await lease.fetchAll('SELECT * FROM orders')
  */
-export class Lease extends Queryable {
+export class Lease extends Queryable<ReservedSql> {
   readonly #checkout: Checkout
   #inside = false
-  #sql: ReservedSql | undefined
+
+  static { reservedWith = (lease, conversion) => lease.makeTag(conversion) }
 
   constructor (checkout: Checkout, statements: StatementCache) {
     super(statements, checkout, checkout.notesCallers)
@@ -40,12 +45,10 @@ export class Lease extends Queryable {
 
   [Symbol.asyncDispose] (): Promise<void> { return this.release() }
 
-  /** The tag for templates: its queries run on this connection when they are awaited. */
-  override get sql (): ReservedSql {
+  protected override makeTag (conversion: TagConversion): ReservedSql {
     const { config, connection } = this.#checkout
     const session = { config, get parameters () { return connection.session.parameters } }
-    this.#sql ??= reservedTag({ host: this.tagHost, within: this, session, reserve: notHere }, () => this.release())
-    return this.#sql
+    return reservedTag({ host: hostOf(this), within: this, conversion, session, reserve: notHere }, () => this.release())
   }
 
   /** Whether a transaction was begun by hand. */

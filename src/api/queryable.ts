@@ -1,3 +1,4 @@
+import type { Conversion, ConversionOptions } from '../codecs/conversion.js'
 import { type Read, StatementExecution, type StatementTarget } from '../connection/execution.js'
 import { type ArgumentLists, checkArgumentLists } from '../batch/argument-lists.js'
 import type { Batch } from '../batch/batch.js'
@@ -6,22 +7,26 @@ import {
 } from '../query/query.js'
 import { type Call, type Mode, NO_OPTIONS } from '../query/call.js'
 import { type Debug, type Shown, withStatement } from '../errors/debug-details.js'
-import { QueryError } from '../errors/errors.js'
 import { type Calls, callersOf, callsTo, withCallers } from '../errors/callers-stack.js'
 import type { StatementCache, StatementSource } from '../query/statement.js'
 import { type AbortGroup, JoinedGroups } from '../timing/abort-group.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { forCaller, type PromisedCaller, rejectCaller } from './caller.js'
+import { completed, type ConvertedRun, converting, withConversion } from './converting.js'
 import {
   allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, toDescription, toExecuteResult,
   toQueryResult, toSqlResult
 } from './results.js'
 import type { SqlCall } from './sql-query.js'
 import { highestParameter } from '../sql/parameters.js'
-import { createTag, type SqlTag, type TagHost } from './sql-tag.js'
+import type { SqlTag, TagHost } from './sql-tag.js'
+import { OwnConversion, sharedConversion, type TagConversion } from './tag-conversion.js'
 
 /** Has the calls of an object run elsewhere from now on. */
 export let retarget: (queryable: Queryable, target: StatementTarget) => void
+
+/** What runs the queries of a tag of its own over an object. */
+export let hostOf: (queryable: Queryable) => TagHost
 
 /**
  * The query helpers: what `fastify.db`, a lease and a transaction have in common.
@@ -32,7 +37,7 @@ export let retarget: (queryable: Queryable, target: StatementTarget) => void
  * All reject with `ServerError` (SQLSTATE in `code`) for what the server refuses, and with coded errors (`FST_PG_…`)
  * for values that cannot be sent, timeouts, lost connections and so on; docs/quick-reference.md lists them.
  */
-export abstract class Queryable {
+export abstract class Queryable<Tag extends SqlTag = SqlTag> {
   protected readonly statements: StatementCache
 
   /** Whether the calls that lead to a helper are noted, for the stack of its error. */
@@ -40,7 +45,9 @@ export abstract class Queryable {
 
   #target: StatementTarget
   readonly #debug: Debug
-  #sql: SqlTag | undefined
+  /** How values are converted; undefined: as usual. */
+  readonly #conversion: Conversion | undefined
+  #sql: Tag | undefined
 
   /** `target`: where calls are run. */
   constructor (statements: StatementCache, target: StatementTarget, notesCallers: boolean) {
@@ -48,19 +55,33 @@ export abstract class Queryable {
     this.notesCallers = notesCallers
     this.#target = target
     this.#debug = target.config.debug
+    this.#conversion = target.conversion
   }
 
-  static { retarget = (queryable, target) => { queryable.#target = target } }
+  static {
+    retarget = (queryable, target) => { queryable.#target = target }
+    hostOf = (queryable) => queryable.#host
+  }
 
   /** The tag for templates: its queries run here when they are awaited.
    * @example const users = await db.sql<User[]>`SELECT * FROM users WHERE id = ${id}` */
-  get sql (): SqlTag {
-    this.#sql ??= createTag(this.tagHost)
+  get sql (): Tag {
+    this.#sql ??= this.makeTag(sharedConversion(this.#conversion))
     return this.#sql
   }
 
+  /**
+   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
+   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
+   * Raises `OptionError`.
+   * @example const orm = drizzle(db.createSql())
+   */
+  createSql (options: ConversionOptions = {}): Tag { return this.makeTag(new OwnConversion(options, this.#conversion)) }
+
+  protected abstract makeTag (conversion: TagConversion): Tag
+
   /** Runs the queries of a tag. */
-  protected get tagHost (): TagHost {
+  get #host (): TagHost {
     return {
       notesCallers: this.notesCallers,
       run: (call) => this.#runSql(call, call.simple ? 'statements' : 'result', toSqlResult<never>),
@@ -138,7 +159,7 @@ export abstract class Queryable {
    */
   async executeMany (query: BatchQuery, argsList: ArgumentLists): Promise<{ count: number }> {
     let count = 0
-    await this.#batch(query, argsList, (_, affected) => { count += affected ?? 0 })
+    await this.#batch(query, argsList, (result) => { count += result.count ?? 0 })
     return { count }
   }
 
@@ -146,7 +167,15 @@ export abstract class Queryable {
    * @example const ids = await db.executeManyWithReturning('INSERT INTO users (name) VALUES ($1) RETURNING id', [['Ada'], ['Grace']]) */
   async executeManyWithReturning<T extends object = Row> (query: BatchQuery, argsList: ArgumentLists): Promise<T[]> {
     const rows: unknown[] = []
-    await this.#batch(query, argsList, (some) => { for (const row of some) rows.push(row) })
+    const take = (some: readonly unknown[]): void => { for (const row of some) rows.push(row) }
+    // The user's functions are called when all is committed: what they throw does not undo it.
+    const later: Array<() => unknown[]> = []
+    const converts = this.#conversion !== undefined
+    await this.#batch(query, argsList, ({ rows, reader }) => {
+      if (converts && reader !== undefined) later.push(() => reader.converted(rows, false))
+      else take(rows)
+    })
+    for (const converted of later) take(converted())
     return rows as T[]
   }
 
@@ -190,15 +219,18 @@ export abstract class Queryable {
   #batch (query: BatchQuery, argsList: ArgumentLists, onResult: Batch['onResult']): Promise<void> {
     const { statements } = this
     return forCaller(this.notesCallers, () => {
-      const call = toBatchCall(query, this.#source)
+      const conversion = this.#conversion
+      const call = { ...toBatchCall(query, this.#source), conversion }
       checkArgumentLists(argsList)
-      return this.#read(call, (call) => this.batch({ call, argsList, statements, onResult }))
+      const lists = conversion?.transform.missing === undefined ? argsList : completed(argsList, conversion.transform.missing)
+      return this.#read(call, (call) => this.batch({ call, argsList: lists, statements, onResult }))
     })
   }
 
   #run<T> (query: RowQuery, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
     try {
       const calls = this.notesCallers ? callsTo(this.#run) : undefined
+      if (this.#conversion !== undefined) return this.#runConverted({ query, args, mode, read, calls, conversion: this.#conversion })
       const call: Call = typeof query === 'string'
         ? { statement: this.statements.get(query, this.#target.standardStrings), args, mode, options: NO_OPTIONS }
         : toCall(query, args, mode, this.#source)
@@ -213,12 +245,18 @@ export abstract class Queryable {
     }
   }
 
-  #runSql<T> ({ text, args, options, group, origin }: SqlCall, mode: Mode, read: Read<T>): Promise<T> {
+  #runConverted<T> ({ query, args, mode, read, calls, conversion }: ConvertedRun<T>): Promise<T> {
+    const call = withConversion(toCall(query, args, mode, this.#source, conversion.transform), conversion)
+    return this.#read(call, (call) => this.run(call, converting(read), calls))
+  }
+
+  #runSql<T> ({ text, args, options, conversion, group, origin }: SqlCall, mode: Mode, read: Read<T>): Promise<T> {
     try {
       const statement = this.#source.get(text)
       // What is one statement is told with its columns.
       const call: Call = { statement, args, mode: mode === 'statements' && !statement.isScript ? 'result' : mode, options, group }
-      return this.#read(call, (call) => this.run(call, read, this.notesCallers ? origin : undefined))
+      const [asked, take] = conversion === undefined ? [call, read] : [withConversion(call, conversion), converting(read)]
+      return this.#read(asked, (call) => this.run(call, take, this.notesCallers ? origin : undefined))
     } catch (error) {
       return Promise.reject(withCallers(error, origin))
     }
@@ -259,12 +297,4 @@ function nullsFor ({ text, args }: SqlCall): null[] { return new Array<null>(Mat
 export function inGroup (call: Call, group: AbortGroup | undefined): Call {
   if (group === undefined || !call.statement.mayBePipelined) return call
   return { ...call, group: call.group === undefined ? group : new JoinedGroups(group, call.group) }
-}
-
-/** On a connection of the pool, the next call would run elsewhere, outside of a transaction that is begun by hand. */
-export function refuseTransactionControl ({ statement: { leavesTransactionOpen, isScript } }: Call): void {
-  if (leavesTransactionOpen || !isScript) {
-    throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), ' +
-      'or BEGIN on a lease from db.acquire()')
-  }
 }

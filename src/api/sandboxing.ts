@@ -5,7 +5,6 @@ import type { Call } from '../query/call.js'
 import type { Place } from '../transaction/transact.js'
 import type { Lease } from './lease.js'
 import { type Acquiring, PoolPlace } from './pool-place.js'
-import { refuseTransactionControl } from './queryable.js'
 
 /** Where the calls of a database are run instead of on its pool: one connection, on which all is undone in the end. */
 export interface Sandboxing extends StatementTarget {
@@ -36,6 +35,14 @@ export function placeFor (pool: Pool, acquiring: Acquiring): Place {
 export function refuseByHand (pool: Pool, call: Call): void {
   if (sandboxOf(pool) !== undefined) throw transactionByHand()
   refuseTransactionControl(call)
+}
+
+/** On a connection of the pool, the next call would run elsewhere, outside of a transaction that is begun by hand. */
+function refuseTransactionControl ({ statement: { leavesTransactionOpen, isScript } }: Call): void {
+  if (leavesTransactionOpen || !isScript) {
+    throw new QueryError('a transaction needs a connection of its own: use db.transaction(async (tx) => …), ' +
+      'or BEGIN on a lease from db.acquire()')
+  }
 }
 
 /** In a sandbox, one transaction is around all. */

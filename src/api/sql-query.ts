@@ -3,9 +3,12 @@ import { type Calls, keepStack, withCallers } from '../errors/callers-stack.js'
 import { OptionError, QueryError } from '../errors/errors.js'
 import type { AskedOptions } from '../query/call.js'
 import { SqlPart, type TemplateWriter, WRITE } from '../sql/sql-part.js'
+import type { Conversion } from '../codecs/conversion.js'
+import type { Naming } from '../sql/sql-part.js'
 import type { Compiled } from '../sql/template.js'
 import { abortGroup, type AbortGroup } from '../timing/abort-group.js'
 import { isSignal } from '../timing/abort-signal.js'
+import type { TagConversion } from './tag-conversion.js'
 import { eachOf, type Row, type SqlResult, type SqlStatement, withoutRows } from './results.js'
 
 /**
@@ -44,7 +47,7 @@ export interface SqlQuery<T extends readonly unknown[] = Row[]> extends Promise<
 /** What a query is made of. */
 export interface SqlSource {
   /** The statement. Raises `QueryError`. */
-  compiled (): Compiled | Promise<Compiled>
+  compiled (naming: Naming | undefined): Compiled | Promise<Compiled>
   /** Writes it into another one. */
   write (writer: TemplateWriter): void
 }
@@ -52,6 +55,8 @@ export interface SqlSource {
 /** What is run for a tag. */
 export interface SqlCall extends Compiled {
   readonly options: AskedOptions
+  /** How its values are converted, where that is not as usual. */
+  readonly conversion: Conversion | undefined
   /** Whether it may be a script. */
   readonly simple: boolean
   /** What it ends with. */
@@ -69,6 +74,7 @@ export interface SqlRunner {
 interface PendingParts {
   readonly source: SqlSource
   readonly runner: SqlRunner
+  readonly conversion: TagConversion
   readonly origin: Calls
   readonly prepare?: boolean | undefined
   readonly simple?: boolean
@@ -77,16 +83,18 @@ interface PendingParts {
 export class PendingQuery<T extends readonly unknown[]> extends SqlPart implements SqlQuery<T> {
   readonly #source: SqlSource
   readonly #runner: SqlRunner
+  readonly #conversion: TagConversion
   readonly #origin: Calls
   #options: AskedOptions
   #simple: boolean
   #group: AbortGroup | undefined
   #result: Promise<SqlResult<T>> | undefined
 
-  constructor ({ source, runner, origin, prepare, simple = false }: PendingParts) {
+  constructor ({ source, runner, conversion, origin, prepare, simple = false }: PendingParts) {
     super()
     this.#source = source
     this.#runner = runner
+    this.#conversion = conversion
     this.#origin = origin
     this.#options = { prepare }
     this.#simple = simple
@@ -183,16 +191,19 @@ export class PendingQuery<T extends readonly unknown[]> extends SqlPart implemen
 
   #run<R> (run: (call: SqlCall) => Promise<R>): Promise<R> {
     try {
-      const compiled = this.#source.compiled()
-      return compiled instanceof Promise ? compiled.then((compiled) => run(this.#callOf(compiled))) : run(this.#callOf(compiled))
+      const { current } = this.#conversion
+      const compiled = this.#source.compiled(current?.transform)
+      return compiled instanceof Promise
+        ? compiled.then((compiled) => run(this.#callOf(compiled, current)))
+        : run(this.#callOf(compiled, current))
     } catch (error) {
       return Promise.reject(withCallers(error, this.#origin))
     }
   }
 
-  #callOf ({ text, args }: Compiled): SqlCall {
+  #callOf ({ text, args }: Compiled, conversion: Conversion | undefined): SqlCall {
     if (this.#simple && args.length > 0) throw new QueryError('a simple query takes no values: leave out simple()')
-    return { text, args, options: this.#options, simple: this.#simple, group: this.#ownGroup, origin: this.#origin }
+    return { text, args, conversion, options: this.#options, simple: this.#simple, group: this.#ownGroup, origin: this.#origin }
   }
 }
 

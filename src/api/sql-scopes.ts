@@ -3,7 +3,9 @@ import { OptionError, QueryError } from '../errors/errors.js'
 import { ServerError } from '../errors/server-error.js'
 import { isTemplate } from '../sql/template.js'
 import type { Isolation, TransactionOptions } from '../transaction/transaction-options.js'
+import { hostOf, type Queryable } from './queryable.js'
 import { createTag, type SqlTag, type TagHost } from './sql-tag.js'
+import type { TagConversion, TypeFunctions } from './tag-conversion.js'
 
 /** What a function of a transaction gives: of an array what its elements resolve with. */
 export type Settled<T> = T extends readonly unknown[] ? { -readonly [K in keyof T]: Awaited<T[K]> } : T
@@ -63,32 +65,34 @@ export interface SqlOptions {
   readonly user: string
   readonly max: number
   readonly prepare: boolean
-  readonly parsers: Readonly<Record<number, never>>
-  readonly serializers: Readonly<Record<number, never>>
+  /** Functions by the OIDs of types: of a tag of `createSql` they can be changed. */
+  readonly parsers: TypeFunctions
+  readonly serializers: TypeFunctions
 }
 
 const END = Object.freeze({})
 
 /** What transactions are made on. */
 interface Transactional {
-  transaction<T> (work: (tx: { readonly sql: TransactionSql }) => Promise<T> | T, options?: TransactionOptions): Promise<T>
+  transaction<T> (work: (tx: Queryable) => Promise<T> | T, options?: TransactionOptions): Promise<T>
 }
 
 interface ScopeParts {
   readonly host: TagHost
+  readonly conversion: TagConversion
   readonly within: Transactional
   /** How it is connected, and what the session reports. */
   readonly session: { readonly config: Config, readonly parameters: Readonly<Record<string, string>> }
   readonly reserve: () => Promise<ReservedSql>
 }
 
-export function transactionTag (host: TagHost, within: Transactional): TransactionSql {
+export function transactionTag (host: TagHost, within: Transactional, conversion: TagConversion): TransactionSql {
   function savepoint (...given: readonly unknown[]): Promise<unknown> {
     const [template, ...values] = given
-    if (isTemplate(template)) return within.transaction((tx) => tx.sql(template, ...values))
-    return runIn(within, 'savepoint', given.length > 1 ? given[1] : template)
+    if (isTemplate(template)) return within.transaction((tx) => tagOf(tx, conversion)(template, ...values))
+    return runIn(within, conversion, { name: 'savepoint', work: given.length > 1 ? given[1] : template })
   }
-  return Object.assign(createTag(host), {
+  return Object.assign(createTag(host, conversion), {
     savepoint: savepoint as TransactionSql['savepoint'],
     prepare: async (): Promise<never> => {
       throw new QueryError('a transaction is not prepared for a second phase here: write PREPARE TRANSACTION on a lease, begun by hand')
@@ -96,12 +100,15 @@ export function transactionTag (host: TagHost, within: Transactional): Transacti
   })
 }
 
-export function databaseTag ({ host, within, session, reserve }: ScopeParts): Sql {
+/** The tag of a transaction, as the one that began it converts. */
+function tagOf (tx: Queryable, conversion: TagConversion): TransactionSql { return transactionTag(hostOf(tx), tx, conversion) }
+
+export function databaseTag ({ host, within, conversion, session, reserve }: ScopeParts): Sql {
   const begin = async (...given: readonly unknown[]): Promise<unknown> => {
     const [options, work] = given.length > 1 ? [readOptions(given[0]), given[1]] : [undefined, given[0]]
-    return await runIn(within, 'begin', work, options)
+    return await runIn(within, conversion, { name: 'begin', work, options })
   }
-  const tag = Object.defineProperty(createTag(host), 'parameters', { get: () => session.parameters, enumerable: true })
+  const tag = Object.defineProperty(createTag(host, conversion), 'parameters', { get: () => session.parameters, enumerable: true })
   return Object.assign(tag as SqlTag & Pick<Sql, 'parameters'>, {
     begin: begin as Sql['begin'],
     reserve,
@@ -109,7 +116,7 @@ export function databaseTag ({ host, within, session, reserve }: ScopeParts): Sq
     largeObject: async (): Promise<never> => {
       throw new QueryError('large objects are not there: call lo_from_bytea, lo_get and lo_put, or have a column of type bytea')
     },
-    options: optionsOf(session.config),
+    options: optionsOf(session.config, conversion),
     PostgresError: ServerError,
     CLOSE: END,
     END,
@@ -120,10 +127,12 @@ export function reservedTag (parts: ScopeParts, release: () => Promise<void>): R
   return Object.assign(databaseTag(parts), { release })
 }
 
-async function runIn (within: Transactional, name: string, work: unknown, options?: TransactionOptions): Promise<unknown> {
+interface Begun { readonly name: string, readonly work: unknown, readonly options?: TransactionOptions | undefined }
+
+async function runIn (within: Transactional, conversion: TagConversion, { name, work, options }: Begun): Promise<unknown> {
   if (typeof work !== 'function') throw new QueryError(`${name} takes a function: sql.${name}(async (sql) => …)`)
-  return await within.transaction(({ sql }): unknown => {
-    const made: unknown = work(sql)
+  return await within.transaction((tx): unknown => {
+    const made: unknown = work(tagOf(tx, conversion))
     return Array.isArray(made) ? Promise.all(made) : made
   }, options)
 }
@@ -148,11 +157,7 @@ function readOptions (given: unknown): TransactionOptions | undefined {
   return options
 }
 
-const UNCHANGEABLE = new Proxy<Record<number, never>>({}, {
-  defineProperty () { throw new QueryError('how db.sql reads and writes types cannot be changed, all share its pool: cast in the text') },
-})
-
-function optionsOf ({ hosts, database, user, max, prepare }: Config): SqlOptions {
+function optionsOf ({ hosts, database, user, max, prepare }: Config, { parsers, serializers }: TagConversion): SqlOptions {
   return Object.freeze({
     host: hosts.map(({ host }) => host),
     port: hosts.map(({ port }) => port),
@@ -160,7 +165,7 @@ function optionsOf ({ hosts, database, user, max, prepare }: Config): SqlOptions
     user,
     max,
     prepare,
-    parsers: UNCHANGEABLE,
-    serializers: UNCHANGEABLE,
+    parsers,
+    serializers,
   })
 }

@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises'
+import { JsonText } from '../codecs/json-text.js'
 import { type Calls, callsTo } from '../errors/callers-stack.js'
 import { QueryError } from '../errors/errors.js'
 import { rejectUnknown } from '../config/unknown-option.js'
 import { readGiven } from '../config/read-given.js'
+import type { Naming } from '../sql/sql-part.js'
 import { compile, type Compiled, isTemplate, writeTemplate } from '../sql/template.js'
 import { SqlHelper, SqlName, TypedValue } from '../sql/template-helpers.js'
 import type { SqlPart, TemplateWriter } from '../sql/sql-part.js'
 import { PendingQuery, type SqlQuery, type SqlRunner, type SqlSource } from './sql-query.js'
 import type { Row, SqlResult } from './results.js'
+import type { TagConversion } from './tag-conversion.js'
 import { arrayCast, JSONB, typeCast } from './type-casts.js'
 
 /** How a text is run. */
@@ -49,6 +52,8 @@ export interface SqlTag {
   file<T extends readonly unknown[] = Row[]> (path: SqlFile, args: readonly unknown[], options?: SqlFileOptions): SqlQuery<T>
   /** A value as jsonb. */
   json (value: unknown): SqlPart
+  /** JSON that is text already: sent as it is, also by the helpers, `db.execute('…', db.sql.jsonText(text))`. */
+  jsonText (text: string): JsonText
   /** A list as an array: of the type that the server asks for, or of elements of a built-in type. */
   array (list: readonly unknown[], element?: number): SqlPart
   /** A value as a built-in type, by its OID. */
@@ -72,7 +77,7 @@ class TemplateSource implements SqlSource {
     this.#values = values
   }
 
-  compiled (): Compiled { return compile(this.#strings, this.#values) }
+  compiled (naming: Naming | undefined): Compiled { return compile(this.#strings, this.#values, naming) }
   write (writer: TemplateWriter): void { writeTemplate(writer, this.#strings, this.#values) }
 }
 
@@ -123,7 +128,7 @@ export interface TagHost extends SqlRunner {
 }
 
 /** The tag whose queries a host runs. */
-export function createTag (runner: TagHost): SqlTag {
+export function createTag (runner: TagHost, conversion: TagConversion): SqlTag {
   const originOf = (template: TemplateStringsArray): Calls => {
     if (runner.notesCallers) return callsTo(sql)
     const known = origins.get(template) ?? callsTo(sql)
@@ -133,11 +138,11 @@ export function createTag (runner: TagHost): SqlTag {
   function sql<T extends readonly unknown[]> (template: TemplateStringsArray, ...values: readonly unknown[]): SqlQuery<T>
   function sql (first: string | object, ...columns: readonly unknown[]): SqlPart
   function sql (first: TemplateStringsArray | string | object, ...rest: readonly unknown[]): SqlQuery | SqlPart {
-    if (isTemplate(first)) return new PendingQuery({ source: new TemplateSource(first, rest), runner, origin: originOf(first) })
+    if (isTemplate(first)) return new PendingQuery({ source: new TemplateSource(first, rest), runner, conversion, origin: originOf(first) })
     return typeof first === 'string' && rest.length === 0 ? new SqlName(first) : new SqlHelper(first, rest)
   }
   const ofText = <T extends readonly unknown[]>(source: SqlSource, { args, prepare, simple }: TextOptions, origin: Calls): SqlQuery<T> =>
-    new PendingQuery<T>({ source, runner, origin, prepare, simple: simple ?? args.length === 0 })
+    new PendingQuery<T>({ source, runner, conversion, origin, prepare, simple: simple ?? args.length === 0 })
   function unsafe<T extends readonly unknown[]> (text: string, ...given: readonly unknown[]): SqlQuery<T> {
     const options = readTextOptions('unsafe', given)
     return ofText<T>(new TextSource(text, options.args), options, callsTo(unsafe))
@@ -151,6 +156,10 @@ export function createTag (runner: TagHost): SqlTag {
     unsafe,
     file,
     json: (value: unknown) => new TypedValue(value, JSONB),
+    jsonText: (text: string) => {
+      if (typeof text !== 'string') throw new QueryError('jsonText takes a text: sql.jsonText(\'{"a":1}\')')
+      return new JsonText(text)
+    },
     array: (list: readonly unknown[], element?: number) => {
       if (!Array.isArray(list)) throw new QueryError('array takes a list: sql.array([…])')
       return new TypedValue(list, arrayCast(element))

@@ -13,8 +13,9 @@ import { SavepointControl } from '../transaction/transaction-control.js'
 import { readTransactionOptions, type TransactionOptions } from '../transaction/transaction-options.js'
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
-import { inGroup, Queryable } from './queryable.js'
+import { hostOf, inGroup, Queryable } from './queryable.js'
 import { transactionTag, type TransactionSql } from './sql-scopes.js'
+import type { TagConversion } from './tag-conversion.js'
 
 /** What is done in a transaction. `attempt`: how often it has been begun, from 1: see the option `retries`. */
 export type Work<T> = (tx: Transaction, attempt: number) => Promise<T> | T
@@ -37,14 +38,13 @@ export interface Surroundings {
 }
 
 /** The helpers inside a transaction or a savepoint. */
-export class Transaction extends Queryable {
+export class Transaction extends Queryable<TransactionSql> {
   readonly #checkout: Checkout
   readonly #depth: number
   readonly #context: TransactionContext
   #ended = false
   #nested = false
   #lastNested: Promise<void> | undefined
-  #sql: TransactionSql | undefined
 
   constructor (checkout: Checkout, statements: StatementCache, depth: number, context: TransactionContext) {
     super(statements, checkout, checkout.notesCallers)
@@ -53,11 +53,7 @@ export class Transaction extends Queryable {
     this.#context = context
   }
 
-  /** The tag for templates: its queries run in the transaction when they are awaited. */
-  override get sql (): TransactionSql {
-    this.#sql ??= transactionTag(this.tagHost, this)
-    return this.#sql
-  }
+  protected override makeTag (conversion: TagConversion): TransactionSql { return transactionTag(hostOf(this), this, conversion) }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {
     return transact(this.#place(options), new FunctionPart(work, this.statements, this.#depth + 1, { outer: this.#context }))

@@ -1,5 +1,5 @@
 import { binaryArray } from '../codecs/binary-arrays.js'
-import type { TypeRegistry } from '../codecs/type-registry.js'
+import type { TypeView } from '../codecs/pg-type.js'
 import { Refusal } from '../codecs/encode.js'
 import { textOrRefusal } from '../driver/argument.js'
 import type { Parameter } from '../protocol/message-writer.js'
@@ -13,14 +13,14 @@ const PART = 4_500
 export class ArgumentArrays {
   readonly #lists: Lists
   readonly #types: readonly number[]
-  readonly #registry: TypeRegistry
+  readonly #known: TypeView
   readonly #first: readonly Parameter[]
 
   /** Throws where there is a value that cannot be sent, as `parametersOf` does. */
-  constructor (lists: Lists, types: readonly number[], registry: TypeRegistry) {
+  constructor (lists: Lists, types: readonly number[], known: TypeView) {
     this.#lists = lists
     this.#types = types
-    this.#registry = registry
+    this.#known = known
     this.#first = this.#write(0)
   }
 
@@ -33,11 +33,15 @@ export class ArgumentArrays {
     const start = part === 0 ? 0 : FIRST_PART + (part - 1) * PART
     const lists = this.#lists.slice(start, part === 0 ? FIRST_PART : start + PART)
     if (lists.some((list) => list.length !== this.#types.length)) throw new Refusal('there are more or fewer arguments than parameters')
-    return this.#types.map((oid, column) => binaryArray(oid, lists, column) ?? this.#text(oid, lists, column))
+    return this.#types.map((oid, column) => this.#binary(oid, lists, column) ?? this.#text(oid, lists, column))
+  }
+
+  #binary (oid: number, lists: Lists, column: number): Buffer | undefined {
+    return this.#known.get(oid)?.family === 'own' ? undefined : binaryArray(oid, lists, column)
   }
 
   #text (oid: number, lists: Lists, column: number): string {
-    const type = this.#registry.get(oid)
+    const type = this.#known.get(oid)
     if (type === undefined) throw new Error(`type ${oid} should have been learned`)
     const elements = lists.map((list) => {
       const value = list[column]

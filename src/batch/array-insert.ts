@@ -63,7 +63,7 @@ export class ArrayInsert {
       return undefined
     }
     try {
-      return new ArgumentArrays(lists, this.#types, this.#checkout.connection.types)
+      return new ArgumentArrays(lists, this.#types, this.#checkout.connection.types.for(this.#call.conversion))
     } catch {
       this.#state = 'impossible'
       return undefined // there is a value that cannot be sent: its execution says so
@@ -99,7 +99,7 @@ export class ArrayInsert {
   }
 
   #insertOver (arrays: ArgumentArrays, before: Preamble | undefined): Promise<ExecutionsResult> {
-    const call = this.#over(this.#text, [])
+    const call = { ...this.#over(this.#text, []), conversion: this.#call.conversion }
     return this.#checkout.attemptParts({ call, parts: arrays.parts, parametersOf: (part) => arrays.parametersOf(part), before })
   }
 

@@ -2,6 +2,7 @@ import { type ArgumentLists, inChunks, Interruption, isReadable, type Lists } fr
 import type { ArgumentArrays } from './argument-arrays.js'
 import { ArrayInsert } from './array-insert.js'
 import { checkCount } from '../driver/argument.js'
+import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Checkout } from '../transaction/checkout.js'
 import { AbortedError } from '../errors/errors.js'
 import { listen, stopListening } from '../timing/abort-listeners.js'
@@ -16,7 +17,7 @@ export interface Batch {
   readonly argsList: ArgumentLists
   readonly statements: StatementCache
   /** Told of the rows and the count of the executions, in order. */
-  readonly onResult: (rows: readonly unknown[], count: number | null) => void
+  readonly onResult: (result: Pick<ExecutionsResult, 'rows' | 'count' | 'reader'>) => void
 }
 
 /**
@@ -52,10 +53,9 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   const send = async (lists: Lists, written: ArgumentArrays | undefined, firstRow: number): Promise<void> => {
     const inserted = written === undefined ? undefined : await arrays?.run(written)
     if (inserted !== undefined) {
-      onResult(inserted.rows, inserted.count)
+      onResult(inserted)
     } else {
-      const { rows, count } = await checkout.executeMany({ call, types, lists, firstRow })
-      onResult(rows, count)
+      onResult(await checkout.executeMany({ call, types, lists, firstRow }))
     }
     if (onProgress !== undefined) await endOfProgress.wait(onProgress(firstRow + lists.length))
   }

@@ -1,4 +1,5 @@
 import type { ScalarFamily } from './built-in-types.js'
+import { JsonText } from './json-text.js'
 
 /** A value (never null or undefined) → the text form that the server takes. Throws a `Refusal` for what it cannot send. */
 export type Encode = (value: unknown) => string
@@ -32,10 +33,12 @@ function encodeNumber (value: unknown, wanted: string): string {
 function encodeText (value: unknown): string {
   if (typeof value === 'string') return value
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value)
+  if (value instanceof JsonText) return value.text
   throw refusal(value, 'text')
 }
 
 function encodeJson (value: unknown): string {
+  if (value instanceof JsonText) return value.text
   if (typeof value === 'number' && !Number.isFinite(value)) throw new Refusal(`${value} is not a JSON value`)
   let text: string | undefined
   try {
@@ -93,7 +96,8 @@ export function arrayEncoder (element: Encode, delimiter: string, nests: boolean
   }
 }
 
-function refusal (value: unknown, wanted: string): Refusal {
+/** Names the kind of what was given instead of what is wanted. */
+export function refusal (value: unknown, wanted: string): Refusal {
   return new Refusal(`${kindOf(value)} is not ${wanted}`)
 }
 

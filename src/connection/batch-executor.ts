@@ -98,7 +98,8 @@ export class BatchExecutor {
       types,
       executions: lists.length,
       parametersOf: (index) => {
-        return writeTexts(lists[index] ?? [], { statement, types, registry: this.#driver.types.registry, row: firstRow + index })
+        const known = this.#driver.types.registry.for(call.conversion)
+        return writeTexts(lists[index] ?? [], { statement, types, known, row: firstRow + index })
       },
       before: undefined,
       oneByOne: this.#session.timeout.isLeftToClock(timeout),
@@ -124,6 +125,7 @@ export class BatchExecutor {
         work: () => this.#driver.execute({
           subject: execution,
           text: call.statement.text,
+          conversion: call.conversion,
           ...types !== undefined && { types },
           executions,
           parametersOf,

@@ -1,3 +1,4 @@
+import type { Conversion } from '../codecs/conversion.js'
 import type { Config } from '../config/config.js'
 import type { Argument } from '../driver/argument.js'
 import { textsOf } from '../driver/fast-lane.js'
@@ -170,6 +171,8 @@ export interface StatementTarget extends SettleListener {
   readonly standardStrings: boolean | undefined
   /** What errors show of a call is in its `debug`. */
   readonly config: Pick<Config, 'debug'>
+  /** How values are converted, unless a call says otherwise. */
+  readonly conversion: Conversion | undefined
   run (execution: StatementExecution): void
 }
 

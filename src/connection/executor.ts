@@ -166,7 +166,8 @@ export class Executor implements StatementOwner, StatementSender {
     if (prepared === undefined || isSimple(call)) return undefined
     // A column of an unknown type is read when it is known what it is.
     prepared.executable ??= this.#driver.executable(prepared.described)
-    return prepared.executable?.reader.unknown === undefined ? prepared.executable : undefined
+    const executable = call.conversion === undefined ? prepared.executable : prepared.executable?.for(call.conversion)
+    return executable?.reader.unknown === undefined ? executable : undefined
   }
 
   send (execution: StatementExecution): void {
@@ -202,7 +203,7 @@ export class Executor implements StatementOwner, StatementSender {
     if (execution.before !== undefined) return this.end(execution, new NotAloneError())
     const types = this.#prepared.get(statement.text)?.types
     try {
-      execution.args ??= toArguments(call.args, statement, call.row)
+      execution.args ??= toArguments(call, this.#driver.types.registry)
       const unknown = types === undefined ? [] : writeArguments(execution.args, types, this.#driver.types.registry, call.row)
       if (unknown.length > 0) return this.after(execution, this.learn(execution, unknown), () => this.send(execution))
     } catch (error) {
@@ -212,7 +213,7 @@ export class Executor implements StatementOwner, StatementSender {
     const simple = isSimple(call)
     this.#noteSending(execution)
     const prepare = !simple && this.#prepares && wish !== false && (types !== undefined || this.#prepared.mayPrepare(statement, wish))
-    const kind = { prepare, simple, mode, limit, shape: rows, describe: mode === 'description' }
+    const kind = { prepare, simple, mode, limit, shape: rows, describe: mode === 'description', conversion: call.conversion }
     const strings = prepare ? this.#prepared.stringsOf(statement) : statement.strings
     const request = new Request({ strings, args: execution.args, kind, subject: execution }, execution)
     if (simple) this.#lane.query(request, statement.text, execution.mayWait)
@@ -246,12 +247,11 @@ export class Executor implements StatementOwner, StatementSender {
     if (objection !== undefined) return this.endWith(execution, objection)
     const { gathered: { unread } } = request
     if (unread.length === 0) return this.#deliver(execution, result)
-    const { registry } = this.#driver.types
     const read = (): void => {
-      for (const { reader, rows, columns } of unread) reader.readUnknown(rows, columns, registry)
+      for (const { reader, rows, columns } of unread) reader.readUnknown(rows, columns)
       this.#deliver(execution, result)
     }
-    const toLearn = unread.flatMap(({ reader }) => reader.typesToLearn(registry))
+    const toLearn = unread.flatMap(({ reader }) => reader.typesToLearn())
     if (toLearn.length === 0) read()
     else this.after(execution, this.learn(execution, toLearn), read)
   }

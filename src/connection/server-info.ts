@@ -28,6 +28,8 @@ export interface ServerInfo {
   readonly reserved: number
   /** Which server and database it is, where that was asked and is known. */
   readonly identity: string | undefined
+  /** Those of the named types that it has not, where that was asked. */
+  readonly missingTypes: readonly string[]
 }
 
 /** The server that answered is not of the kind that is asked for, or not any more. */
@@ -47,7 +49,8 @@ export class ArrayNullsError extends Error {
 
 /** The answer to `SERVER_QUERY`. */
 export function readServerInfo ({ rows: [row] }: DriverResult): ServerInfo {
-  const { standby, read_only: readOnly, array_nulls: arrayNulls, pid, places, reserved, cluster, database } = row as Record<string, unknown>
+  const { standby, read_only: readOnly, array_nulls: arrayNulls, pid, places, reserved, ...further } = row as Record<string, unknown>
+  const { cluster, database, missing_types: missing } = further
   return {
     standby: standby === true,
     identity: typeof cluster === 'string' ? `${cluster} ${String(database)}` : undefined,
@@ -56,6 +59,7 @@ export function readServerInfo ({ rows: [row] }: DriverResult): ServerInfo {
     pid: Number(pid),
     places: Number(places),
     reserved: Number(reserved),
+    missingTypes: Array.isArray(missing) ? missing.map(String) : [],
   }
 }
 

@@ -7,6 +7,7 @@ import { HostOrder } from './host-order.js'
 import { ServerError } from '../errors/server-error.js'
 import { RESPONSE_TIMEOUT } from './response-watch.js'
 import { AuthenticationError } from './authentication.js'
+import { UnknownTypeError } from './named-types.js'
 import { ArrayNullsError } from '../connection/server-info.js'
 import { RefusedParameterError } from './startup-parameters.js'
 import { TlsRefusedError } from '../protocol/socket.js'
@@ -180,10 +181,12 @@ export class Connector {
   }
 }
 
+const PERMANENT = [TlsRefusedError, RefusedParameterError, AuthenticationError, ArrayNullsError, UnknownTypeError]
+
 /** Whether trying again is of no use: credentials, an unknown database, a refused setting, a certificate, an option of TLS. */
 export function isPermanent (error: unknown): boolean {
   if (error instanceof ServerError) return /^(28|3D|42|22|0A)/.test(error.code)
-  if ([TlsRefusedError, RefusedParameterError, AuthenticationError, ArrayNullsError].some((kind) => error instanceof kind)) return true
+  if (PERMANENT.some((kind) => error instanceof kind)) return true
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return /^ERR_(TLS|SSL|OSSL|INVALID_ARG)|CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)
 }

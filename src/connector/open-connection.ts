@@ -103,6 +103,7 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
   const connection = new Connection({ ...parts, owner, driver, backend, setUp, host: { ...host, ...address, isEncrypted } })
   try {
     const server = await orAborted(limit, () => greet(connection, types))
+    types.check(server)
     driver.adopt(types.of(connection.session.isPooled ? undefined : server.identity))
     watch.answered()
     checkServer(server, wanted)
@@ -134,7 +135,7 @@ async function greet (connection: Connection, types: ServerTypes): Promise<Serve
   } catch (error) {
     if (question === '' || !(error instanceof ServerError) || !error.code.startsWith('42')) throw error
     types.refused()
-    return await connection.greet()
+    return await connection.greet(types.question)
   }
 }
 

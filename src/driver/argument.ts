@@ -1,8 +1,9 @@
 import { ParameterCountError, ValueError } from '../errors/errors.js'
 import { Refusal } from '../codecs/encode.js'
-import { rowName } from '../query/call.js'
+import { type Call, rowName } from '../query/call.js'
 import type { Statement } from '../query/statement.js'
-import type { PgType, TypeRegistry } from '../codecs/type-registry.js'
+import type { PgType, TypeView } from '../codecs/pg-type.js'
+import type { TypeRegistry } from '../codecs/type-registry.js'
 
 /** Thrown while the driver binds: the statement is not executed, and our side finds out why and what to do. */
 export class BindAborted extends Error {}
@@ -16,16 +17,21 @@ export class BindAborted extends Error {}
  */
 export class Argument {
   readonly value: unknown
+  /** How types are written. */
+  readonly #types: TypeView
   #oid = 0
   #text: string | Refusal = ''
 
-  constructor (value: unknown) { this.value = value }
+  constructor (value: unknown, types: TypeView) {
+    this.value = value
+    this.#types = types
+  }
 
   /** Writes the text form, once for each type: reading a value may run code of the user's. */
   write (type: PgType): void {
     if (this.#oid === type.oid) return
     this.#oid = type.oid
-    this.#text = textOrRefusal(type, this.value)
+    this.#text = textOrRefusal(this.#types.get(type.oid) ?? type, this.value)
   }
 
   /** The text form. Raises the `Refusal` of a value that has none. */
@@ -66,13 +72,14 @@ const MOST_ARGUMENTS = 65_533
 type Parametrised = Pick<Statement, 'text' | 'parameters'>
 
 /** Wraps the arguments of a call; null stays null. Checks what can be known without the types. `row` names them in an error. */
-export function toArguments (values: readonly unknown[], statement: Parametrised, row?: number): Array<Argument | null> {
+export function toArguments ({ args: values, statement, row, conversion }: Call, registry: TypeRegistry): Array<Argument | null> {
+  const types = registry.for(conversion)
   checkCount(values, statement, row)
   const wrapped: Array<Argument | null> = []
   for (let index = 0; index < values.length; index++) {
     const value = values[index]
     if (value === undefined) throw undefinedValue(index, row)
-    wrapped.push(value === null ? null : new Argument(value))
+    wrapped.push(value === null ? null : new Argument(value, types))
   }
   return wrapped
 }
@@ -96,7 +103,9 @@ function undefinedValue (index: number, row: number | undefined): Error {
 /** Why an argument cannot be sent → the error that names the parameter. What is not ours was thrown by the caller's list. */
 function refused (error: unknown, index: number, row: number | undefined): Error {
   if (error instanceof ValueError) return error
-  return new ValueError(`${rowName(row)}parameter $${index + 1}`, error instanceof Refusal ? error.message : 'reading it fails')
+  const parameter = `${rowName(row)}parameter $${index + 1}`
+  if (!(error instanceof Refusal)) return new ValueError(parameter, 'reading it fails')
+  return new ValueError(parameter, error.message, ...error.cause === undefined ? [] : [{ cause: error.cause }])
 }
 
 /**
@@ -130,19 +139,19 @@ export function writeArguments (
 export interface ArgumentList {
   readonly statement: Parametrised
   readonly types: readonly number[]
-  readonly registry: TypeRegistry
+  readonly known: TypeView
   readonly row: number
 }
 
 /** Its text forms, without an `Argument` for each. Refuses what `toArguments` and `writeArguments` refuse. */
-export function writeTexts (values: readonly unknown[], { statement, types, registry, row }: ArgumentList): Array<string | null> {
+export function writeTexts (values: readonly unknown[], { statement, types, known, row }: ArgumentList): Array<string | null> {
   if (values.length !== types.length || values.length > MOST_ARGUMENTS) {
     checkCount(values, statement, row)
     throw new ParameterCountError(rowName(row), values.length, types.length)
   }
   const texts: Array<string | null> = []
   for (let index = 0; index < types.length; index++) {
-    const type = registry.get(types[index] ?? 0)
+    const type = known.get(types[index] ?? 0)
     if (type === undefined) throw new Error(`type ${types[index]} should have been learned`)
     try {
       const value = values[index]

@@ -1,3 +1,4 @@
+import type { Conversion } from '../codecs/conversion.js'
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
@@ -40,6 +41,7 @@ export interface Executions {
   readonly after?: Preamble | undefined
   /** How the columns are read. */
   readonly registry: TypeRegistry
+  readonly conversion?: Conversion | undefined
   /** Told that some executions are done. */
   readonly onProgress?: () => void
   /** Told of the command tag: one statement has the same each time. */
@@ -54,6 +56,8 @@ export interface ExecutionsResult {
   readonly count: number | null
   readonly types: readonly number[]
   readonly columns: readonly WireColumn[]
+  /** Who read the rows; undefined where there are none. */
+  readonly reader: RowReader | undefined
   readonly status: TransactionStatus
 }
 
@@ -241,7 +245,7 @@ class Run implements Turn {
   #takeColumns (message: Buffer): void {
     this.#described = 'columns'
     this.#columns = readColumns(message)
-    this.#reader = new RowReader(this.#columns, this.#pipeline.registry)
+    this.#reader = new RowReader(this.#columns, this.#pipeline.registry, this.#pipeline.conversion)
   }
 
   refused (fields: ServerErrorFields): void {
@@ -256,7 +260,7 @@ class Run implements Turn {
     this.#state = 'over'
     const failure = this.#failure ?? this.#refusal
     if (failure !== undefined) return this.#caller.reject(failure.error)
-    this.#caller.resolve({ rows: this.#rows, count: this.#count, types: this.#types, columns: this.#columns, status })
+    this.#caller.resolve({ rows: this.#rows, count: this.#count, types: this.#types, columns: this.#columns, reader: this.#reader, status })
   }
 }
 

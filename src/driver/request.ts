@@ -1,5 +1,6 @@
 import { type Argument, BindAborted } from './argument.js'
 import { isNoteworthy } from './command-tags.js'
+import type { Conversion } from '../codecs/conversion.js'
 import { Refusal } from '../codecs/encode.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
 import type { Mode } from '../query/call.js'
@@ -72,6 +73,7 @@ export class Request implements Turn {
   status: TransactionStatus = 'none'
   readonly #sender: Sender
   readonly #mode: Mode
+  readonly #conversion: Conversion | undefined
   /** The next answer that is to come in the lowest four bits, and so on; and how many, seven at most. */
   #steps = 0
   #left = 0
@@ -96,6 +98,7 @@ export class Request implements Turn {
     this.limit = kind.limit
     this.#mode = kind.mode ?? 'rows'
     this.gathered = new Gathered(this.#mode, kind.shape)
+    this.#conversion = kind.conversion
     this.#sender = sender
   }
 
@@ -210,7 +213,7 @@ export class Request implements Turn {
 
   #described (columns: readonly WireColumn[]): void {
     const reader = this.statement === null ? undefined : this.#lane?.describe(this.statement, columns)
-    if (this.#mode === 'description') this.gathered.begin(reader)
+    if (this.#mode === 'description') this.gathered.begin(reader?.for(this.#conversion))
     // The driver answers a description by its Sync.
     if (!this.onlyDescribe) return
     this.#isSynced = true
@@ -220,7 +223,7 @@ export class Request implements Turn {
   /** The next statement of a script has rows. */
   #newResult (columns: readonly WireColumn[]): void {
     this.#mayHaveRows = true
-    this.gathered.begin(this.statement === null ? undefined : this.#lane?.describe(this.statement, columns))
+    this.gathered.begin(this.statement === null ? undefined : this.#lane?.describe(this.statement, columns).for(this.#conversion))
   }
 
   #takeRow (bytes: Buffer, start: number, end: number): void {
@@ -233,7 +236,9 @@ export class Request implements Turn {
   }
 
   /** The columns are those of the description of its statement. */
-  get #ownReader (): RowReader | undefined { return this.statement === null ? undefined : this.#lane?.readerOf(this.statement) }
+  get #ownReader (): RowReader | undefined {
+    return this.statement === null ? undefined : this.#lane?.readerOf(this.statement)?.for(this.#conversion)
+  }
 
   #completed (bytes: Buffer, start: number, end: number): void {
     const command = readCommand(bytes, start, end)

@@ -1,4 +1,5 @@
 import type { Argument } from './argument.js'
+import type { Conversion } from '../codecs/conversion.js'
 import type { Mode, Shape } from '../query/call.js'
 
 /** How a statement is asked for. */
@@ -12,6 +13,8 @@ export interface RequestKind {
   shape?: Shape | undefined
   /** How many rows the server is asked for. */
   limit?: number | undefined
+  /** How values are converted, where that is not as usual. */
+  conversion?: Conversion | undefined
   /** Asks for the types only; nothing is run. */
   describe?: boolean
   /** A description that is never sent: the driver and the server forget the prepared statement. */

@@ -22,6 +22,13 @@ export interface StatementFacts {
   readonly types?: readonly number[] | undefined
 }
 
+/** Who knows the columns of a result. */
+export interface DescribedColumns {
+  columns (): ResultColumn[]
+  sqlColumns (): SqlColumn[]
+  converted (rows: readonly unknown[], areValues: boolean): unknown[]
+}
+
 /** What a statement gave. */
 export interface DriverResult extends StatementFacts {
   /** In the form that was asked for; without those that were only counted. */
@@ -32,7 +39,7 @@ export interface DriverResult extends StatementFacts {
   readonly command: string | null
   readonly count: number | null
   /** Who knows the columns; undefined where there are none, or nobody asked for them. */
-  readonly described: { columns (): ResultColumn[], sqlColumns (): SqlColumn[] } | undefined
+  readonly described: DescribedColumns | undefined
   /** What each statement of a script gave, where that was asked for. */
   readonly statements?: readonly DriverResult[] | undefined
 }

@@ -1,12 +1,16 @@
 import { type Read, readText } from '../codecs/decode-bytes.js'
+import type { Conversion } from '../codecs/conversion.js'
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import { ProtocolError } from '../errors/errors.js'
+import type { PgType, TypeView } from '../codecs/pg-type.js'
 import type { ResultColumn, SqlColumn } from './result.js'
+import { type ConvertedColumn, convertRows, nameHere } from './row-conversion.js'
 import type { WireColumn } from '../protocol/message-reader.js'
 
 /** A column of a result, with how its fields are read. */
-interface Column extends WireColumn {
+interface Column extends ConvertedColumn {
   read: Read
+  late: ConvertedColumn['late']
   /** Whether its type was known when it was described. */
   isKnown: boolean
 }
@@ -22,21 +26,58 @@ export class RowReader {
   /** Which columns are left as text because their types are unknown; undefined where there are none. */
   unknown: readonly number[] | undefined
   readonly #columns: Column[]
+  readonly #described: readonly WireColumn[]
   readonly #registry: TypeRegistry
+  readonly #types: TypeView
+  readonly #conversion: Conversion | undefined
+  /** The same columns as conversions have them. */
+  #converted: WeakMap<Conversion, RowReader> | undefined
+  /** Why a name cannot be converted. */
+  #failure: unknown
   /** Undefined where a name cannot be assigned: `__proto__` would set the prototype of a row. */
   readonly #Row: RowClass | undefined
   /** Not for the first row: a statement that is read once would pay more for it than for its row. */
   #template: object | undefined
   #hasRead = false
 
-  constructor (columns: readonly WireColumn[], registry: TypeRegistry) {
+  constructor (described: readonly WireColumn[], registry: TypeRegistry, conversion?: Conversion) {
+    this.#described = described
     this.#registry = registry
-    this.#columns = columns.map(({ name, type, table, number }) => {
-      const known = registry.get(type)
-      return { name, type, table, number, read: known?.read ?? readText, isKnown: known !== undefined }
+    this.#conversion = conversion
+    this.#types = registry.for(conversion)
+    const columns = this.#columns = described.map(({ name, type }) => {
+      const known = this.#types.get(type)
+      return { name: this.#nameHere(name), type, read: known?.read ?? readText, isKnown: known !== undefined, late: lateOf(known) }
     })
     this.#Row = columns.some(({ name }) => name === '__proto__') ? undefined : rowClass(columns.length)
     this.#noteUnknown()
+  }
+
+  #nameHere (name: string): string {
+    try {
+      return this.#conversion === undefined ? name : nameHere(name, this.#conversion)
+    } catch (error) {
+      this.#failure = error
+      return name
+    }
+  }
+
+  /** The reader of the same columns as a conversion has them. */
+  for (conversion: Conversion | undefined): RowReader {
+    if (conversion === undefined) return this
+    this.#converted ??= new WeakMap()
+    let reader = this.#converted.get(conversion)
+    if (reader === undefined) {
+      reader = new RowReader(this.#described, this.#registry, conversion)
+      this.#converted.set(conversion, reader)
+    }
+    return reader
+  }
+
+  /** Has the user's functions convert rows that are complete, or only the first value of each. Raises `DecodeError`. */
+  converted (rows: readonly unknown[], areValues: boolean): unknown[] {
+    if (this.#failure !== undefined) throw this.#failure
+    return this.#conversion === undefined ? [...rows] : convertRows(rows, this.#columns, this.#conversion, areValues)
   }
 
   #noteUnknown (): void {
@@ -129,26 +170,27 @@ export class RowReader {
   /** The same, with the columns of tables that they are. */
   sqlColumns (): SqlColumn[] {
     return this.columns().map((column, index) => {
-      const { table = 0, number = 0 } = this.#columns[index] ?? {}
+      const { table = 0, number = 0 } = this.#described[index] ?? {}
       return { ...column, table, number }
     })
   }
 
   /** The types of columns that the pool has yet to learn. */
-  typesToLearn (registry: TypeRegistry): number[] {
-    return this.#columns.flatMap(({ type, isKnown }) => isKnown || registry.get(type) !== undefined ? [] : [type])
+  typesToLearn (): number[] {
+    return this.#columns.flatMap(({ type, isKnown }) => isKnown || this.#registry.get(type) !== undefined ? [] : [type])
   }
 
   /** Reads in rows what was left as text in some columns, now that their types are known; later rows are read at once. */
-  readUnknown (rows: readonly unknown[], columns: readonly number[], registry: TypeRegistry): void {
+  readUnknown (rows: readonly unknown[], columns: readonly number[]): void {
     for (const index of columns) {
       const column = this.#columns[index]
       if (column === undefined) continue
-      const type = registry.get(column.type)
+      const type = this.#types.get(column.type)
       column.read = type?.read ?? readText
       column.isKnown = true
+      column.late = lateOf(type)
       const decode = type?.decode
-      if (decode === undefined) continue
+      if (decode === undefined || column.late !== undefined) continue
       // Of several columns with one name a row holds the last.
       const isLast = this.#columns.findLastIndex(({ name }) => name === column.name) === index
       for (const row of rows) {
@@ -158,6 +200,11 @@ export class RowReader {
     }
     this.#noteUnknown()
   }
+}
+
+/** What may throw is called when the rows are complete. */
+function lateOf (type: PgType | undefined): ConvertedColumn['late'] {
+  return type?.decode === undefined || !type.mayThrow ? undefined : { decode: type.decode, key: type.key }
 }
 
 /** The class of rows of so many columns. */

@@ -36,6 +36,12 @@ export const ValueError = createError('FST_PG_VALUE', 500, {
   advice: (_parameter: string, why: string) => why,
 })
 
+/** A function of the user's could not read what the server sent; what it threw is the `cause`. The statement has had its effect. */
+export const DecodeError = createError('FST_PG_DECODE', 500, {
+  message: 'a result cannot be read',
+  advice: (what: string) => `${what} threw: see the cause; the statement has had its effect`,
+})
+
 const UNAVAILABLE = 'the database is unavailable'
 const BUSY = 'the database is busy'
 

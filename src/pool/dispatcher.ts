@@ -1,3 +1,4 @@
+import type { Conversion } from '../codecs/conversion.js'
 import type { Config } from '../config/config.js'
 import type { EventLog } from '../config/event-log.js'
 import type { CloseReason, Connection } from '../connection/connection.js'
@@ -37,13 +38,14 @@ export interface DispatcherParts {
 /** The pool, as far as it matters for who gets what. */
 export interface DispatcherEvents {
   readonly isOpen: boolean
+  readonly conversion: Conversion | undefined
   /** As many connections are kept open. */
   readonly least: number
   /** Why no caller may enter any more. The first one to come opens the pool. */
   admit (): Error | undefined
   /** There are `least` connections. */
   filled (): void
-  connected (first: Connection): void
+  connected (connection: Connection): void
   connectFailed (error: unknown): void
   /** The last connection is gone, and no connect is under way. */
   emptied (): void
@@ -76,8 +78,6 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   readonly #recycler: Recycler
   /** Whether a backslash is a character like any other in '…', as the last session that was opened has it. */
   standardStrings: boolean | undefined = undefined
-  /** What the session that was opened last reported of itself then. */
-  parameters: Readonly<Record<string, string>> = Object.freeze({})
   readonly #retirement = new Retirement(() => this.connector.isFailing, () => this.dispatch())
   #dispatching = false
 
@@ -97,11 +97,12 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     const leaks = new LeakDetector(config.leakWarning, log)
     this.#recycler = new Recycler(this.connections, this.#retirement, leaks, this)
     this.housekeeper = new Housekeeper(config, this.connections, leaks)
+    const shared = { types: new ServerTypes(pool.conversion), salted: new SaltedPasswords(), lag: new Lag() }
     const startupParameters = new StartupParameters(config)
-    const shared = { types: new ServerTypes(), salted: new SaltedPasswords(), lag: new Lag(), startupParameters }
-    this.connector = new Connector({ config, log, deadlines, onConnect, ...shared }, this)
+    this.connector = new Connector({ config, log, deadlines, onConnect, startupParameters, ...shared }, this)
   }
 
+  get conversion (): Conversion | undefined { return this.#pool.conversion }
   get waiting (): number { return this.#waiters.size }
   get isChecking (): boolean { return this.#checks.underWay > 0 }
   /** Whether there is no connection, and none is being opened. */
@@ -249,8 +250,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   connected (connection: Connection): void {
     this.#counters.created++
     this.standardStrings = connection.session.standardStrings
-    this.parameters = connection.session.parameters
-    if (this.#counters.created === 1) this.#pool.connected(connection)
+    this.#pool.connected(connection)
     if (!connection.isUsable) return this.dispatch() // it may have ended since its greeting
     const entry = new PoolEntry(connection, this.config, this.#recycler, this)
     this.connections.add(entry)
@@ -276,7 +276,6 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
 
   mayConnect (): void { this.dispatch() }
   stopped (): void { this.#freed() }
-
   down (entry: PoolEntry, reason: CloseReason, cause: unknown): void {
     this.connections.down(entry)
     this.#counters.closed[reason] = (this.#counters.closed[reason] ?? 0) + 1

@@ -1,3 +1,4 @@
+import type { Conversion } from '../codecs/conversion.js'
 import type { Config } from '../config/config.js'
 import type { EventLog } from '../config/event-log.js'
 import type { Connection } from '../connection/connection.js'
@@ -33,6 +34,8 @@ export interface UseHooks {
 
 export interface PoolParts {
   config: Config
+  /** How values are converted, where that is not as usual. */
+  conversion?: Conversion | undefined
   log: EventLog
   /** Runs on each new connection before the pool gets it. */
   onConnect?: ((connection: Connection) => unknown) | undefined
@@ -42,6 +45,7 @@ export interface PoolParts {
 /** A pool of connections through its life cycle. Who gets which connection is decided by its dispatcher. */
 export class Pool implements DispatcherEvents {
   readonly config: Config
+  readonly conversion: Conversion | undefined
   readonly log: EventLog
   /** Between the attempts of transactions. */
   readonly pauses = new Pauses()
@@ -51,6 +55,8 @@ export class Pool implements DispatcherEvents {
   readonly #startup: Startup
   /** Which connection runs what: single calls go to it directly. */
   readonly dispatcher: Dispatcher
+  /** What the session that was opened last reported of itself then. */
+  parameters: Readonly<Record<string, string>> = Object.freeze({})
   #phase: Phase = 'new'
   /** Why the start failed. */
   #failure: Error | undefined
@@ -63,8 +69,9 @@ export class Pool implements DispatcherEvents {
   #closeBy: number | undefined
   #drained: NodeJS.Timeout | undefined
 
-  constructor ({ config, log, onConnect, hooks }: PoolParts) {
+  constructor ({ config, conversion, log, onConnect, hooks }: PoolParts) {
     this.config = config
+    this.conversion = conversion
     this.log = log
     this.hooks = hooks
     const deadlines = new Deadlines()
@@ -86,8 +93,9 @@ export class Pool implements DispatcherEvents {
 
   filled (): void { this.#startup.ready() }
 
-  connected ({ session: { server, isPooled } }: Connection): void {
-    if (server !== undefined && !isPooled) warnIfOverCapacity(this.config, server, this.log)
+  connected ({ session: { server, isPooled, parameters } }: Connection): void {
+    this.parameters = parameters
+    if (this.#counters.created === 1 && server !== undefined && !isPooled) warnIfOverCapacity(this.config, server, this.log)
   }
 
   connectFailed (error: unknown): void {
@@ -164,9 +172,6 @@ export class Pool implements DispatcherEvents {
 
   /** Takes a connection back: reset where it needs it, replaced where its time is over. Ignores one that has ended. */
   release (entry: PoolEntry): void { this.dispatcher.release(entry) }
-
-  /** What the session that was opened last reported of itself then. */
-  get parameters (): Readonly<Record<string, string>> { return this.dispatcher.parameters }
 
   /** In which transaction a caller is. */
   get nested (): NestedAcquire { return this.dispatcher.nested }

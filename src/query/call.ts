@@ -1,3 +1,4 @@
+import type { Conversion } from '../codecs/conversion.js'
 import type { AbortScope } from '../timing/abort-group.js'
 import { Latency } from './latency.js'
 import type { Statement } from './statement.js'
@@ -44,6 +45,8 @@ export interface Call {
   readonly options: AskedOptions
   /** Ours, such as BEGIN: it is known what it leaves behind. */
   readonly internal?: boolean
+  /** How its values are converted, where that is not as usual. */
+  readonly conversion?: Conversion | undefined
   /** What it ends with. */
   readonly group?: AbortScope
   /** Which of many argument lists it is, from 0, for errors. */

@@ -5,6 +5,7 @@ import { answerTo } from './foreign-options.js'
 import type { StatementSource } from './statement.js'
 import { rejectUnknown } from '../config/unknown-option.js'
 import { readGiven } from '../config/read-given.js'
+import type { Naming } from '../sql/sql-part.js'
 import { compile, isTemplate } from '../sql/template.js'
 import { isSignal } from '../timing/abort-signal.js'
 
@@ -81,9 +82,9 @@ const KNOWN: Readonly<Record<Mode, Known>> = {
 }
 
 /** A query in any of its forms → what a connection runs. Raises `QueryError` or `OptionError` for what is neither. */
-export function toCall (query: RowQuery, args: readonly unknown[], mode: Mode, source: StatementSource): Call {
+export function toCall (query: RowQuery, args: readonly unknown[], mode: Mode, source: StatementSource, naming?: Naming): Call {
   if (isTemplate(query)) {
-    const compiled = compile(query, args)
+    const compiled = compile(query, args, naming)
     return { statement: source.get(compiled.text), args: compiled.args, mode, options: NO_OPTIONS }
   }
   return readCall(query, args, mode, source, KNOWN[mode])

@@ -1,9 +1,18 @@
 import { QueryError } from '../errors/errors.js'
 
+/** How names and missing values are written. */
+export interface Naming {
+  /** The name of a column here → that on the server. */
+  readonly columnTo: ((name: string) => string) | undefined
+  /** What is sent instead of undefined; undefined: nothing is. */
+  readonly missing: unknown
+}
+
 /** The text and the arguments of a statement while it is put together. */
 export interface TemplateWriter {
   /** What is written so far. */
   readonly text: string
+  readonly naming: Naming | undefined
   /** Writes text of the program's own. */
   append (text: string): void
   /** Writes the next argument, whatever it is. */

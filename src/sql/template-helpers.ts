@@ -1,11 +1,17 @@
 import { QueryError, ValueError } from '../errors/errors.js'
-import { SqlPart, type TemplateWriter, WRITE } from './sql-part.js'
+import { type Naming, SqlPart, type TemplateWriter, WRITE } from './sql-part.js'
 import { positionAt } from './template-position.js'
 
 /** A name → a quoted identifier; a dot is between a schema, a table and a column. Raises `QueryError` for what is no name. */
 export function quoteName (name: unknown): string {
   if (typeof name !== 'string' || name === '') throw new QueryError('a name in a template is a string that is not empty: sql(name)')
   return name.split('.').map(quote).join('.')
+}
+
+/** The name of a column here → that on the server, quoted. */
+function quoteColumn (name: unknown, naming: Naming | undefined): string {
+  const { columnTo } = naming ?? {}
+  return quoteName(columnTo === undefined || typeof name !== 'string' ? name : columnTo(name))
 }
 
 function quote (name: string): string { return `"${name.replaceAll('"', '""')}"` }
@@ -68,7 +74,7 @@ export class SqlHelper extends NoQuery {
     switch (positionAt(writer.text)) {
       case 'insert': return this.#insert(writer)
       case 'set': return this.#set(writer)
-      case 'values': return writeTuples(writer, this.#tuples())
+      case 'values': return writeTuples(writer, this.#tuples(writer.naming))
       case 'in': return this.#in(writer)
       case 'notIn': return this.#in(writer, 'NOT IN')
       case 'select': return this.#select(writer)
@@ -81,14 +87,14 @@ export class SqlHelper extends NoQuery {
   #insert (writer: TemplateWriter): void {
     const rows = this.#rows()
     const columns = this.#columnsOf(rows)
-    writer.append(`(${columns.map(quoteName).join(',')})values`)
-    writeTuples(writer, valuesOf(rows, columns))
+    writer.append(`(${columns.map((column) => quoteColumn(column, writer.naming)).join(',')})values`)
+    writeTuples(writer, valuesOf(rows, columns, writer.naming))
   }
 
   #set (writer: TemplateWriter): void {
     const row = this.#row('behind SET')
     writeList(writer, this.#columnsOf([row]), (column) => {
-      writer.append(`${quoteName(column)}=`)
+      writer.append(`${quoteColumn(column, writer.naming)}=`)
       addCell(writer, row[column], 0, column)
     })
   }
@@ -98,7 +104,7 @@ export class SqlHelper extends NoQuery {
     const row = this.#row('in a select list')
     writeList(writer, this.#columnsOf([row]), (column) => {
       addCell(writer, row[column], 0, column)
-      writer.append(` as ${quote(column)}`)
+      writer.append(` as ${quote(writer.naming?.columnTo?.(column) ?? column)}`)
     })
   }
 
@@ -109,7 +115,7 @@ export class SqlHelper extends NoQuery {
     if (list.length === 0 && keyword === 'IN') return writer.append('(null)')
     if (list.length === 0) throw new QueryError('NOT IN of an empty list would never hold: leave the condition out then')
     writer.append('(')
-    if (Array.isArray(list[0]) || this.#columns.length > 0) writeTuples(writer, this.#tuples())
+    if (Array.isArray(list[0]) || this.#columns.length > 0) writeTuples(writer, this.#tuples(writer.naming))
     else writeList(writer, list, (value, index) => addCell(writer, value, index))
     writer.append(')')
   }
@@ -121,7 +127,7 @@ export class SqlHelper extends NoQuery {
     }
     const names = [this.#first, ...this.#columns].flat()
     if (names.length === 0) throw new QueryError('there is no name in the list: sql([…]) takes at least one')
-    writer.append(names.map(quoteName).join(','))
+    writer.append(names.map((name) => quoteColumn(name, writer.naming)).join(','))
   }
 
   get #isNames (): boolean {
@@ -129,11 +135,11 @@ export class SqlHelper extends NoQuery {
   }
 
   /** Rows as lists of values. */
-  #tuples (): unknown[][] {
+  #tuples (naming: Naming | undefined): unknown[][] {
     const given = this.#first
     if (!Array.isArray(given) || this.#columns.length > 0) {
       const rows = this.#rows()
-      return valuesOf(rows, this.#columnsOf(rows))
+      return valuesOf(rows, this.#columnsOf(rows), naming)
     }
     if (given.length > 0 && given.every(isPlainObject)) {
       throw new QueryError('rows need their columns here, in the order of the statement: sql(rows, \'a\', \'b\')')
@@ -183,8 +189,8 @@ function isPlainObject (value: unknown): boolean {
   return isRow(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value))
 }
 
-function valuesOf (rows: readonly Row[], columns: readonly string[]): unknown[][] {
-  return rows.map((row, index) => columns.map((column) => defined(row[column], index, column)))
+function valuesOf (rows: readonly Row[], columns: readonly string[], naming: Naming | undefined): unknown[][] {
+  return rows.map((row, index) => columns.map((column) => defined(row[column], naming, index, column)))
 }
 
 function writeTuples (writer: TemplateWriter, tuples: readonly unknown[][]): void {
@@ -202,11 +208,14 @@ function writeList<T> (writer: TemplateWriter, list: readonly T[], write: (item:
   }
 }
 
-function addCell (writer: TemplateWriter, value: unknown, row: number, column?: string): void { writer.add(defined(value, row, column)) }
+function addCell (writer: TemplateWriter, value: unknown, row: number, column?: string): void {
+  writer.add(defined(value, writer.naming, row, column))
+}
 
 /** A missing value must not become NULL, nor a default, without notice. */
-function defined (value: unknown, row: number, column?: string): unknown {
+function defined (value: unknown, naming: Naming | undefined, row: number, column?: string): unknown {
   if (value !== undefined) return value
+  if (naming?.missing !== undefined) return naming.missing
   const where = column === undefined ? '' : ` in column ${column}`
   throw new ValueError(`row ${row}, a value of the helper`, `it is undefined${where} (use null for NULL)`)
 }

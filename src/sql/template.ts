@@ -1,5 +1,5 @@
 import { QueryError, ValueError } from '../errors/errors.js'
-import { SqlPart, type TemplateWriter, WRITE } from './sql-part.js'
+import { type Naming, SqlPart, type TemplateWriter, WRITE } from './sql-part.js'
 import { tokenize } from './tokenizer.js'
 
 /** A statement as the server takes it. */
@@ -18,25 +18,28 @@ export function isTemplate (given: unknown): given is TemplateStringsArray {
 
 /**
  * A template → the text and the arguments of a statement. Raises `QueryError` for what cannot be part of one.
+ * `naming`: how names and missing values are written, where that is not as usual.
  * @example compile(strings, [7]) // of `SELECT * FROM users WHERE id = ${id}`: { text: 'SELECT * FROM users WHERE id = $1', args: [7] }
  */
-export function compile (strings: TemplateStringsArray, values: readonly unknown[]): Compiled {
+export function compile (strings: TemplateStringsArray, values: readonly unknown[], naming?: Naming): Compiled {
   const text = texts.get(strings) ?? read(strings)
   if (strings.length !== values.length + 1) throw new QueryError('a template has one value between two texts: use it as a tag')
   try {
-    for (const value of values) if (typeof value === 'object' && value !== null && holdsParts(value)) return written(strings, values)
+    for (const value of values) {
+      if (typeof value === 'object' && value !== null && holdsParts(value)) return written(strings, values, naming)
+    }
   } catch (error) {
     if (error instanceof QueryError || error instanceof ValueError) throw error
     throw new QueryError('a value of the template cannot be read: see the cause', { cause: error })
   }
-  return { text, args: values }
+  return { text, args: naming?.missing === undefined ? values : values.map((value) => value === undefined ? naming.missing : value) }
 }
 
 /** Whether it is, or is a list of, what is no value. */
 function holdsParts (value: object): boolean { return SqlPart.is(value) || (Array.isArray(value) && SqlPart.is(value[0])) }
 
-function written (strings: TemplateStringsArray, values: readonly unknown[]): Compiled {
-  const writer = new Writer()
+function written (strings: TemplateStringsArray, values: readonly unknown[], naming: Naming | undefined): Compiled {
+  const writer = new Writer(naming)
   writeTemplate(writer, strings, values)
   return writer
 }
@@ -54,7 +57,10 @@ export function writeTemplate (writer: TemplateWriter, strings: TemplateStringsA
 class Writer implements TemplateWriter, Compiled {
   text = ''
   readonly args: unknown[] = []
+  readonly naming: Naming | undefined
   #endsWithNumber = false
+
+  constructor (naming: Naming | undefined) { this.naming = naming }
 
   append (text: string): void {
     if (text === '') return
@@ -69,7 +75,7 @@ class Writer implements TemplateWriter, Compiled {
   }
 
   addValue (value: unknown): void {
-    this.append(`$${this.args.push(value)}`)
+    this.append(`$${this.args.push(value === undefined ? this.naming?.missing : value)}`)
     this.#endsWithNumber = true
   }
 

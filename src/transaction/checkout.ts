@@ -1,5 +1,6 @@
 import type { Executions, Parts } from '../connection/batch-executor.js'
 import type { Connection } from '../connection/connection.js'
+import type { Conversion } from '../codecs/conversion.js'
 import { type Read, type SessionOutcome, StatementExecution, type StatementTarget, wholeResult } from '../connection/execution.js'
 import type { ExecutionsResult } from '../driver/execute-many.js'
 import type { Preamble } from '../driver/preamble.js'
@@ -59,6 +60,8 @@ export class Checkout implements StatementTarget, Use {
     this.#entry = entry
     this.begin = new DeferredBegin(connection)
   }
+
+  get conversion (): Conversion | undefined { return this.#pool.conversion }
 
   /** Runs a call in its turn. Raises `ReleasedError` after `release()`. */
   run (execution: StatementExecution): void {

@@ -1,8 +1,9 @@
 import t from 'tap'
-import { type CatalogRow, catalogQuery, type PgType, TypeRegistry } from '../../src/codecs/type-registry.js'
+import type { PgType } from '../../src/codecs/pg-type.js'
+import { type CatalogRow, catalogQuery, TypeRegistry } from '../../src/codecs/type-registry.js'
 
 const row = (oid: number, rest: Partial<CatalogRow>): CatalogRow => (
-  { oid, name: `type_${oid}`, kind: 'b', base: 0, element: 0, delimiter: ',', is_array: false, ...rest })
+  { oid, name: `type_${oid}`, schema: 'public', kind: 'b', base: 0, element: 0, bounds: null, delimiter: ',', is_array: false, ...rest })
 
 t.test('the built-in types and their arrays are known from the start, and told', async (t) => {
   const told = new Map<number, PgType>()

@@ -126,9 +126,9 @@ t.test('what is unknown is text, until its type is known', async (t) => {
   const rows = [read(), inside(texts('1', '2', '3'), (...where) => reader.values(...where))]
   t.strictSame(rows, [{ a: 1, b: '3' }, [1, '2', '3']])
   t.strictSame(reader.unknown, [1, 2])
-  t.strictSame(reader.typesToLearn(own), [50_001, 50_002])
-  own.learn([50_001, 50_002].map((oid) => ({ oid, name: `own_${oid}`, kind: 'd', base: INT4, element: 0, delimiter: ',', is_array: false })), [50_001, 50_002])
-  reader.readUnknown(rows, [1, 2], own)
+  t.strictSame(reader.typesToLearn(), [50_001, 50_002])
+  own.learn([50_001, 50_002].map((oid) => ({ oid, name: `own_${oid}`, schema: 'public', kind: 'd', base: INT4, element: 0, bounds: null, delimiter: ',', is_array: false })), [50_001, 50_002])
+  reader.readUnknown(rows, [1, 2])
   t.strictSame(rows, [{ a: 1, b: 3 }, [1, 2, 3]])
   t.equal(reader.unknown, undefined)
   t.strictSame(read(), { a: 1, b: 3 })

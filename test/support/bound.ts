@@ -1,4 +1,6 @@
-import { Queryable } from '../../src/api/queryable.js'
+import { hostOf, Queryable } from '../../src/api/queryable.js'
+import { createTag, type SqlTag } from '../../src/api/sql-tag.js'
+import type { TagConversion } from '../../src/api/tag-conversion.js'
 import { callWithSettings } from '../../src/api/call-with-settings.js'
 import { BatchPart } from '../../src/api/batch-part.js'
 import { PoolPlace } from '../../src/api/pool-place.js'
@@ -29,6 +31,7 @@ export class Bound extends Queryable {
     this.#settings = readSettings(settings, 'settings')
   }
 
+  protected override makeTag (conversion: TagConversion): SqlTag { return createTag(hostOf(this), conversion) }
   override transaction (): Promise<never> { throw new Error('there is none') }
   protected override checkTransactionControl (): void {}
 

@@ -1,6 +1,7 @@
 import type { Sandboxing } from '../../src/api/sandboxing.js'
 import type { Lease } from '../../src/api/lease.js'
 import type { Acquiring } from '../../src/api/pool-place.js'
+import type { Conversion } from '../../src/codecs/conversion.js'
 import type { Config } from '../../src/config/config.js'
 import { type Read, StatementExecution } from '../../src/connection/execution.js'
 import { SandboxError } from '../../src/errors/errors.js'
@@ -23,6 +24,7 @@ export class SandboxTarget implements Sandboxing {
     this.#statements = statements
   }
 
+  get conversion (): Conversion | undefined { return this.#session.pool.conversion }
   get config (): Config { return this.#session.pool.config }
   get standardStrings (): boolean { return this.#session.connection.session.standardStrings }
 

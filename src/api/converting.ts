@@ -1,0 +1,49 @@
+import { type ArgumentLists, isReadable } from '../batch/argument-lists.js'
+import type { Conversion } from '../codecs/conversion.js'
+import type { Read } from '../connection/execution.js'
+import type { DriverResult } from '../driver/result.js'
+import type { Calls } from '../errors/callers-stack.js'
+import type { Call, Mode } from '../query/call.js'
+import type { RowQuery } from '../query/query.js'
+
+/** A helper that was called where values are converted. */
+export interface ConvertedRun<T> {
+  readonly query: RowQuery
+  readonly args: readonly unknown[]
+  readonly mode: Mode
+  readonly read: Read<T>
+  /** The calls that led to it, where they are noted. */
+  readonly calls: Calls | undefined
+  readonly conversion: Conversion
+}
+
+/** A call whose values are converted. */
+export function withConversion (call: Call, conversion: Conversion): Call {
+  const { missing } = conversion.transform
+  const args = missing === undefined ? call.args : call.args.map((arg) => arg === undefined ? missing : arg)
+  return { ...call, args, conversion }
+}
+
+/** Has the user's functions convert the rows before they are read. Raises `DecodeError`. */
+export function converting<T> (read: Read<T>): Read<T> {
+  return (result, call) => read(converted(result, call), call)
+}
+
+function converted ({ rows, seen, command, count, described, name, types, statements }: DriverResult, call: Call): DriverResult {
+  const isAsSent = call.options.rows === 'raw' || described === undefined
+  return {
+    rows: isAsSent ? rows : described.converted(rows, call.mode === 'value' || call.mode === 'column'),
+    seen,
+    command,
+    count,
+    described,
+    name,
+    types,
+    statements: statements?.map((each) => converted(each, call)),
+  }
+}
+
+/** The lists of a batch, with something else for what is undefined. */
+export async function * completed (lists: ArgumentLists, missing: unknown): AsyncGenerator<readonly unknown[]> {
+  for await (const list of lists) yield isReadable(list) ? Array.from(list, (arg) => arg === undefined ? missing : arg) : list
+}

@@ -1,0 +1,77 @@
+import { type Conversion, type ConversionOptions, emptyConversion, readConversion } from '../codecs/conversion.js'
+import type { OwnCodec } from '../codecs/own-types.js'
+import { readGiven } from '../config/read-given.js'
+import { OptionError, QueryError } from '../errors/errors.js'
+
+/** Functions by the OIDs of types. */
+export type TypeFunctions = Record<number, (value: never) => unknown>
+
+/** How the queries of a tag convert. */
+export interface TagConversion {
+  /** As it is now; undefined: as usual. */
+  readonly current: Conversion | undefined
+  readonly parsers: TypeFunctions
+  readonly serializers: TypeFunctions
+}
+
+const UNCHANGEABLE = new Proxy<TypeFunctions>({}, {
+  defineProperty () {
+    throw new QueryError('how db.sql reads and writes types cannot be changed: make a tag of your own, by db.createSql()')
+  },
+})
+
+/** What all share does not change. */
+export function sharedConversion (current: Conversion | undefined): TagConversion {
+  return { current, parsers: UNCHANGEABLE, serializers: UNCHANGEABLE }
+}
+
+/** That of a tag of its own, whose functions can be changed by OID, as Drizzle does. */
+export class OwnConversion implements TagConversion {
+  readonly parsers = this.#functions('parsers')
+  readonly serializers = this.#functions('serializers')
+  readonly #base: Conversion | undefined
+  #current: Conversion | undefined
+  #isCurrent = false
+
+  /** Raises `OptionError`. */
+  constructor (options: ConversionOptions, usual: Conversion | undefined) {
+    this.#base = readGiven('createSql', () => readConversion(options, usual))
+  }
+
+  get current (): Conversion | undefined {
+    if (!this.#isCurrent) this.#current = this.#read()
+    this.#isCurrent = true
+    return this.#current
+  }
+
+  #read (): Conversion | undefined {
+    const codecs = new Map<string, OwnCodec>()
+    for (const key of new Set([...Object.keys(this.parsers), ...Object.keys(this.serializers)])) {
+      const { decode, encode } = this.#base?.codecs.get(key) ?? {}
+      codecs.set(key, {
+        key,
+        decode: this.parsers[Number(key)] as OwnCodec['decode'] ?? decode,
+        encode: this.serializers[Number(key)] as OwnCodec['encode'] ?? encode,
+        mayThrow: true,
+        kind: 'plain',
+      })
+    }
+    return codecs.size === 0 ? this.#base : (this.#base ?? emptyConversion()).with(codecs)
+  }
+
+  #functions (name: string): TypeFunctions {
+    return new Proxy<TypeFunctions>(Object.create(null), {
+      defineProperty: (functions, oid, property) => {
+        if (typeof property.value !== 'function' || !/^\d+$/.test(String(oid))) {
+          throw new OptionError(`options.${name} takes functions by the OIDs of types`)
+        }
+        this.#isCurrent = false
+        return Reflect.defineProperty(functions, oid, property)
+      },
+      deleteProperty: (functions, oid) => {
+        this.#isCurrent = false
+        return Reflect.deleteProperty(functions, oid)
+      },
+    })
+  }
+}

@@ -1,0 +1,148 @@
+import { OptionError } from '../errors/errors.js'
+import { isObject, type OwnCodec, readTypes, type TypeOptions } from './own-types.js'
+
+/** How JSON is read and written. */
+export interface JsonOptions {
+  /** Instead of `JSON.parse`. */
+  parse? (text: string): unknown
+  /** Instead of `JSON.stringify`. */
+  stringify? (value: unknown): string
+}
+
+/** A column, as a function that transforms its values sees it. */
+export interface TransformedColumn {
+  readonly name: string
+  /** The OID of its type. */
+  readonly type: number
+}
+
+/** What becomes of names, values and rows, as in postgres.js: `camel`, `pascal` and `kebab` are such. */
+export interface TransformOptions {
+  /** Names of columns: `from` the server, and `to` it, where a helper of a template writes them. A function alone is `from`. */
+  column?: ((name: string) => string) | {
+    from?: ((name: string) => string) | undefined
+    to?: ((name: string) => string) | undefined
+  } | undefined
+  /** Each value of a row, NULL too, when it is decoded. */
+  value?: TransformValue | { from?: TransformValue | undefined } | undefined
+  /** Each row. */
+  row?: TransformRow | { from?: TransformRow | undefined } | undefined
+  /** What is sent instead of undefined: null. */
+  undefined?: unknown
+}
+
+// As methods, so that a function for one kind of values is one.
+type TransformValue = { call (value: unknown, column: TransformedColumn): unknown }['call']
+type TransformRow = { call (row: Record<string, unknown>): unknown }['call']
+
+/** How values and names are converted: of a database, or of one tag. */
+export interface ConversionOptions {
+  /** How types are read and written, by name or OID, with their arrays, domains and the bounds of their ranges.
+   * @example { int8: 'string', numeric: { decode: (text) => new Decimal(text), encode: String } } */
+  types?: TypeOptions | undefined
+  /** How json and jsonb are read and written. */
+  json?: JsonOptions | undefined
+  /** What becomes of names, values and rows. */
+  transform?: TransformOptions | undefined
+}
+
+interface Transform {
+  readonly columnFrom: ((name: string) => string) | undefined
+  readonly columnTo: ((name: string) => string) | undefined
+  readonly value: TransformValue | undefined
+  readonly row: TransformRow | undefined
+  /** Instead of undefined. */
+  readonly missing: unknown
+}
+
+/** How values and names are converted. It never changes: what is known of its types is kept by it. */
+export class Conversion {
+  readonly codecs: ReadonlyMap<string, OwnCodec>
+  readonly json: Readonly<JsonOptions>
+  readonly transform: Transform
+
+  constructor (codecs: ReadonlyMap<string, OwnCodec>, json: Readonly<JsonOptions>, transform: Transform) {
+    this.codecs = codecs
+    this.json = json
+    this.transform = transform
+  }
+
+  /** The codec of a type; undefined where it is read and written as usual. */
+  codecOf ({ oid, name, schema }: { oid: number, name: string, schema: string }): OwnCodec | undefined {
+    const { codecs } = this
+    return codecs.get(String(oid)) ?? codecs.get(`${schema}.${name}`) ?? codecs.get(name)
+  }
+
+  /** Whether values or rows are transformed after they are decoded. */
+  get transformsRows (): boolean { return this.transform.value !== undefined || this.transform.row !== undefined }
+
+  /** The same with further codecs by OID, which come before these. */
+  with (codecs: ReadonlyMap<string, OwnCodec>): Conversion {
+    return new Conversion(new Map([...this.codecs, ...codecs]), this.json, this.transform)
+  }
+}
+
+const NOTHING: Conversion = new Conversion(new Map(), {}, {
+  columnFrom: undefined, columnTo: undefined, value: undefined, row: undefined, missing: undefined,
+})
+
+/**
+ * The options of a database, or of a tag over it, → how it converts; undefined where there is nothing to convert. What a tag leaves out is
+ * as of its database. Raises `OptionError`.
+ */
+export function readConversion ({ types, json, transform }: ConversionOptions, base?: Conversion): Conversion | undefined {
+  if (types === undefined && json === undefined && transform === undefined) return base
+  const from = base ?? NOTHING
+  return new Conversion(
+    types === undefined ? from.codecs : new Map([...from.codecs, ...readTypes(types)]),
+    json === undefined ? from.json : readJson(json),
+    transform === undefined ? from.transform : readTransform(transform))
+}
+
+/** A conversion that does nothing, for what may be changed later. */
+export function emptyConversion (): Conversion { return NOTHING }
+
+function readJson (json: unknown): JsonOptions {
+  if (!isObject(json)) throw new OptionError('option json takes { parse, stringify }')
+  const { parse, stringify, ...rest } = json
+  for (const given of [parse, stringify]) {
+    if (given !== undefined && typeof given !== 'function') throw new OptionError('option json takes functions: { parse, stringify }')
+  }
+  const [other] = Object.keys(rest)
+  if (other !== undefined) throw new OptionError(`option json has an unknown ${other}: it takes { parse, stringify }`)
+  return json
+}
+
+const PARTS = ['column', 'value', 'row', 'undefined']
+
+function readTransform (transform: unknown): Transform {
+  if (!isObject(transform) && typeof transform !== 'function') {
+    throw new OptionError('option transform takes { column, value, row, undefined }, or camel, pascal, kebab')
+  }
+  const other = Object.keys(transform).find((name) => !PARTS.includes(name))
+  if (other !== undefined) throw new OptionError(`option transform has an unknown ${other}: it takes ${PARTS.join(', ')}`)
+  const { column: columns, value, row, undefined: missing } = transform as { [Name in keyof TransformOptions]?: unknown }
+  const column = readPart('column', columns)
+  return {
+    columnFrom: column.from as Transform['columnFrom'],
+    columnTo: column.to as Transform['columnTo'],
+    value: readPart('value', value).from as Transform['value'],
+    row: readPart('row', row).from as Transform['row'],
+    missing,
+  }
+}
+
+type Any = (...args: readonly unknown[]) => unknown
+
+/** A function, or one for each way. Of postgres.js's own there may be more in it than those. */
+function readPart (name: string, given: unknown): { from?: Any, to?: Any } {
+  if (given === undefined) return {}
+  if (typeof given === 'function' && !('from' in given) && !('to' in given)) return { from: given as Any }
+  if ((typeof given === 'object' && given !== null) || typeof given === 'function') {
+    const { from, to }: { from?: unknown, to?: unknown } = given
+    if ([from, to].every((one) => one === undefined || typeof one === 'function')) {
+      return { ...typeof from === 'function' && { from: from as Any }, ...typeof to === 'function' && { to: to as Any } }
+    }
+  }
+  throw new OptionError(`option transform.${name} takes a function, or { from, to }`)
+}

@@ -1,0 +1,105 @@
+import { readText, readerOf } from './decode-bytes.js'
+import type { Conversion } from './conversion.js'
+import { arrayDecoder } from './decode.js'
+import { arrayEncoder, type Encode, Refusal } from './encode.js'
+import { JsonText } from './json-text.js'
+import type { OwnCodec } from './own-types.js'
+import { multirangeDecoder, multirangeEncoder, rangeDecoder, rangeEncoder } from './range.js'
+import type { PgType, TypeView } from './pg-type.js'
+
+/** The types of a server as one conversion has them: its own, those that are made of them, and all others as usual. */
+export class ConvertedTypes implements TypeView {
+  readonly #usual: TypeView
+  readonly #conversion: Conversion
+  readonly #types = new Map<number, PgType>()
+
+  constructor (usual: TypeView, conversion: Conversion) {
+    this.#usual = usual
+    this.#conversion = conversion
+  }
+
+  get (oid: number): PgType | undefined {
+    const known = this.#types.get(oid)
+    if (known !== undefined) return known
+    const usual = this.#usual.get(oid)
+    if (usual === undefined) return undefined
+    const type = this.#convert(usual)
+    this.#types.set(oid, type)
+    return type
+  }
+
+  #convert (usual: PgType): PgType {
+    const own = this.#conversion.codecOf(usual)
+    const composed = this.#compose(usual, own?.kind === 'range')
+    return own === undefined || own.kind === 'range' ? composed : withCodec(composed, own)
+  }
+
+  /** What a type becomes by those that it is made of. */
+  #compose (usual: PgType, isRange: boolean): PgType {
+    const { madeOf } = usual
+    switch (madeOf?.kind) {
+      case undefined: return usual.family === 'json' ? this.#json(usual) : usual
+      case 'base': {
+        const base = this.get(madeOf.oid)
+        if (base === undefined || base === this.#usual.get(madeOf.oid)) return usual
+        return { ...base, oid: usual.oid, name: usual.name, schema: usual.schema, madeOf }
+      }
+      case 'elements': {
+        const element = this.get(madeOf.oid)
+        if (element === undefined || element === this.#usual.get(madeOf.oid)) return usual
+        const decode = arrayDecoder(element.decode, madeOf.delimiter)
+        return { ...usual, decode, encode: arrayEncoder(element.encode, madeOf.delimiter, element.nests), ...reading(decode, element) }
+      }
+      case 'bounds': {
+        const bound = this.get(madeOf.oid)
+        const isOwn = bound?.convertsBounds
+        if (bound === undefined || !(isOwn === true || isRange)) return usual
+        const decode = rangeDecoder(bound.decode)
+        return { ...usual, decode, encode: rangeEncoder(bound.encode), family: 'own', ...reading(decode, bound) }
+      }
+      case 'ranges': {
+        const range = this.get(madeOf.oid)
+        const bound = range?.madeOf?.kind === 'bounds' ? this.get(range.madeOf.oid) : undefined
+        if (range === undefined || bound === undefined || !(isRange || range !== this.#usual.get(madeOf.oid))) return usual
+        const decode = multirangeDecoder(bound.decode)
+        return { ...usual, decode, encode: multirangeEncoder(rangeEncoder(bound.encode)), family: 'own', ...reading(decode, bound) }
+      }
+    }
+  }
+
+  #json (usual: PgType): PgType {
+    const { parse, stringify } = this.#conversion.json
+    if (parse === undefined && stringify === undefined) return usual
+    return withCodec(usual, { key: usual.name, decode: parse, encode: stringify, mayThrow: true, kind: 'full' })
+  }
+}
+
+/** What is made of types whose decoders may throw may throw as well. */
+function reading (decode: NonNullable<PgType['decode']>, { mayThrow, key }: PgType): Pick<PgType, 'read' | 'mayThrow' | 'key'> {
+  return mayThrow ? { read: readText, mayThrow, key } : { read: readerOf(decode), mayThrow, key }
+}
+
+function withCodec (usual: PgType, { key, decode, encode, mayThrow, kind }: OwnCodec): PgType {
+  const reads = decode === undefined
+    ? {}
+    : { decode, mayThrow, key, read: mayThrow ? readText : readerOf(decode) }
+  const writes = encode === undefined
+    ? {}
+    : { encode: encoderOf(encode, key), family: 'own' as const, nests: usual.nests && !usual.isOpaque }
+  return { ...usual, ...reads, ...writes, convertsBounds: kind === 'full' }
+}
+
+/** What an encoder of the user's gives, or why there is nothing. */
+function encoderOf (encode: (value: unknown) => unknown, key: string): Encode {
+  return (value) => {
+    if (value instanceof JsonText) return value.text
+    let text: unknown
+    try {
+      text = encode(value)
+    } catch (cause) {
+      throw new Refusal(`the encoder of ${key} threw: see the cause`, { cause })
+    }
+    if (typeof text !== 'string') throw new Refusal(`the encoder of ${key} gave no string`)
+    return text
+  }
+}
