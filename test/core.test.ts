@@ -12,7 +12,7 @@ const VALUES = [
 ]
 const TYPES = [
   'AcquireHook', 'AcquireHookOptions', 'ArgumentLists', 'ArrayQuery', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'CodedError', 'CodedErrorClass', 'DatabaseHealth', 'DatabaseOptions', 'Databases', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus', 'HookContext',
-  'Isolation', 'Log', 'PoolOptions', 'PoolStats', 'Query', 'QueryResult', 'ResultColumn', 'Row', 'RowOptions', 'ReservedSql', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'Settled', 'Sql', 'SqlOptions', 'SqlPart', 'SqlQuery', 'SqlResult', 'SqlResultMeta', 'SqlStatement', 'SqlTag', 'SqlTextOptions', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'TransactionSql', 'ValueQuery',
+  'Isolation', 'Log', 'PoolOptions', 'PoolStats', 'Query', 'QueryResult', 'ResultColumn', 'Row', 'RowOptions', 'ReservedSql', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'Settled', 'Sql', 'SqlColumn', 'SqlFile', 'SqlFileOptions', 'SqlOptions', 'SqlPart', 'SqlQuery', 'SqlResult', 'SqlResultMeta', 'SqlStatement', 'SqlTag', 'SqlTextOptions', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'TransactionSql', 'TypedHelper', 'ValueQuery',
 ]
 
 t.test('the core exports what its users meet, and nothing else', async (t) => {

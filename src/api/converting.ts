@@ -20,8 +20,15 @@ export interface ConvertedRun<T> {
 /** A call whose values are converted. */
 export function withConversion (call: Call, conversion: Conversion): Call {
   const { missing } = conversion.transform
-  const args = missing === undefined ? call.args : call.args.map((arg) => arg === undefined ? missing : arg)
+  const args = missing === undefined ? call.args : call.args.map((arg) => filled(arg, missing))
   return { ...call, args, conversion }
+}
+
+/** With something else for what is undefined, also in arrays. */
+function filled (value: unknown, missing: unknown): unknown {
+  if (!Array.isArray(value)) return value === undefined ? missing : value
+  const list: readonly unknown[] = value
+  return list.some((item) => item === undefined || Array.isArray(item)) ? list.map((item) => filled(item, missing)) : list
 }
 
 /** Has the user's functions convert the rows before they are read. Raises `DecodeError`. */
@@ -45,5 +52,5 @@ function converted ({ rows, seen, command, count, described, name, types, statem
 
 /** The lists of a batch, with something else for what is undefined. */
 export async function * completed (lists: ArgumentLists, missing: unknown): AsyncGenerator<readonly unknown[]> {
-  for await (const list of lists) yield isReadable(list) ? Array.from(list, (arg) => arg === undefined ? missing : arg) : list
+  for await (const list of lists) yield isReadable(list) ? Array.from(list, (arg) => filled(arg, missing)) : list
 }

@@ -11,7 +11,8 @@ import type { SqlPart, TemplateWriter } from '../sql/sql-part.js'
 import { PendingQuery, type SqlQuery, type SqlRunner, type SqlSource } from './sql-query.js'
 import type { Row, SqlResult } from './results.js'
 import type { TagConversion } from './tag-conversion.js'
-import { arrayCast, JSONB, typeCast } from './type-casts.js'
+import { JSONB } from './type-casts.js'
+import { arrayOf, type TypedHelper, typedHelper } from './typed-values.js'
 
 /** How a text is run. */
 export interface SqlTextOptions {
@@ -56,10 +57,10 @@ export interface SqlTag {
   jsonText (text: string): JsonText
   /** A list as an array: of the type that the server asks for, or of elements of a built-in type. */
   array (list: readonly unknown[], element?: number): SqlPart
-  /** A value as a built-in type, by its OID. */
-  typed (value: unknown, type: number): SqlPart
+  /** A value as a built-in type, by its OID; `sql.typed.point(value)` for a type of the option `types`. */
+  readonly typed: TypedHelper
   /** The same as `typed`. */
-  types (value: unknown, type: number): SqlPart
+  readonly types: TypedHelper
   /** Sends a notification: inside a transaction, when that is committed. */
   notify (channel: string, payload: string): Promise<SqlResult>
   /** Not there: rejects with `QueryError`. */
@@ -160,12 +161,9 @@ export function createTag (runner: TagHost, conversion: TagConversion): SqlTag {
       if (typeof text !== 'string') throw new QueryError('jsonText takes a text: sql.jsonText(\'{"a":1}\')')
       return new JsonText(text)
     },
-    array: (list: readonly unknown[], element?: number) => {
-      if (!Array.isArray(list)) throw new QueryError('array takes a list: sql.array([…])')
-      return new TypedValue(list, arrayCast(element))
-    },
-    typed,
-    types: typed,
+    array: (list: readonly unknown[], element?: number) => arrayOf(list, element),
+    typed: typedHelper(conversion),
+    types: typedHelper(conversion),
     notify: async (channel: string, payload: string) => await sql<Row[]>`SELECT pg_catalog.pg_notify(${channel}, ${payload})`,
     listen: async (): Promise<never> => {
       throw new QueryError('LISTEN is not there: keep a connection of postgres.js for it, and notify by sql.notify(channel, payload)')
@@ -173,8 +171,6 @@ export function createTag (runner: TagHost, conversion: TagConversion): SqlTag {
     subscribe: async (): Promise<never> => { throw new QueryError('subscribe is not there: keep a connection of postgres.js for it') },
   })
 }
-
-function typed (value: unknown, type: number): SqlPart { return new TypedValue(value, typeCast(type)) }
 
 interface TextOptions extends SqlTextOptions { readonly args: readonly unknown[] }
 

@@ -114,3 +114,20 @@ t.test('a file takes the option cache, and is read each time', async (t) => {
   t.throws(() => sql.file(file, { cache: 'no' as never }), { code: 'FST_PG_QUERY' })
   t.throws(() => sql.unsafe('SELECT 1', [], { cache: true } as never), { code: 'FST_PG_OPTION' })
 })
+
+t.test('types of a tag are called by their names, also in arrays', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows('CREATE TABLE p (at point, list point[], ints int[])')
+  const db = await openDatabase(t, observer)
+  const point = { decode: (text: string) => text.slice(1, -1).split(',').map(Number), encode: (value: unknown) => `(${String(value)})` }
+  const sql = db.createSql({ types: { point, name: 'string' }, transform: { undefined: null } })
+  const { point: pointOf } = sql.types
+  const nameOf: (value: unknown) => unknown = Reflect.get(sql.types, 'name')
+  await sql.begin(async (sql) => {
+    await sql`INSERT INTO p ${sql({ at: sql.typed['point']?.([1, 2]), list: sql.array([pointOf?.([3, 4])]), ints: [1, undefined, 3] })}`
+  })
+  t.strictSame([...await sql`SELECT * FROM p`], [{ at: [1, 2], list: [[3, 4]], ints: [1, null, 3] }])
+  t.strictSame([...await sql`SELECT ${nameOf('x')}::name AS n`], [{ n: 'x' }])
+  t.strictSame([...await sql`SELECT 1 AS a; SELECT '(7,8)'::point AS at`.simple()].map((rows) => Object.values(rows)), [[{ a: 1 }], [{ at: [7, 8] }]], 'a script is converted')
+  t.equal(db.sql.types['point'], undefined)
+})
