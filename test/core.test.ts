@@ -11,8 +11,10 @@ const VALUES = [
   'isForeignKeyViolation', 'isLockNotAvailable', 'isNotNullViolation', 'isRetryable', 'isSerializationFailure', 'isUniqueViolation', 'kebab', 'pascal', 'toCamel', 'toKebab', 'toPascal',
 ]
 const TYPES = [
-  'AcquireHook', 'AcquireHookOptions', 'ArgumentLists', 'ArrayQuery', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'CodedError', 'CodedErrorClass', 'ConversionOptions', 'JsonOptions', 'JsonText', 'PostgresJsType', 'Range', 'TransformOptions', 'TransformedColumn', 'TypeCodec', 'TypeOptions', 'TypeWord', 'DatabaseHealth', 'DatabaseOptions', 'Databases', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus', 'HookContext',
-  'Isolation', 'Log', 'PoolOptions', 'PoolStats', 'Query', 'QueryResult', 'ResultColumn', 'Row', 'RowOptions', 'ReservedSql', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'Settled', 'Sql', 'SqlDescription', 'SqlOptions', 'SqlPart', 'SqlQuery', 'SqlResult', 'SqlResultMeta', 'SqlTag', 'SqlTextOptions', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'TransactionSql', 'ValueQuery',
+  'AcquireHook', 'AcquireHookOptions', 'ArgumentLists', 'ArrayQuery', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'CodedError', 'CodedErrorClass', 'ConversionOptions', 'DatabaseHealth', 'DatabaseOptions', 'Databases', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus',
+  'HookContext', 'Isolation', 'JsonOptions', 'JsonText', 'Log', 'PoolOptions', 'PoolStats', 'PostgresJsType', 'Query', 'QueryResult', 'Range', 'ReservedSql', 'ResultColumn', 'Row', 'RowOptions', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'Settled', 'Sql', 'SqlColumn', 'SqlFile',
+  'SqlFileOptions', 'SqlOptions', 'SqlPart', 'SqlQuery', 'SqlResult', 'SqlResultMeta', 'SqlStatement', 'SqlTag', 'SqlTextOptions', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'TransactionSql', 'TransformOptions', 'TransformedColumn', 'TypeCodec', 'TypeOptions', 'TypeWord', 'TypedHelper',
+  'ValueQuery',
 ]
 
 t.test('the core exports what its users meet, and nothing else', async (t) => {
