@@ -10,6 +10,8 @@ export type TypeFunctions = Record<number, (value: never) => unknown>
 export interface TagConversion {
   /** As it is now; undefined: as usual. */
   readonly current: Conversion | undefined
+  /** What its own types are called. */
+  readonly names: readonly string[]
   readonly parsers: TypeFunctions
   readonly serializers: TypeFunctions
 }
@@ -20,15 +22,20 @@ const UNCHANGEABLE = new Proxy<TypeFunctions>({}, {
   },
 })
 
+/** Types are called by their OIDs too. */
+function isName (key: string): boolean { return !/^\d+$/.test(key) }
+
 /** What all share does not change. */
 export function sharedConversion (current: Conversion | undefined): TagConversion {
-  return { current, parsers: UNCHANGEABLE, serializers: UNCHANGEABLE }
+  const names = [...current?.codecs.keys() ?? []].filter(isName)
+  return { current, names, parsers: UNCHANGEABLE, serializers: UNCHANGEABLE }
 }
 
 /** That of a tag of its own, whose functions can be changed by OID, as Drizzle does. */
 export class OwnConversion implements TagConversion {
   readonly parsers = this.#functions('parsers')
   readonly serializers = this.#functions('serializers')
+  readonly names: readonly string[]
   readonly #base: Conversion | undefined
   #current: Conversion | undefined
   #isCurrent = false
@@ -36,6 +43,8 @@ export class OwnConversion implements TagConversion {
   /** Raises `OptionError`. */
   constructor (options: ConversionOptions, usual: Conversion | undefined) {
     this.#base = readGiven('createSql', () => readConversion(options, usual))
+    const names = [...usual?.codecs.keys() ?? [], ...readGiven('createSql', () => Object.keys(options.types ?? {}))]
+    this.names = [...new Set(names)].filter(isName)
   }
 
   get current (): Conversion | undefined {
