@@ -143,7 +143,7 @@ export function createTag (runner: TagHost, conversion: TagConversion): SqlTag {
     return typeof first === 'string' && rest.length === 0 ? new SqlName(first) : new SqlHelper(first, rest)
   }
   const ofText = <T extends readonly unknown[]>(source: SqlSource, { args, prepare, simple }: TextOptions, origin: Calls): SqlQuery<T> =>
-    new PendingQuery<T>({ source, runner, conversion, origin, prepare, simple: simple ?? args.length === 0 })
+    new PendingQuery<T>({ source, runner, conversion, origin, prepare: conversion.prepares(prepare), simple: simple ?? args.length === 0 })
   function unsafe<T extends readonly unknown[]> (text: string, ...given: readonly unknown[]): SqlQuery<T> {
     const options = readTextOptions('unsafe', given)
     return ofText<T>(new TextSource(text, options.args), options, callsTo(unsafe))

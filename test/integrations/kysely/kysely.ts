@@ -44,7 +44,7 @@ export type Orm = Kysely<Tables>
 
 /** Kysely over one tag of a database. */
 export function over (db: Database, options?: Parameters<Database['createSql']>[0]): Orm {
-  return new Kysely({ dialect: new PostgresJSDialect({ postgres: db.createSql(options) as never }) })
+  return new Kysely({ dialect: new PostgresJSDialect({ postgres: db.createSql(options) }) })
 }
 
 /** Kysely over postgres.js itself. */
