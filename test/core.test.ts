@@ -7,11 +7,11 @@ import { UNTRACKED } from './support/script.js'
 
 /** What a user of the core meets: what createDatabase takes, what it gives, and what calls take, give and reject with. */
 const VALUES = [
-  'Database', 'Lease', 'PostgresError', 'Queryable', 'ServerError', 'Transaction', 'createDatabase', 'errorSerializer', 'errors', 'isCheckViolation', 'isDeadlock', 'isExclusionViolation',
-  'isForeignKeyViolation', 'isLockNotAvailable', 'isNotNullViolation', 'isRetryable', 'isSerializationFailure', 'isUniqueViolation',
+  'Database', 'Lease', 'PostgresError', 'Queryable', 'ServerError', 'Transaction', 'camel', 'createDatabase', 'errorSerializer', 'errors', 'fromCamel', 'fromKebab', 'fromPascal', 'isCheckViolation', 'isDeadlock', 'isExclusionViolation',
+  'isForeignKeyViolation', 'isLockNotAvailable', 'isNotNullViolation', 'isRetryable', 'isSerializationFailure', 'isUniqueViolation', 'kebab', 'pascal', 'toCamel', 'toKebab', 'toPascal',
 ]
 const TYPES = [
-  'AcquireHook', 'AcquireHookOptions', 'ArgumentLists', 'ArrayQuery', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'CodedError', 'CodedErrorClass', 'DatabaseHealth', 'DatabaseOptions', 'Databases', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus', 'HookContext',
+  'AcquireHook', 'AcquireHookOptions', 'ArgumentLists', 'ArrayQuery', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'CodedError', 'CodedErrorClass', 'ConversionOptions', 'JsonOptions', 'JsonText', 'PostgresJsType', 'Range', 'TransformOptions', 'TransformedColumn', 'TypeCodec', 'TypeOptions', 'TypeWord', 'DatabaseHealth', 'DatabaseOptions', 'Databases', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus', 'HookContext',
   'Isolation', 'Log', 'PoolOptions', 'PoolStats', 'Query', 'QueryResult', 'ResultColumn', 'Row', 'RowOptions', 'ReservedSql', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'Settled', 'Sql', 'SqlColumn', 'SqlFile', 'SqlFileOptions', 'SqlOptions', 'SqlPart', 'SqlQuery', 'SqlResult', 'SqlResultMeta', 'SqlStatement', 'SqlTag', 'SqlTextOptions', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'TransactionSql', 'TypedHelper', 'ValueQuery',
 ]
 

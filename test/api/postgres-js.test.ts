@@ -122,7 +122,7 @@ t.test('types of a tag are called by their names, also in arrays', async (t) => 
   const point = { decode: (text: string) => text.slice(1, -1).split(',').map(Number), encode: (value: unknown) => `(${String(value)})` }
   const sql = db.createSql({ types: { point, name: 'string' }, transform: { undefined: null } })
   const { point: pointOf } = sql.types
-  const nameOf: (value: unknown) => unknown = Reflect.get(sql.types, 'name')
+  const nameOf = Object.getOwnPropertyDescriptor(sql.types, 'name')?.value
   await sql.begin(async (sql) => {
     await sql`INSERT INTO p ${sql({ at: sql.typed['point']?.([1, 2]), list: sql.array([pointOf?.([3, 4])]), ints: [1, undefined, 3] })}`
   })
