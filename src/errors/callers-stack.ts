@@ -89,17 +89,20 @@ function isOurs (error: unknown): error is Error {
 /** What stands above the calls stays. An Error.prepareStackTrace of the user's may have made anything of a stack. */
 function rewritten (stack: unknown, calls: ReadonlyArray<Calls | undefined>): unknown {
   if (typeof stack !== 'string') return stack
-  const frames = calls.map(framesOf).find((frames) => frames !== '') ?? ''
+  const all = calls.map(framesOf)
+  const others = all.map((frames) => frames.filter((frame) => !frame.includes(HERE))).find(({ length }) => length > 0)
+  // Without others, what there is of our own.
+  const frames = others ?? all.find(({ length }) => length > 0)
+  if (frames === undefined) return stack
   const start = stack.search(FIRST_FRAME)
-  return frames === '' ? stack : `${start === -1 ? stack : stack.slice(0, start)}${frames}`
+  const shown = frames.slice(0, Math.max(10, Error.stackTraceLimit)).map((frame) => `\n${frame}`).join('')
+  return `${start === -1 ? stack : stack.slice(0, start)}${shown}`
 }
 
-/** Without those of Node itself, which may run the microtask in which an error is told of. Empty if there are no others. */
-function framesOf (calls: Calls | undefined): string {
+/** Without those of Node itself, which may run the microtask in which an error is told of. */
+function framesOf (calls: Calls | undefined): string[] {
   const stack: unknown = calls?.stack
   const start = typeof stack === 'string' ? stack.search(FIRST_FRAME) : -1
-  if (typeof stack !== 'string' || start === -1) return ''
-  const frames = stack.slice(start).split('\n').slice(1).filter((frame) => !frame.includes('(node:internal/'))
-  const others = frames.filter((frame) => !frame.includes(HERE))
-  return (others.length > 0 ? others : frames).slice(0, Math.max(10, Error.stackTraceLimit)).map((frame) => `\n${frame}`).join('')
+  if (typeof stack !== 'string' || start === -1) return []
+  return stack.slice(start).split('\n').slice(1).filter((frame) => !frame.includes('(node:internal/'))
 }

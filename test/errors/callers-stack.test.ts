@@ -208,6 +208,16 @@ const kinds: Cases = [
     const over = await db.transaction((tx) => [tx])
     await over[0]?.fetchVal('SELECT 1') // here
   }],
+  ['a text of a tag', '22012', async (db) => {
+    await db.sql.unsafe('SELECT 1 / $1::int', [0]) // here
+  }],
+  ['a text of a tag that is refused before it is sent', 'FST_PG_QUERY', async (db) => {
+    await db.sql.unsafe('SELECT \0', [1]) // here
+  }],
+  ['a text of a tag that runs before it is awaited', 'FST_PG_QUERY', async (db) => {
+    const query = db.createSql().unsafe('SELECT \0', [1]).execute() // here
+    await query
+  }],
   ['a lease', '22012', async (db) => {
     await using lease = await db.acquire()
     await lease.fetchVal(bad) // here

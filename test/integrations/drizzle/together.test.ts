@@ -59,6 +59,22 @@ t.test('the serializers of one tag are those of that tag alone', async (t) => {
   }
 })
 
+t.test('its statements are prepared from their second use on, though it asks for that by a name only', async (t) => {
+  const { db, orm } = await open(t, { max: 1 })
+  const query = orm.select({ name: users.name }).from(users).where(eq(users.id, 2))
+  const prepared = async (): Promise<unknown> => await db.fetchVal('SELECT count(*) FROM pg_prepared_statements WHERE statement = $1', query.toSQL().sql)
+  const counts = []
+  for (let time = 0; time < 3; time++) {
+    t.strictSame(await query, [{ name: 'Grace' }])
+    counts.push(await prepared())
+  }
+  t.strictSame(counts, [0, 1, 1])
+  await orm.select().from(users).where(eq(users.id, drizzleSql.placeholder('id'))).prepare('named').execute({ id: 1 })
+  t.equal(await db.fetchVal("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%created_at%users%'"), 1, 'with a name at the first')
+  for (let time = 0; time < 3; time++) await db.sql.unsafe('SELECT $1::int AS never', [1], { prepare: false })
+  t.equal(await db.fetchVal("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%never%' AND statement NOT LIKE '%pg_%'"), 0, 'false of db.sql is false')
+})
+
 t.test('Drizzle is refused the tag that all share, with what to call', async (t) => {
   const { db } = await open(t)
   t.throws(() => drizzle(db.sql as unknown as postgres.Sql), { code: 'FST_PG_QUERY', advice: /createSql/ })
