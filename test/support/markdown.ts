@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
@@ -189,6 +189,7 @@ export class Workbench {
     await mkdir(path.join(root, '.tap'), { recursive: true })
     const folder = await mkdtemp(path.join(root, '.tap/docs-'))
     await writeFile(path.join(folder, 'fastify.js'), FASTIFY)
+    await cp(path.join(root, 'test/fixtures/docs'), folder, { recursive: true }) // what stands beside the code of an example
     return new Workbench(folder)
   }
 

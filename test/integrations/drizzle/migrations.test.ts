@@ -31,6 +31,16 @@ t.test('migrations run once, in their order, with scripts of several statements'
   t.match(db.stats(), { busy: 0, waiting: 0 })
 })
 
+t.test('of several processes that start at once, each waits for the lock of the one before it', async (t) => {
+  const { db, observer } = await open(t)
+  const migrationsFolder = t.testdir(folderOf(SCRIPTS))
+  await Promise.all([db, await openDatabase(t, observer), await openDatabase(t, observer)].map((db) => db.transaction(async (tx) => {
+    await tx.execute('SELECT pg_advisory_xact_lock(73)')
+    await migrate(over(db), { migrationsFolder })
+  })))
+  t.equal(await db.fetchVal('SELECT count(*) FROM drizzle.__drizzle_migrations'), 3)
+})
+
 t.test('one that fails undoes all of the run', async (t) => {
   const { orm, db, observer } = await open(t)
   const migrationsFolder = t.testdir(folderOf([...SCRIPTS, 'CREATE TABLE more ();\n--> statement-breakpoint\nINSERT INTO nowhere VALUES (1)']))

@@ -92,6 +92,18 @@ t.test('two of them with schemas and names of their own share the pool', async (
   t.strictSame([one, two?.createdAt], [[{ n: 3 }], AT])
 })
 
+t.test('in a transaction that others have begun it runs queries, and begins none', async (t) => {
+  const { db } = await open(t)
+  await t.rejects(db.transaction(async (tx) => {
+    const orm = drizzle(tx.createSql() as unknown as postgres.Sql)
+    await orm.insert(users).values({ name: 'in it', email: 'in it' })
+    t.equal(await tx.fetchVal("SELECT count(*) FROM users WHERE name = 'in it'"), 1)
+    await t.rejects(async () => await orm.transaction(async () => {}), TypeError)
+    throw new Error('mine')
+  }), /mine/)
+  t.equal(await db.fetchVal('SELECT count(*) FROM users'), 3)
+})
+
 t.test('in routes: Drizzle beside request.db, and a failure of its queries is answered without SQL', async (t) => {
   const observer = await freshDatabase(t)
   await observer.rows(schema.TABLES)
