@@ -70,13 +70,8 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
     return this.#sql
   }
 
-  /**
-   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
-   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
-   * Raises `OptionError`.
-   * @example const orm = drizzle(db.createSql())
-   */
-  createSql (options: ConversionOptions = {}): Tag { return this.makeTag(new OwnConversion(options, this.#conversion)) }
+  /** How a tag of its own converts. Raises `OptionError`. */
+  protected ownConversion (options: ConversionOptions): TagConversion { return new OwnConversion(options, this.#conversion) }
 
   protected abstract makeTag (conversion: TagConversion): Tag
 
