@@ -112,6 +112,7 @@ export {
   createDatabase, Database, errors, errorSerializer, Lease, PostgresError, Queryable, ServerError, Transaction,
   isCheckViolation, isDeadlock, isExclusionViolation, isForeignKeyViolation, isLockNotAvailable, isNotNullViolation, isRetryable,
   isSerializationFailure, isUniqueViolation,
+  camel, fromCamel, fromKebab, fromPascal, kebab, pascal, toCamel, toKebab, toPascal,
 } from '../src/index.js'
 export type * from '../src/index.js'
 export type { RequestDatabase }

@@ -3,7 +3,7 @@ import { NETWORK_FAULTS } from './faults/network.js'
 import { STRANGE_FAULTS } from './faults/strangers.js'
 import type { Findings } from './findings.js'
 
-const WORK: readonly Group[] = ['hostile start-ups', 'hostile answers', 'hidden transactions', 'states left', 'log lines that threw', 'values of types that differ']
+const WORK: readonly Group[] = ['hostile start-ups', 'hostile answers', 'hidden transactions', 'states left', 'log lines that threw', 'values of types that differ', 'templates']
 /** So often each has to come in a long run, once in a short one. */
 const OFTEN = 20
 const SECONDS_FOR_EACH = 30

@@ -1,5 +1,5 @@
 /** What was made on purpose. */
-export type Group = 'faults' | 'hostile start-ups' | 'hostile answers' | 'hidden transactions' | 'states left' | 'log lines that threw' | 'values of types that differ'
+export type Group = 'faults' | 'hostile start-ups' | 'hostile answers' | 'hidden transactions' | 'states left' | 'log lines that threw' | 'values of types that differ' | 'templates'
 
 /** How often each thing was done, by group and name. */
 export class Counts {

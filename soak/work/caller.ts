@@ -3,6 +3,7 @@ import type { Actor } from './actor.js'
 import { enter, enterHidden, look } from './entering.js'
 import { hide } from './hiding.js'
 import { addUp, askHealth, failAmongReads, readSeveral, readSlowly } from './reading.js'
+import { readByTemplates, readSlowlyByTemplate, writeByTemplate } from './templates.js'
 import { lease, transfer } from './transactions.js'
 import { echoTyped, readTyped, storeTyped } from './typing.js'
 import { write, writeBadly, writeMany, writeSlowly } from './writing.js'
@@ -13,10 +14,10 @@ type Work = (actor: Actor) => Promise<void>
 const WORK = {
   auto: bag([
     [write, 30], [writeMany, 8], [writeSlowly, 5], [writeBadly, 3], [transfer, 16], [lease, 3], [readSeveral, 20], [failAmongReads, 8], [readSlowly, 4], [addUp, 3],
-    [hide, 5], [enter, 3], [look, 3], [askHealth, 1],
+    [hide, 5], [enter, 3], [look, 3], [askHealth, 1], [writeByTemplate, 12], [readByTemplates, 8], [readSlowlyByTemplate, 3],
   ]),
   always: bag([
-    [write, 10], [writeMany, 2], [writeSlowly, 2], [transfer, 4], [lease, 2], [readSeveral, 8], [failAmongReads, 2], [hide, 3], [enter, 5], [enterHidden, 12], [look, 10],
+    [write, 10], [writeMany, 2], [writeSlowly, 2], [transfer, 4], [lease, 2], [readSeveral, 8], [failAmongReads, 2], [hide, 3], [enter, 5], [enterHidden, 12], [look, 10], [writeByTemplate, 3], [readByTemplates, 3],
   ]),
   forked: bag([[storeTyped, 3], [echoTyped, 2], [readTyped, 2]]),
 }

@@ -67,7 +67,7 @@ export class BoundDatabase extends Queryable<Sql> {
   }
 
   protected override makeTag (conversion: TagConversion): Sql {
-    return databaseTag({ host: hostOf(this), within: this, conversion, config: this.#pool.config, reserve: notHere })
+    return databaseTag({ host: hostOf(this), within: this, conversion, session: this.#pool, reserve: notHere })
   }
 
   override transaction<T> (work: Work<T>, options?: TransactionOptions): Promise<T> {

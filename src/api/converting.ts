@@ -1,6 +1,7 @@
 import { type ArgumentLists, isReadable } from '../batch/argument-lists.js'
 import type { Conversion } from '../codecs/conversion.js'
 import type { Read } from '../connection/execution.js'
+import type { DriverResult } from '../driver/result.js'
 import type { Calls } from '../errors/callers-stack.js'
 import type { Call, Mode } from '../query/call.js'
 import type { RowQuery } from '../query/query.js'
@@ -19,21 +20,37 @@ export interface ConvertedRun<T> {
 /** A call whose values are converted. */
 export function withConversion (call: Call, conversion: Conversion): Call {
   const { missing } = conversion.transform
-  const args = missing === undefined ? call.args : call.args.map((arg) => arg === undefined ? missing : arg)
+  const args = missing === undefined ? call.args : call.args.map((arg) => filled(arg, missing))
   return { ...call, args, conversion }
+}
+
+/** With something else for what is undefined, also in arrays. */
+function filled (value: unknown, missing: unknown): unknown {
+  if (!Array.isArray(value)) return value === undefined ? missing : value
+  const list: readonly unknown[] = value
+  return list.some((item) => item === undefined || Array.isArray(item)) ? list.map((item) => filled(item, missing)) : list
 }
 
 /** Has the user's functions convert the rows before they are read. Raises `DecodeError`. */
 export function converting<T> (read: Read<T>): Read<T> {
-  return (result, call) => {
-    const { seen, command, count, described, types } = result
-    const isRaw = call.options.rows === 'raw'
-    const rows = isRaw || described === undefined ? result.rows : described.converted(result.rows, call.mode === 'value' || call.mode === 'column')
-    return read({ rows, seen, command, count, described, types }, call)
+  return (result, call) => read(converted(result, call), call)
+}
+
+function converted ({ rows, seen, command, count, described, name, types, statements }: DriverResult, call: Call): DriverResult {
+  const isAsSent = call.options.rows === 'raw' || described === undefined
+  return {
+    rows: isAsSent ? rows : described.converted(rows, call.mode === 'value' || call.mode === 'column'),
+    seen,
+    command,
+    count,
+    described,
+    name,
+    types,
+    statements: statements?.map((each) => converted(each, call)),
   }
 }
 
 /** The lists of a batch, with something else for what is undefined. */
 export async function * completed (lists: ArgumentLists, missing: unknown): AsyncGenerator<readonly unknown[]> {
-  for await (const list of lists) yield isReadable(list) ? Array.from(list, (arg) => arg === undefined ? missing : arg) : list
+  for await (const list of lists) yield isReadable(list) ? Array.from(list, (arg) => filled(arg, missing)) : list
 }

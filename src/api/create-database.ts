@@ -39,9 +39,9 @@ export function createWith (databases: Databases, given: DatabaseOptions, env: N
   if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof URL) {
     throw new OptionError('createDatabase takes its options in an object: createDatabase({ url, min, max })')
   }
-  const { health, name = 'db', types, json, transform, ...options } = readGiven('createDatabase', () => ({ ...given }))
+  const { health, name = 'db', ...options } = readGiven('createDatabase', () => ({ ...given }))
   const config = readConfig(options, env)
-  const conversion = readGiven('createDatabase', () => readConversion({ types, json, transform }))
+  const conversion = readGiven('createDatabase', () => readConversion(options))
   const limits = readHealthOptions(health)
   if (typeof name !== 'string' || name === '') throw new OptionError('option name takes what log lines call the database')
   const log = eventLog(options.log ?? pino({ name: 'fastify-postgres-js', level: 'warn' }, pino.destination(2)), name)

@@ -107,9 +107,8 @@ export class Database extends Queryable<Sql> {
   }
 
   protected override makeTag (conversion: TagConversion): Sql {
-    const { config } = this.#pool
     const reserve = async (): Promise<ReservedSql> => reservedWith(await this.acquire(), conversion)
-    return databaseTag({ host: hostOf(this), within: this, conversion, config, reserve })
+    return databaseTag({ host: hostOf(this), within: this, conversion, session: this.#pool, reserve })
   }
 
   /** Opens the pool; resolves when `min` connections are open. The first call of a helper does it too. */

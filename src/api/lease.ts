@@ -46,8 +46,9 @@ export class Lease extends Queryable<ReservedSql> {
   [Symbol.asyncDispose] (): Promise<void> { return this.release() }
 
   protected override makeTag (conversion: TagConversion): ReservedSql {
-    const { config } = this.#checkout
-    return reservedTag({ host: hostOf(this), within: this, conversion, config, reserve: notHere }, () => this.release())
+    const { config, connection } = this.#checkout
+    const session = { config, get parameters () { return connection.session.parameters } }
+    return reservedTag({ host: hostOf(this), within: this, conversion, session, reserve: notHere }, () => this.release())
   }
 
   /** Whether a transaction was begun by hand. */

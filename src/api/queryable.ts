@@ -18,6 +18,7 @@ import {
   toQueryResult, toSqlResult
 } from './results.js'
 import type { SqlCall } from './sql-query.js'
+import { highestParameter } from '../sql/parameters.js'
 import type { SqlTag, TagHost } from './sql-tag.js'
 import { OwnConversion, sharedConversion, type TagConversion } from './tag-conversion.js'
 
@@ -83,8 +84,8 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
   get #host (): TagHost {
     return {
       notesCallers: this.notesCallers,
-      run: (call) => this.#runSql(call, call.simple ? 'script' : 'result', toSqlResult<never>),
-      describe: (call) => this.#runSql({ ...call, args: call.args.map(() => null) }, 'description', toDescription),
+      run: (call) => this.#runSql(call, call.simple ? 'statements' : 'result', toSqlResult<never>),
+      describe: (call) => this.#runSql({ ...call, args: nullsFor(call) }, 'description', toDescription),
     }
   }
 
@@ -253,7 +254,7 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
     try {
       const statement = this.#source.get(text)
       // What is one statement is told with its columns.
-      const call: Call = { statement, args, mode: mode === 'script' && !statement.isScript ? 'result' : mode, options, group }
+      const call: Call = { statement, args, mode: mode === 'statements' && !statement.isScript ? 'result' : mode, options, group }
       const [asked, take] = conversion === undefined ? [call, read] : [withConversion(call, conversion), converting(read)]
       return this.#read(asked, (call) => this.run(call, take, this.notesCallers ? origin : undefined))
     } catch (error) {
@@ -288,6 +289,9 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
     }
   }
 }
+
+/** As many arguments as a statement has parameters that is only described. A text may number them without any argument. */
+function nullsFor ({ text, args }: SqlCall): null[] { return new Array<null>(Math.max(args.length, highestParameter(text))).fill(null) }
 
 /** The same call, which ends with a group if it only reads. */
 export function inGroup (call: Call, group: AbortGroup | undefined): Call {

@@ -1,4 +1,4 @@
-import type { DriverResult, ResultColumn } from '../driver/result.js'
+import type { DriverResult, ResultColumn, SqlColumn } from '../driver/result.js'
 import { NoRowError, TooManyRowsError } from '../errors/errors.js'
 import type { Call } from '../query/call.js'
 
@@ -32,17 +32,19 @@ export interface SqlResultMeta {
   /** `SELECT`, `INSERT`, `CREATE TABLE`. Null for an empty statement. */
   readonly command: string | null
   /** In their order; none for a statement that gives no rows. */
-  readonly columns: ResultColumn[]
+  readonly columns: SqlColumn[]
   /** What was run. */
-  readonly statement: { readonly string: string, readonly columns: ResultColumn[] }
+  readonly statement: SqlStatement
 }
 
-/** What the server says of a statement that it has not run. */
-export interface SqlDescription {
+/** A statement as the server knows it. */
+export interface SqlStatement {
+  /** The name under which it is prepared on its connection; empty where it is not. */
+  readonly name: string
   readonly string: string
   /** The OIDs of the types of its parameters. */
   readonly types: number[]
-  readonly columns: ResultColumn[]
+  readonly columns: SqlColumn[]
 }
 
 /** The rows of a query. */
@@ -80,26 +82,48 @@ export function toQueryResult<T> ({ rows, count, command, described }: DriverRes
 }
 
 /** What a tag's query is, without having run. */
-export function toDescription ({ types = [], described }: DriverResult, { statement: { text } }: Call): SqlDescription {
-  return { string: text, types: [...types], columns: described?.columns() ?? [] }
+export function toDescription (result: DriverResult, { statement: { text } }: Call): SqlStatement { return statementOf(result, text) }
+
+function statementOf ({ name = '', types = [], described }: DriverResult, text: string): SqlStatement {
+  return { name, string: text, types: [...types], columns: described?.sqlColumns() ?? [] }
 }
 
-/** The rows of a tag's query: an array that says what the server said of it, where nothing that goes through it would look. */
-export function toSqlResult<T extends readonly unknown[]> ({ rows, count, command, described }: DriverResult, call: Call): SqlResult<T> {
-  const { isScript, text } = call.statement
-  // Of several statements, the driver has the rows of one, the count of another one, and the command of the last.
-  const result = isScript ? [] : rows
-  let columns: ResultColumn[] | undefined
-  const columnsOf = (): ResultColumn[] => {
-    columns ??= isScript ? [] : described?.columns() ?? []
-    return columns
+/** Those that hold the results of the statements of a script. */
+const scripts = new WeakSet<object>()
+
+/**
+ * The rows of a tag's query: an array that says what the server said of it, where nothing that goes through it would look. Of a script
+ * an array of such results, one for each statement.
+ */
+export function toSqlResult<T extends readonly unknown[]> (result: DriverResult, { statement: { text } }: Call): SqlResult<T> {
+  const { statements, command } = result
+  if (statements === undefined) return withMeta(result, text)
+  const [only = result, ...further] = statements
+  if (further.length === 0) return withMeta(only, text)
+  const each = statements.map((result) => withMeta(result, text))
+  const script = withMeta<T>({ rows: each, seen: 0, command, count: null, described: undefined }, text)
+  scripts.add(script)
+  return script
+}
+
+function withMeta<T extends readonly unknown[]> (result: DriverResult, text: string): SqlResult<T> {
+  const { rows, count, command } = result
+  let statement: SqlStatement | undefined
+  const get = (): SqlStatement => {
+    statement ??= statementOf(result, text)
+    return statement
   }
-  return Object.defineProperties(result, {
-    count: { value: isScript ? null : count, writable: true },
+  return Object.defineProperties(rows, {
+    count: { value: count, writable: true },
     command: { value: command, writable: true },
-    columns: { get: columnsOf },
-    statement: { get: () => ({ string: text, columns: columnsOf() }) },
+    columns: { get: () => get().columns },
+    statement: { get },
   }) as unknown as SqlResult<T>
+}
+
+/** The results of the statements of a script, or of the one statement that was run. */
+export function eachOf<T extends readonly unknown[]> (result: SqlResult<T>): ReadonlyArray<SqlResult<T>> {
+  return scripts.has(result) ? result as readonly unknown[] as ReadonlyArray<SqlResult<T>> : [result]
 }
 
 /** The same result without its rows. */

@@ -9,7 +9,7 @@ import type { Compiled } from '../sql/template.js'
 import { abortGroup, type AbortGroup } from '../timing/abort-group.js'
 import { isSignal } from '../timing/abort-signal.js'
 import type { TagConversion } from './tag-conversion.js'
-import { type Row, type SqlDescription, type SqlResult, withoutRows } from './results.js'
+import { eachOf, type Row, type SqlResult, type SqlStatement, withoutRows } from './results.js'
 
 /**
  * A statement that a tag has made. It runs when it is awaited, once: by `then`, `catch`, `finally` or `execute`. Inside another template
@@ -24,14 +24,16 @@ export interface SqlQuery<T extends readonly unknown[] = Row[]> extends Promise<
   timeout (seconds: number): this
   /** Aborts waiting for a connection as well as the running statement. */
   signal (signal: AbortSignal): this
-  /** It may be a script of several statements, without values. Of these no rows are told. */
+  /** It may be a script of several statements, without values: it resolves with a result for each then. */
   simple (): this
   /** Rows as arrays, in the order of the columns. */
   values (): SqlQuery<unknown[][]>
   /** Rows as arrays of the bytes that the server sent: its text, and null. */
   raw (): SqlQuery<Array<Array<Uint8Array | null>>>
   /** Asks for the types of its parameters and columns, and runs nothing. */
-  describe (): Promise<SqlDescription>
+  describe (): Promise<SqlStatement>
+  /** Not there: raises `QueryError`. */
+  stream (...args: readonly unknown[]): never
   /** Calls a function for each row, one after the other, when all are there. A promise is awaited. Resolves without rows. */
   forEach (work: (row: T[number], result: SqlResult<[]>) => unknown): Promise<SqlResult<[]>>
   /** Not there: raises `QueryError`. */
@@ -66,7 +68,7 @@ export interface SqlCall extends Compiled {
 /** Runs the queries of a tag. */
 export interface SqlRunner {
   run<T extends readonly unknown[]> (call: SqlCall): Promise<SqlResult<T>>
-  describe (call: SqlCall): Promise<SqlDescription>
+  describe (call: SqlCall): Promise<SqlStatement>
 }
 
 interface PendingParts {
@@ -145,7 +147,7 @@ export class PendingQuery<T extends readonly unknown[]> extends SqlPart implemen
     return this.#with({ rows: 'raw' }) as SqlQuery<readonly unknown[]> as SqlQuery<Array<Array<Uint8Array | null>>>
   }
 
-  describe (): Promise<SqlDescription> {
+  describe (): Promise<SqlStatement> {
     this.#with({ prepare: false })
     return this.#run((call) => this.#runner.describe(call))
   }
@@ -153,16 +155,19 @@ export class PendingQuery<T extends readonly unknown[]> extends SqlPart implemen
   async forEach (work: (row: T[number], result: SqlResult<[]>) => unknown): Promise<SqlResult<[]>> {
     if (typeof work !== 'function') throw new QueryError('forEach takes a function: forEach((row) => …)')
     const rows = await this.#start()
-    const result = withoutRows(rows)
     try {
-      for (const row of rows) await work(row, result)
+      for (const each of eachOf(rows)) {
+        const result = withoutRows(each)
+        for (const row of each) await work(row, result)
+      }
     } catch (error) {
       keepStack(error)
       throw error
     }
-    return result
+    return withoutRows(rows)
   }
 
+  stream (): never { throw new QueryError('stream is not there: call forEach, whose function is given each row') }
   cursor (): never { throw new QueryError('cursors are not there: fetch parts by a key and LIMIT, or keep a client of postgres.js') }
   async readable (): Promise<never> { throw noStream() }
   async writable (): Promise<never> { throw noStream() }

@@ -18,6 +18,8 @@ export interface TransactionSql extends SqlTag {
    * @example await sql.savepoint(async (sql) => { await sql`INSERT INTO logs ${sql(log)}` }) */
   savepoint<T> (work: SqlWork<T>): Promise<Settled<T>>
   savepoint<T> (name: string, work: SqlWork<T>): Promise<Settled<T>>
+  /** Not there, as two-phase commit: rejects with `QueryError`. */
+  prepare (name: string): Promise<never>
 }
 
 /** The tag of a database. */
@@ -35,8 +37,20 @@ export interface Sql extends SqlTag {
   end (options?: { timeout?: number | undefined }): Promise<never>
   /** How it is connected. Nothing in it can be changed. */
   readonly options: SqlOptions
+  /**
+   * What the server reports of a session by itself: `server_version`, `TimeZone`, `search_path` from PostgreSQL 18 on, and others. On a
+   * pool as the session that was opened last began; of a reserved connection as it is now. Empty before the first connection.
+   * @example db.sql.parameters['server_version'] // → '18.3'
+   */
+  readonly parameters: Readonly<Record<string, string>>
   /** The class of what the server reports. */
   readonly PostgresError: typeof ServerError
+  /** Not there: rejects with `QueryError`. */
+  largeObject (...args: readonly unknown[]): Promise<never>
+  /** What the function of a cursor returns to end it, in postgres.js. */
+  readonly CLOSE: object
+  /** The same. */
+  readonly END: object
 }
 
 /** The tag of a connection that is the caller's alone. */
@@ -56,6 +70,8 @@ export interface SqlOptions {
   readonly serializers: TypeFunctions
 }
 
+const END = Object.freeze({})
+
 /** What transactions are made on. */
 interface Transactional {
   transaction<T> (work: (tx: Queryable) => Promise<T> | T, options?: TransactionOptions): Promise<T>
@@ -65,7 +81,8 @@ interface ScopeParts {
   readonly host: TagHost
   readonly conversion: TagConversion
   readonly within: Transactional
-  readonly config: Config
+  /** How it is connected, and what the session reports. */
+  readonly session: { readonly config: Config, readonly parameters: Readonly<Record<string, string>> }
   readonly reserve: () => Promise<ReservedSql>
 }
 
@@ -75,23 +92,34 @@ export function transactionTag (host: TagHost, within: Transactional, conversion
     if (isTemplate(template)) return within.transaction((tx) => tagOf(tx, conversion)(template, ...values))
     return runIn(within, conversion, { name: 'savepoint', work: given.length > 1 ? given[1] : template })
   }
-  return Object.assign(createTag(host, conversion), { savepoint: savepoint as TransactionSql['savepoint'] })
+  return Object.assign(createTag(host, conversion), {
+    savepoint: savepoint as TransactionSql['savepoint'],
+    prepare: async (): Promise<never> => {
+      throw new QueryError('a transaction is not prepared for a second phase here: write PREPARE TRANSACTION on a lease, begun by hand')
+    },
+  })
 }
 
 /** The tag of a transaction, as the one that began it converts. */
 function tagOf (tx: Queryable, conversion: TagConversion): TransactionSql { return transactionTag(hostOf(tx), tx, conversion) }
 
-export function databaseTag ({ host, within, conversion, config, reserve }: ScopeParts): Sql {
+export function databaseTag ({ host, within, conversion, session, reserve }: ScopeParts): Sql {
   const begin = async (...given: readonly unknown[]): Promise<unknown> => {
     const [options, work] = given.length > 1 ? [readOptions(given[0]), given[1]] : [undefined, given[0]]
     return await runIn(within, conversion, { name: 'begin', work, options })
   }
-  return Object.assign(createTag(host, conversion), {
+  const tag = Object.defineProperty(createTag(host, conversion), 'parameters', { get: () => session.parameters, enumerable: true })
+  return Object.assign(tag as SqlTag & Pick<Sql, 'parameters'>, {
     begin: begin as Sql['begin'],
     reserve,
     end: async (): Promise<never> => { throw new QueryError('the pool is shared: close it by app.close(), or db.close()') },
-    options: optionsOf(config, conversion),
+    largeObject: async (): Promise<never> => {
+      throw new QueryError('large objects are not there: call lo_from_bytea, lo_get and lo_put, or have a column of type bytea')
+    },
+    options: optionsOf(session.config, conversion),
     PostgresError: ServerError,
+    CLOSE: END,
+    END,
   })
 }
 

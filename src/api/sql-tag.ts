@@ -11,7 +11,8 @@ import type { SqlPart, TemplateWriter } from '../sql/sql-part.js'
 import { PendingQuery, type SqlQuery, type SqlRunner, type SqlSource } from './sql-query.js'
 import type { Row, SqlResult } from './results.js'
 import type { TagConversion } from './tag-conversion.js'
-import { arrayCast, JSONB, typeCast } from './type-casts.js'
+import { JSONB } from './type-casts.js'
+import { arrayOf, type TypedHelper, typedHelper } from './typed-values.js'
 
 /** How a text is run. */
 export interface SqlTextOptions {
@@ -19,6 +20,15 @@ export interface SqlTextOptions {
   prepare?: boolean | undefined
   /** Whether it may be a script of several statements. Default: without arguments. */
   simple?: boolean | undefined
+}
+
+/** Where a text is. */
+export type SqlFile = string | URL | Buffer
+
+/** How a text of a file is run. */
+export interface SqlFileOptions extends SqlTextOptions {
+  /** Changes nothing: the file is read each time. */
+  cache?: boolean | undefined
 }
 
 /** A tag for templates: what `db.sql` is. */
@@ -39,17 +49,18 @@ export interface SqlTag {
    * from outside. */
   unsafe<T extends readonly unknown[] = Row[]> (text: string, args?: readonly unknown[], options?: SqlTextOptions): SqlQuery<T>
   /** The same with the text of a file, which is read when it runs. */
-  file<T extends readonly unknown[] = Row[]> (path: string | URL, args?: readonly unknown[], options?: SqlTextOptions): SqlQuery<T>
+  file<T extends readonly unknown[] = Row[]> (path: SqlFile, options?: SqlFileOptions): SqlQuery<T>
+  file<T extends readonly unknown[] = Row[]> (path: SqlFile, args: readonly unknown[], options?: SqlFileOptions): SqlQuery<T>
   /** A value as jsonb. */
   json (value: unknown): SqlPart
   /** JSON that is text already: sent as it is, also by the helpers, `db.execute('…', db.sql.jsonText(text))`. */
   jsonText (text: string): JsonText
   /** A list as an array: of the type that the server asks for, or of elements of a built-in type. */
   array (list: readonly unknown[], element?: number): SqlPart
-  /** A value as a built-in type, by its OID. */
-  typed (value: unknown, type: number): SqlPart
+  /** A value as a built-in type, by its OID; `sql.typed.point(value)` for a type of the option `types`. */
+  readonly typed: TypedHelper
   /** The same as `typed`. */
-  types (value: unknown, type: number): SqlPart
+  readonly types: TypedHelper
   /** Sends a notification: inside a transaction, when that is committed. */
   notify (channel: string, payload: string): Promise<SqlResult>
   /** Not there: rejects with `QueryError`. */
@@ -90,10 +101,10 @@ class TextSource implements SqlSource {
 }
 
 class FileSource implements SqlSource {
-  readonly #path: string | URL
+  readonly #path: SqlFile
   readonly #args: readonly unknown[]
 
-  constructor (path: string | URL, args: readonly unknown[]) {
+  constructor (path: SqlFile, args: readonly unknown[]) {
     this.#path = path
     this.#args = args
   }
@@ -137,7 +148,7 @@ export function createTag (runner: TagHost, conversion: TagConversion): SqlTag {
     const options = readTextOptions('unsafe', given)
     return ofText<T>(new TextSource(text, options.args), options, callsTo(unsafe))
   }
-  function file<T extends readonly unknown[]> (path: string | URL, ...given: readonly unknown[]): SqlQuery<T> {
+  function file<T extends readonly unknown[]> (path: SqlFile, ...given: readonly unknown[]): SqlQuery<T> {
     const options = readTextOptions('file', given)
     return ofText<T>(new FileSource(path, options.args), options, callsTo(file))
   }
@@ -150,12 +161,9 @@ export function createTag (runner: TagHost, conversion: TagConversion): SqlTag {
       if (typeof text !== 'string') throw new QueryError('jsonText takes a text: sql.jsonText(\'{"a":1}\')')
       return new JsonText(text)
     },
-    array: (list: readonly unknown[], element?: number) => {
-      if (!Array.isArray(list)) throw new QueryError('array takes a list: sql.array([…])')
-      return new TypedValue(list, arrayCast(element))
-    },
-    typed,
-    types: typed,
+    array: (list: readonly unknown[], element?: number) => arrayOf(list, element),
+    typed: typedHelper(conversion),
+    types: typedHelper(conversion),
     notify: async (channel: string, payload: string) => await sql<Row[]>`SELECT pg_catalog.pg_notify(${channel}, ${payload})`,
     listen: async (): Promise<never> => {
       throw new QueryError('LISTEN is not there: keep a connection of postgres.js for it, and notify by sql.notify(channel, payload)')
@@ -163,8 +171,6 @@ export function createTag (runner: TagHost, conversion: TagConversion): SqlTag {
     subscribe: async (): Promise<never> => { throw new QueryError('subscribe is not there: keep a connection of postgres.js for it') },
   })
 }
-
-function typed (value: unknown, type: number): SqlPart { return new TypedValue(value, typeCast(type)) }
 
 interface TextOptions extends SqlTextOptions { readonly args: readonly unknown[] }
 
@@ -175,9 +181,9 @@ function readTextOptions (name: string, [first = [], second]: readonly unknown[]
     if (typeof options !== 'object' || options === null) {
       throw new QueryError(`${name} takes its arguments in an array: sql.${name}(…, [1, 2])`)
     }
-    rejectUnknown(options, ['prepare', 'simple'], `${name}.`)
-    const { prepare, simple }: SqlTextOptions = options
-    for (const [option, value] of Object.entries({ prepare, simple })) {
+    rejectUnknown(options, name === 'file' ? ['prepare', 'simple', 'cache'] : ['prepare', 'simple'], `${name}.`)
+    const { prepare, simple, cache }: SqlFileOptions = options
+    for (const [option, value] of Object.entries({ prepare, simple, cache })) {
       if (value !== undefined && typeof value !== 'boolean') throw new QueryError(`option ${option} of sql.${name} takes true or false`)
     }
     return { args: args.map((arg) => arg instanceof TypedValue ? arg.value : arg), prepare, simple }

@@ -11,6 +11,8 @@ export type TypeFunctions = Record<number, (value: never) => unknown>
 export interface TagConversion {
   /** As it is now; undefined: as usual. */
   readonly current: Conversion | undefined
+  /** What its own types are called. */
+  readonly names: readonly string[]
   readonly parsers: TypeFunctions
   readonly serializers: TypeFunctions
 }
@@ -21,15 +23,20 @@ const UNCHANGEABLE = new Proxy<TypeFunctions>({}, {
   },
 })
 
+/** Types are called by their OIDs too. */
+function isName (key: string): boolean { return !/^\d+$/.test(key) }
+
 /** What all share does not change. */
 export function sharedConversion (current: Conversion | undefined): TagConversion {
-  return { current, parsers: UNCHANGEABLE, serializers: UNCHANGEABLE }
+  const names = [...current?.codecs.keys() ?? []].filter(isName)
+  return { current, names, parsers: UNCHANGEABLE, serializers: UNCHANGEABLE }
 }
 
 /** That of a tag of its own, whose functions can be changed by OID, as Drizzle does. */
 export class OwnConversion implements TagConversion {
   readonly parsers = this.#functions('parsers')
   readonly serializers = this.#functions('serializers')
+  readonly names: readonly string[]
   readonly #base: Conversion | undefined
   #current: Conversion | undefined
   #isCurrent = false
@@ -37,10 +44,12 @@ export class OwnConversion implements TagConversion {
   /** Raises `OptionError`. */
   constructor (options: ConversionOptions, usual: Conversion | undefined) {
     if (!isObject(options)) throw new OptionError('createSql takes { types, json, transform }')
-    this.#base = readGiven('createSql', () => {
+    const { base, names } = readGiven('createSql', () => {
       rejectUnknown(options, ['types', 'json', 'transform'], 'createSql.')
-      return readConversion(options, usual)
+      return { base: readConversion(options, usual), names: Object.keys(options.types ?? {}) }
     })
+    this.#base = base
+    this.names = [...new Set([...usual?.codecs.keys() ?? [], ...names])].filter(isName)
   }
 
   get current (): Conversion | undefined {

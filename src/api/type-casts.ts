@@ -1,13 +1,12 @@
 import { FAMILIES } from '../codecs/built-in-types.js'
+import { FURTHER_TYPES } from '../codecs/further-types.js'
 import { QueryError } from '../errors/errors.js'
 
 /** The built-in types by OID, as they stand in a cast: no search_path makes others of them. */
 const CASTS = new Map<unknown, string>()
-for (const [, types] of FAMILIES) {
-  for (const [name, oid, arrayOid] of types) {
-    CASTS.set(oid, `pg_catalog."${name}"`)
-    CASTS.set(arrayOid, `pg_catalog."${name}"[]`)
-  }
+for (const [name, oid, arrayOid] of [...FAMILIES.flatMap(([, types]) => types), ...FURTHER_TYPES]) {
+  CASTS.set(oid, `pg_catalog."${name}"`)
+  CASTS.set(arrayOid, `pg_catalog."${name}"[]`)
 }
 
 export const JSONB = 'pg_catalog."jsonb"'
@@ -16,8 +15,9 @@ export const JSONB = 'pg_catalog."jsonb"'
 export function typeCast (oid: number | undefined): string | undefined {
   const cast = CASTS.get(oid)
   if (cast === undefined && oid !== undefined && oid !== 0) {
-    // eslint-disable-next-line no-template-curly-in-string
-    throw new QueryError('the OID is not that of a type that is built in and known: write a cast behind the value, ${value}::type')
+    throw new QueryError('the OID is not that of a built-in type, and others have other OIDs in each database: ' +
+      // eslint-disable-next-line no-template-curly-in-string
+      'write a cast behind the value, ${value}::type')
   }
   return cast
 }

@@ -8,7 +8,7 @@ import { readHosts } from './host-list.js'
 import { completeSettings, type Setting, type Settings } from './libpq-settings.js'
 import type { PoolOptions, ResetMode, TargetSessionAttrs } from './options.js'
 import { type AuthMethod, readRequireAuth } from './require-auth.js'
-import { type HookName, isClean, isText, POOL_OPTION_NAMES, type Rule, RULES } from './rules.js'
+import { type ConversionName, type HookName, isClean, isText, POOL_OPTION_NAMES, type Rule, RULES } from './rules.js'
 import { readGiven } from './read-given.js'
 import type { Host, Ssl } from './target.js'
 import { readTls } from './tls-settings.js'
@@ -55,7 +55,7 @@ export interface Config {
   readonly hasOnConnect: boolean
 }
 
-type GivenOptions = PoolOptions & { readonly [name in HookName]?: unknown }
+type GivenOptions = PoolOptions & { readonly [name in HookName | ConversionName]?: unknown }
 
 /**
  * Options, then the environment, then the defaults → a checked, frozen configuration.

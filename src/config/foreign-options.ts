@@ -1,9 +1,9 @@
 import { SECONDS } from './durations.js'
 import type { PoolOptions } from './options.js'
-import { type HookName, RULES } from './rules.js'
+import { type ConversionName, type HookName, RULES } from './rules.js'
 
 /** What the options are called by pg, pg-pool, postgres.js, asyncpg, Prisma, knex, slonik, Sequelize, TypeORM, libpq, JDBC, HikariCP. */
-const NAMES: Readonly<Partial<Record<keyof PoolOptions | HookName, string>>> = {
+const NAMES: Readonly<Partial<Record<keyof PoolOptions | HookName | ConversionName, string>>> = {
   url: 'connectionString connectionUri connectionUrl connString uri dsn conninfo jdbcUrl databaseUrl datasourceUrl ' +
     'clientUrl postgresUrl pgUri',
   host: 'hostname hosts server serverName serverNames serverHost address hostaddr socketPath socketDir dbHost pgHost',
@@ -40,6 +40,9 @@ const NAMES: Readonly<Partial<Record<keyof PoolOptions | HookName, string>>> = {
     'maxCacheableStatementSize ' +
     'preparedStatementCacheQueries pgbouncer',
   pipeline: 'pipelining pipelineMode maxPipeline',
+  types: 'typeParsers parsers serializers parseInt8 typeParser customTypes',
+  json: 'parseJson jsonParse stringifyJson',
+  transform: 'postProcessResponse wrapIdentifier casing camelCase camelcase',
   reset: 'resetConnection resetQuery serverResetQuery',
   onConnect: 'init configure afterCreate afterConnect onConnection connectionInitSql initSql',
   onAcquire: 'setup beforeAcquire prepareConn',
@@ -57,7 +60,8 @@ const TIMES = 'there are connectTimeout, acquireTimeout, commandTimeout and idle
 const DRIVER = 'there is nothing to choose: the driver is postgres.js'
 const RETRIES =
   'the pool connects again by itself, and repeats no statement that may have had an effect; startupTimeout, in seconds, limits the start'
-const VALUES = "types are read and written as the README's section Values says: convert in SQL, by casts and aliases"
+const VALUES =
+  "types are read and written as the README's section Values says: the option types changes that, of a database or of one db.createSql()"
 const GSSAPI = 'authentication and encryption by GSSAPI are not supported: use a password or a certificate, and ssl'
 const ISOLATION = 'give it to a transaction: db.transaction(work, { isolation, readOnly, deferrable }), or parameters: ' +
   "{ default_transaction_isolation: 'serializable', default_transaction_read_only: 'on' }"
@@ -77,8 +81,7 @@ const ANSWERS: ReadonlyArray<readonly [names: string, answer: string]> = [
     'dataSourceClassName connectionClass', DRIVER],
   ['backoff retry retries maxRetries retryDelay retryLimit connectionRetryLimit queryRetryLimit ' +
     'transactionRetryLimit reconnectTimeout createRetryInterval maxAttempts', RETRIES],
-  ['types typeParsers parsers binary binaryTransfer fetchTypes parseInt8 transform postProcessResponse ' +
-    'wrapIdentifier useUtc casing recordClass stringtype', VALUES],
+  ['binary binaryTransfer fetchTypes useUtc recordClass stringtype', VALUES],
   ['krbsrvname gsslib gssencmode gssdelegation', GSSAPI],
   ['isolation isolationLevel transactionIsolation readOnly deferrable autoCommit', ISOLATION],
   ['schema schemas currentSchema defaultSchema searchPath', "did you mean parameters? As in parameters: { search_path: 'app' }"],

@@ -46,8 +46,11 @@ const callback: Rule = { takes: 'a function', valid: (value) => typeof value ===
 /** The options that take a function of the user's that is given a connection. */
 export type HookName = 'onConnect' | 'onAcquire' | 'onRelease'
 
+/** The options that say how values and names are converted; `codecs/conversion.ts` reads what is in them. */
+export type ConversionName = 'types' | 'json' | 'transform'
+
 /** Every option: what it takes, and the variable that it comes from where it is left out. */
-export const RULES: Readonly<Record<keyof PoolOptions | HookName, Rule>> = {
+export const RULES: Readonly<Record<keyof PoolOptions | HookName | ConversionName, Rule>> = {
   url: text('a postgres:// URL', 'DATABASE_URL'),
   host: { takes: 'a host name or address, or a list of them', valid: isHost, env: 'DATABASE_HOST' },
   port: count(1, 65535, 'DATABASE_PORT'),
@@ -82,6 +85,11 @@ export const RULES: Readonly<Record<keyof PoolOptions | HookName, Rule>> = {
   pipeline: flag,
   reset: oneOf(['auto', 'always', 'never']),
   debug: { takes: DEBUG, valid: (value) => readDebug(value) !== 'invalid' },
+  types: { takes: "codecs by the names of types, as { int8: 'string', numeric: { decode, encode } }", valid: isObject },
+  json: { takes: '{ parse, stringify }', valid: isObject },
+  transform: {
+    takes: '{ column, value, row, undefined }, or camel, pascal, kebab', valid: (value) => isObject(value) || typeof value === 'function'
+  },
   onConnect: callback,
   onAcquire: callback,
   onRelease: callback,

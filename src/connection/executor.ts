@@ -163,7 +163,7 @@ export class Executor implements StatementOwner, StatementSender {
   /** The prepared statement of a call, if it is one that goes past the driver. */
   #executableOf (call: Call): PreparedStatement | undefined {
     const prepared = call.options.prepare === false ? undefined : this.#prepared.get(call.statement.text)
-    if (prepared === undefined || (call.mode === 'script' && isSimple(call))) return undefined
+    if (prepared === undefined || isSimple(call)) return undefined
     // A column of an unknown type is read when it is known what it is.
     prepared.executable ??= this.#driver.executable(prepared.described)
     const executable = call.conversion === undefined ? prepared.executable : prepared.executable?.for(call.conversion)
@@ -245,13 +245,13 @@ export class Executor implements StatementOwner, StatementSender {
     if (this.#debug) this.#events.ran(execution.call, request.named ?? request.statement?.types)
     const objection = this.#notedOutcome(execution, request)
     if (objection !== undefined) return this.endWith(execution, objection)
-    const { reader, unknown } = request
-    if (reader === undefined || unknown === undefined) return this.#deliver(execution, result)
+    const { gathered: { unread } } = request
+    if (unread.length === 0) return this.#deliver(execution, result)
     const read = (): void => {
-      reader.readUnknown(result.rows, unknown)
+      for (const { reader, rows, columns } of unread) reader.readUnknown(rows, columns)
       this.#deliver(execution, result)
     }
-    const toLearn = reader.typesToLearn()
+    const toLearn = unread.flatMap(({ reader }) => reader.typesToLearn())
     if (toLearn.length === 0) read()
     else this.after(execution, this.learn(execution, toLearn), read)
   }

@@ -59,6 +59,8 @@ export class Session {
   get transaction (): TransactionStatus { return this.#owner.transaction }
   /** Its `standard_conforming_strings`. */
   get standardStrings (): boolean { return this.#owner.reported.get('standard_conforming_strings') !== 'off' }
+  /** What its server reports of it now. */
+  get parameters (): Readonly<Record<string, string>> { return Object.freeze(Object.fromEntries(this.#owner.reported)) }
   /** Whether it may hold something that its next user must not meet, or lacks what it has to have. */
   get isDirty (): boolean { return this.hasState || this.#isBare || this.#owner.transaction !== 'none' }
   get isBare (): boolean { return this.#isBare }

@@ -70,6 +70,8 @@ export class PreparedRequest<S extends PreparedSubject> implements Turn, DriverR
   skipped (): void { this.#sender.skipped(this.subject) }
 
   get described (): RowReader { return this.statement.reader }
+  get name (): string { return this.statement.name }
+  get types (): readonly number[] { return this.statement.types }
 
   take (type: number, bytes: Buffer, start: number, end: number): void {
     const expected = this.#expected

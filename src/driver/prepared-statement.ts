@@ -20,6 +20,7 @@ const NUMERIC: ReadonlySet<PgType['family']> = new Set<ScalarFamily>(['integer',
 
 /** A statement that is prepared on a connection, with all that an execution needs to know of it. */
 export class PreparedStatement {
+  readonly name: string
   /** The types of its parameters. */
   readonly types: readonly number[]
   readonly parameters: readonly Parameter[]
@@ -29,7 +30,8 @@ export class PreparedStatement {
   readonly #registry: TypeRegistry
   #converted: WeakMap<Conversion, PreparedStatement> | undefined
 
-  constructor ({ types, parameters, reader, head, registry }: Parts) {
+  constructor ({ name, types, parameters, reader, head, registry }: Parts) {
+    this.name = name
     this.types = types
     this.parameters = parameters
     this.reader = reader
@@ -42,17 +44,18 @@ export class PreparedStatement {
     this.#converted ??= new WeakMap()
     let converted = this.#converted.get(conversion)
     if (converted === undefined) {
+      const { name, types, head } = this
       const registry = this.#registry
       const known = registry.for(conversion)
       const parameters = this.parameters.map(({ type }) => parameterOf(known.get(type.oid) ?? type))
-      converted = new PreparedStatement({ types: this.types, parameters, reader: this.reader.for(conversion), head: this.head, registry })
+      converted = new PreparedStatement({ name, types, parameters, reader: this.reader.for(conversion), head, registry })
       this.#converted.set(conversion, converted)
     }
     return converted
   }
 }
 
-type Parts = Pick<PreparedStatement, 'types' | 'parameters' | 'reader' | 'head'> & { registry: TypeRegistry }
+type Parts = Pick<PreparedStatement, 'name' | 'types' | 'parameters' | 'reader' | 'head'> & { registry: TypeRegistry }
 
 /** What is known of a statement under its name on the server; undefined as long as the type of a parameter is unknown. */
 export function preparedStatement (
@@ -64,7 +67,7 @@ export function preparedStatement (
     if (type === undefined) return undefined
     parameters.push(parameterOf(type))
   }
-  return new PreparedStatement({ types, parameters, reader, head: bindHead(name, types.length), registry })
+  return new PreparedStatement({ name, types, parameters, reader, head: bindHead(name, types.length), registry })
 }
 
 function parameterOf (type: PgType): Parameter {

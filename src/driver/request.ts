@@ -3,8 +3,9 @@ import { isNoteworthy } from './command-tags.js'
 import type { Conversion } from '../codecs/conversion.js'
 import { Refusal } from '../codecs/encode.js'
 import type { ServerErrorFields } from '../errors/error-response.js'
-import { KEEPS_FIRST, type Mode, type Shape } from '../query/call.js'
+import type { Mode } from '../query/call.js'
 import { ERROR, NO_DATA, READY } from './driver-messages.js'
+import { Gathered } from './gathered.js'
 import { readColumns, readCommand, readCount, readParameterTypes, type WireColumn } from '../protocol/message-reader.js'
 import type { DriverStatement, RequestLane } from './request-lane.js'
 import { type DriverQueryOptions, PREPARED, type RequestedStatement, SIMPLE, UNPREPARED } from './requested-statement.js'
@@ -64,28 +65,19 @@ export class Request implements Turn {
   statement: DriverStatement | null = null
   /** The types that the server named, if it was asked: all of them, also of more parameters than the driver can count. */
   named: readonly number[] | undefined
-  /** Which columns of the rows are text, because their types are unknown. */
-  unknown: readonly number[] | undefined
-  /** Reads the rows of the last statement that has any. */
-  reader: RowReader | undefined
+  /** Its rows, and what the server says of its statements. */
+  readonly gathered: Gathered
   /** The names of the command tags that say something of the session. */
   tags: string[] | undefined
   /** The transaction status of its ReadyForQuery. */
   status: TransactionStatus = 'none'
   readonly #sender: Sender
   readonly #mode: Mode
-  readonly #shape: Shape | undefined
-  readonly #onlyFirst: boolean
   readonly #conversion: Conversion | undefined
   /** The next answer that is to come in the lowest four bits, and so on; and how many, seven at most. */
   #steps = 0
   #left = 0
   #lane: RequestLane | undefined
-  #rows: unknown[] = []
-  #seen = 0
-  /** That of the last statement. */
-  command: string | null = null
-  #count: number | null = null
   /** Whether a statement of a script is answered, and rows may come. */
   #isAnswered = false
   #mayHaveRows = false
@@ -105,8 +97,7 @@ export class Request implements Turn {
     this.onlyDescribe = kind.describe === true || this.forgets
     this.limit = kind.limit
     this.#mode = kind.mode ?? 'rows'
-    this.#shape = kind.shape
-    this.#onlyFirst = KEEPS_FIRST.has(this.#mode)
+    this.gathered = new Gathered(this.#mode, kind.shape)
     this.#conversion = kind.conversion
     this.#sender = sender
   }
@@ -121,6 +112,9 @@ export class Request implements Turn {
     this.isClosed = true
     this.#expect(QUERY)
   }
+
+  /** The command of its last statement. */
+  get command (): string | null { return this.gathered.command }
 
   /** Whether the columns of its statement are known. */
   get isDescribed (): boolean { return this.statement !== null && this.#lane?.readerOf(this.statement) !== undefined }
@@ -186,7 +180,7 @@ export class Request implements Turn {
         // The driver takes its description for refused, and writes a Sync.
         return this.forgets ? this.#lane?.feed(ERROR) : undefined
       case 0x73: // PortalSuspended, instead of CommandComplete
-        if (this.#seen !== this.limit) throw unexpected(type)
+        if (this.gathered.seen !== this.limit) throw unexpected(type)
         this.#step(EXECUTE, type)
         return this.#ended()
       case 0x74: // ParameterDescription
@@ -219,48 +213,37 @@ export class Request implements Turn {
 
   #described (columns: readonly WireColumn[]): void {
     const reader = this.statement === null ? undefined : this.#lane?.describe(this.statement, columns)
-    if (this.#mode === 'description') this.reader = reader?.for(this.#conversion)
+    if (this.#mode === 'description') this.gathered.begin(reader?.for(this.#conversion))
     // The driver answers a description by its Sync.
     if (!this.onlyDescribe) return
     this.#isSynced = true
     this.#lane?.feed(NO_DATA)
   }
 
-  /** The next statement of a script has rows. What is told is the last such statement's, with the command of the last of all. */
+  /** The next statement of a script has rows. */
   #newResult (columns: readonly WireColumn[]): void {
-    if (this.command !== null) this.#count = null
-    this.#rows = []
-    this.#seen = 0
     this.#mayHaveRows = true
-    this.reader = this.statement === null ? undefined : this.#lane?.describe(this.statement, columns).for(this.#conversion)
-    this.unknown = this.reader?.unknown
+    this.gathered.begin(this.statement === null ? undefined : this.#lane?.describe(this.statement, columns).for(this.#conversion))
   }
 
   #takeRow (bytes: Buffer, start: number, end: number): void {
     if (!this.#mayHaveRows && (this.#steps & 15) === EXECUTE) {
       this.#mayHaveRows = true
-      this.#useReader()
+      this.gathered.begin(this.#ownReader)
     }
-    const { reader } = this
-    if (reader === undefined || !this.#mayHaveRows) throw unexpected(0x44)
-    if (this.#seen++ > 0 && this.#onlyFirst) return reader.skip(bytes, start, end)
-    if (this.#shape === 'array') this.#rows.push(reader.values(bytes, start, end))
-    else if (this.#shape === 'raw') this.#rows.push(reader.raw(bytes, start, end))
-    else if (this.#mode === 'value' || this.#mode === 'column') this.#rows.push(reader.first(bytes, start, end))
-    else this.#rows.push(reader.row(bytes, start, end))
+    if (!this.#mayHaveRows) throw unexpected(0x44)
+    this.gathered.row(bytes, start, end)
   }
 
   /** The columns are those of the description of its statement. */
-  #useReader (): void {
-    this.reader = this.statement === null ? undefined : this.#lane?.readerOf(this.statement)?.for(this.#conversion)
-    this.unknown = this.reader?.unknown
+  get #ownReader (): RowReader | undefined {
+    return this.statement === null ? undefined : this.#lane?.readerOf(this.statement)?.for(this.#conversion)
   }
 
   #completed (bytes: Buffer, start: number, end: number): void {
     const command = readCommand(bytes, start, end)
-    this.command = command
-    this.#count ??= readCount(bytes, end)
     this.#ended()
+    this.gathered.completed(command, readCount(bytes, end))
     if (isNoteworthy(command)) (this.tags ??= []).push(command)
   }
 
@@ -268,7 +251,7 @@ export class Request implements Turn {
   #ended (): void {
     this.#isAnswered = true
     this.#mayHaveRows = false
-    if (this.#mode === 'result' && this.reader === undefined) this.#useReader() // there were none
+    if (this.#mode === 'result' && this.gathered.reader === undefined) this.gathered.begin(this.#ownReader) // there were none
   }
 
   refused (fields: ServerErrorFields): void {
@@ -297,7 +280,7 @@ export class Request implements Turn {
     if (this.#isDone) return
     this.#isDone = true
     if (error !== undefined) return this.#sender.failed(error, this)
-    const [rows, seen, count] = [this.#rows, this.#seen, this.#count]
-    this.#sender.answered({ rows, seen, command: this.command, count, described: this.reader, types: this.named }, this)
+    const { statement, named: types = statement?.types } = this
+    this.#sender.answered(this.gathered.result({ name: statement?.name, types }), this)
   }
 }

@@ -35,7 +35,8 @@ export function convertRows (
   if (transformValue !== undefined || columns.some(({ late }) => late !== undefined)) {
     for (const row of rows) converted(row as object, Array.isArray(row))
   }
-  return transformRow === undefined || areValues ? [...rows] : rows.map((row) => attempt('transform.row', transformRow, row as Record<string, unknown>))
+  if (transformRow === undefined || areValues) return [...rows]
+  return rows.map((row) => attempt('transform.row', transformRow, row as Record<string, unknown>))
 }
 
 function attempt<T> (what: string, convert: (given: T) => unknown, given: T): unknown {

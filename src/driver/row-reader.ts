@@ -3,12 +3,12 @@ import type { Conversion } from '../codecs/conversion.js'
 import type { TypeRegistry } from '../codecs/type-registry.js'
 import { DecodeError, ProtocolError } from '../errors/errors.js'
 import type { PgType, TypeView } from '../codecs/pg-type.js'
-import type { ResultColumn } from './result.js'
+import type { ResultColumn, SqlColumn } from './result.js'
 import { type ConvertedColumn, convertRows, nameHere } from './row-conversion.js'
 import type { WireColumn } from '../protocol/message-reader.js'
 
 /** A column of a result, with how its fields are read. */
-interface Column extends WireColumn, ConvertedColumn {
+interface Column extends ConvertedColumn {
   read: Read
   late: ConvertedColumn['late']
   /** Whether its type was known when it was described. */
@@ -166,6 +166,14 @@ export class RowReader {
   /** What the columns are. */
   columns (): ResultColumn[] {
     return this.#columns.map(({ name, type }) => ({ name, type, typeName: this.#registry.get(type)?.name ?? null }))
+  }
+
+  /** The same, with the columns of tables that they are. */
+  sqlColumns (): SqlColumn[] {
+    return this.columns().map((column, index) => {
+      const { table = 0, number = 0 } = this.#described[index] ?? {}
+      return { ...column, table, number }
+    })
   }
 
   /** The types of columns that the pool has yet to learn. */

@@ -43,7 +43,7 @@ export class SocketOwner implements MessageReceiver {
   writes = 0
   /** When it did last, in the clock of `performance.now()`. */
   writtenAt = 0
-  /** The last values of settings that the server reports, as far as anybody asks for them. */
+  /** The last values of settings that the server reports. */
   readonly reported = new Map<string, string>()
   /** The status of the last ReadyForQuery. */
   transaction: TransactionStatus = 'none'
@@ -242,7 +242,10 @@ export class SocketOwner implements MessageReceiver {
   }
 }
 
-const REPORTED = new Set(['standard_conforming_strings', 'search_path'])
+/** All that servers report by themselves. Whatever else one would send is not kept. */
+const REPORTED = new Set(['application_name', 'client_encoding', 'DateStyle', 'default_transaction_read_only', 'in_hot_standby',
+  'integer_datetimes', 'IntervalStyle', 'is_superuser', 'scram_iterations', 'search_path', 'server_encoding', 'server_version',
+  'session_authorization', 'standard_conforming_strings', 'TimeZone'])
 
 /** As a cause: JSON that cannot be read is quoted by its SyntaxError. */
 function quoteless (error: unknown): { cause: unknown } | undefined { return error instanceof SyntaxError ? undefined : { cause: error } }

@@ -16,6 +16,9 @@ export interface ServerErrorFields {
   column_name?: string | undefined
   constraint_name?: string | undefined
   'data type_name'?: string | undefined
+  /** Where in the server's own source it comes from. */
+  file?: string | undefined
+  line?: string | undefined
   routine?: string | undefined
 }
 

@@ -61,6 +61,10 @@ export class ServerError extends Error {
   declare readonly where: string | undefined
   /** The statement's text. Not enumerable. */
   declare readonly query: string | undefined
+  /** Where in the server's own source the error comes from. Not enumerable. */
+  declare readonly file: string | undefined
+  declare readonly line: string | undefined
+  declare readonly routine: string | undefined
   /** The parameters of the call, with the option `debug: { parameters: true }`. Not enumerable. */
   declare readonly parameters?: readonly unknown[]
 
@@ -79,8 +83,8 @@ export class ServerError extends Error {
     if (row !== undefined) this.row = row
     if (mayHaveCommitted) Object.defineProperty(this, COMMITTED, { value: true })
     if (fields.position !== undefined) this.position = Number(fields.position)
-    const { message: serverMessage, detail, hint, where } = fields
-    hide(this, { serverMessage, detail, hint, where, query })
+    const { message: serverMessage, detail, hint, where, file, line, routine } = fields
+    hide(this, { serverMessage, detail, hint, where, query, file, line, routine })
     if (debug !== false && debug.parameters) hide(this, { parameters: args })
     const details = debug === false ? undefined : detailsOf({ fields, query, args }, debug)
     tellTheLog(this, { advice: safeAdvice(fields), details }, new.target)

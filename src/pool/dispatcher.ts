@@ -45,7 +45,7 @@ export interface DispatcherEvents {
   admit (): Error | undefined
   /** There are `least` connections. */
   filled (): void
-  connected (first: Connection): void
+  connected (connection: Connection): void
   connectFailed (error: unknown): void
   /** The last connection is gone, and no connect is under way. */
   emptied (): void
@@ -250,9 +250,8 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   connected (connection: Connection): void {
     this.#counters.created++
     this.standardStrings = connection.session.standardStrings
-    if (this.#counters.created === 1) this.#pool.connected(connection)
-    // It may have ended in the moment between its greeting and now.
-    if (!connection.isUsable) return this.dispatch()
+    this.#pool.connected(connection)
+    if (!connection.isUsable) return this.dispatch() // it may have ended since its greeting
     const entry = new PoolEntry(connection, this.config, this.#recycler, this)
     this.connections.add(entry)
     if (this.#recycler.replace(entry, entry.since)) return

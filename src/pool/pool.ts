@@ -55,6 +55,8 @@ export class Pool implements DispatcherEvents {
   readonly #startup: Startup
   /** Which connection runs what: single calls go to it directly. */
   readonly dispatcher: Dispatcher
+  /** What the session that was opened last reported of itself then. */
+  parameters: Readonly<Record<string, string>> = Object.freeze({})
   #phase: Phase = 'new'
   /** Why the start failed. */
   #failure: Error | undefined
@@ -91,8 +93,9 @@ export class Pool implements DispatcherEvents {
 
   filled (): void { this.#startup.ready() }
 
-  connected ({ session: { server, isPooled } }: Connection): void {
-    if (server !== undefined && !isPooled) warnIfOverCapacity(this.config, server, this.log)
+  connected ({ session: { server, isPooled, parameters } }: Connection): void {
+    this.parameters = parameters
+    if (this.#counters.created === 1 && server !== undefined && !isPooled) warnIfOverCapacity(this.config, server, this.log)
   }
 
   connectFailed (error: unknown): void {

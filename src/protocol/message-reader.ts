@@ -79,8 +79,8 @@ export const SESSION_LIMITS: Uint32Array = limits(MEGABYTE, 'SZC123tTnsIAGHWc', 
   D: LARGEST, d: LARGEST, E: 64 * MEGABYTE, N: 64 * MEGABYTE,
 })
 
-/** A column of a RowDescription. */
-export interface WireColumn { readonly name: string, readonly type: number }
+/** A column of a RowDescription. `table` and `number` are 0 where it is no column of a table. */
+export interface WireColumn { readonly name: string, readonly type: number, readonly table: number, readonly number: number }
 
 /** Raises `ProtocolError` for a message that does not hold what it announces. */
 export function readColumns (message: Buffer): WireColumn[] {
@@ -92,7 +92,8 @@ export function readColumns (message: Buffer): WireColumn[] {
     // Behind the name: table, number, type, size, modifier, format.
     if (end === -1 || end + 19 > message.length) throw new ProtocolError('a RowDescription with fewer columns than it announces')
     if (message.readUInt16BE(end + 17) !== 0) throw new ProtocolError('a column in a format that was not asked for')
-    columns.push({ name: message.toString('utf8', at, end), type: message.readUInt32BE(end + 7) })
+    const [table, number, type] = [message.readUInt32BE(end + 1), message.readInt16BE(end + 5), message.readUInt32BE(end + 7)]
+    columns.push({ name: message.toString('utf8', at, end), type, table, number })
     at = end + 19
   }
   if (at !== message.length) throw new ProtocolError('a RowDescription with more than its columns')
@@ -153,6 +154,8 @@ const ERROR_FIELDS: Readonly<Record<string, string>> = {
   c: 'column_name',
   d: 'data type_name',
   n: 'constraint_name',
+  F: 'file',
+  L: 'line',
   R: 'routine',
 }
 

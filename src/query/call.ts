@@ -30,9 +30,9 @@ export interface AskedOptions extends Omit<RowOptions, 'rows'> { rows?: Shape | 
 /**
  * What is made of the rows. `row`: the first, the others are only counted; `onlyRow`: there should be no others. `column`: the first
  * field of each row; `value`: that of the first row. `result`: rows with their columns. `script`: there may be several statements,
- * without arguments. `description`: nothing is run, and its types are asked for.
+ * without arguments; `statements`: the same, and what each of them gave. `description`: nothing is run, and its types are asked for.
  */
-export type Mode = 'description' | 'rows' | 'row' | 'onlyRow' | 'column' | 'value' | 'result' | 'script'
+export type Mode = 'description' | 'statements' | 'rows' | 'row' | 'onlyRow' | 'column' | 'value' | 'result' | 'script'
 
 /** Those for which rows behind the first are only counted. */
 export const KEEPS_FIRST: ReadonlySet<Mode> = new Set<Mode>(['row', 'onlyRow', 'value'])
@@ -57,7 +57,7 @@ export const NO_OPTIONS: CallOptions = Object.freeze({})
 
 /** Whether it goes by the simple protocol, because it may be a script; a single statement need not. */
 export function isSimple ({ mode, args, statement }: Call): boolean {
-  return mode === 'script' && args.length === 0 && statement.parameters === undefined
+  return (mode === 'script' || mode === 'statements') && args.length === 0 && statement.parameters === undefined
 }
 
 /** What is known of how long a call takes. The first rows of a result may cost next to nothing where the whole costs much. */

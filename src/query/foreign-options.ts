@@ -2,7 +2,8 @@
 const ANSWERS: Readonly<Record<string, string>> = {
   name: 'leave it out, statements are prepared by themselves from their second use on, or with prepare: true at their first',
   rowMode: "write rows: 'array'",
-  types: 'leave it out, values are read by the types of their columns: cast in the text ("at::text") where you want to read one yourself',
+  types: 'leave it out, values are read by the types of their columns: cast in the text ("at::text"), ' +
+    'or use a tag of your own, db.createSql({ types })',
   binary: 'leave it out, values travel as text',
   queryMode: 'leave it out, every single statement goes by the extended protocol',
   portal: 'leave it out, and write limit for the first rows of a result',

@@ -78,6 +78,7 @@ const KNOWN: Readonly<Record<Mode, Known>> = {
   value: OF_VALUES,
   column: OF_VALUES,
   script: OF_EFFECTS,
+  statements: OF_EFFECTS,
 }
 
 /** A query in any of its forms → what a connection runs. Raises `QueryError` or `OptionError` for what is neither. */

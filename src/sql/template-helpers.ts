@@ -19,6 +19,8 @@ function quote (name: string): string { return `"${name.replaceAll('"', '""')}"`
 /** Not a query: where one is awaited, the backticks of the template are missing. */
 abstract class NoQuery extends SqlPart {
   then (): never { throw new QueryError('this is no query: call the tag with a template, sql`…`, and have the helper in it') }
+  catch (): never { return this.then() }
+  finally (): never { return this.then() }
 }
 
 /** A name. */

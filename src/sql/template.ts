@@ -8,6 +8,9 @@ export interface Compiled { readonly text: string, readonly args: readonly unkno
 /** The texts of the templates of the program, with `$1, $2, …` for what stands between: each is read once. */
 const texts = new WeakMap<TemplateStringsArray, string>()
 
+/** Those without values that number parameters themselves: they can be described, and are no fragments. */
+const numbered = new WeakSet<TemplateStringsArray>()
+
 /** Whether a function was called as a tag. */
 export function isTemplate (given: unknown): given is TemplateStringsArray {
   return Array.isArray(given) && 'raw' in given && Array.isArray(given.raw)
@@ -44,6 +47,7 @@ function written (strings: TemplateStringsArray, values: readonly unknown[], nam
 /** Writes a template into another one. */
 export function writeTemplate (writer: TemplateWriter, strings: TemplateStringsArray, values: readonly unknown[]): void {
   if (!texts.has(strings)) read(strings)
+  if (numbered.has(strings)) throw numbersItself()
   strings.forEach((string, index) => {
     writer.append(string)
     if (index < strings.length - 1) writer.add(values[index])
@@ -97,9 +101,14 @@ function read (strings: TemplateStringsArray): string {
   }
   if (strings.some((string) => /\$\d/.test(string))) {
     const parameters = [...tokenize(text)].filter(({ kind }) => kind === 'parameter').length
-    // eslint-disable-next-line no-template-curly-in-string
-    if (parameters >= strings.length) throw new QueryError('a template numbers its values itself: write ${value}, and not $1, in it')
+    if (parameters > 0 && strings.length === 1) numbered.add(strings)
+    else if (parameters >= strings.length) throw numbersItself()
   }
   texts.set(strings, text)
   return text
+}
+
+function numbersItself (): Error {
+  // eslint-disable-next-line no-template-curly-in-string
+  return new QueryError('a template numbers its values itself: write ${value}, and not $1, in it')
 }

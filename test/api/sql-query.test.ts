@@ -38,7 +38,7 @@ for (const [place, within] of Object.entries(PLACES)) {
       t.strictSame((await sql`CREATE TABLE never (a int)`.describe()).columns, [])
       t.notOk(await q.fetchVal`SELECT to_regclass('never')`, 'nothing was run')
       const script = await sql.unsafe('CREATE TABLE two (a int); INSERT INTO two VALUES (1), (2); SELECT * FROM two')
-      t.strictSame([script.length, script.count, script.command, script.columns], [0, null, 'SELECT', []], 'of a script no rows are told')
+      t.strictSame([script.length, script.count, script.command, script.columns], [3, null, 'SELECT', []], 'of a script a result for each statement')
       t.equal((await sql`INSERT INTO two VALUES (3); DELETE FROM two WHERE a = 1`.simple()).command, 'DELETE')
       t.strictSame([...await sql`SELECT count(*) AS n FROM two`.simple()], [{ n: 2 }])
       const seen: unknown[] = []

@@ -74,7 +74,9 @@ t.test('of a duration the unit is said', async (t) => {
 t.test('what is not offered is said to be so', async (t) => {
   const answers: Array<[RegExp, string]> = [
     [/UTF8/, 'client_encoding'],
-    [/README/, 'types typeParsers transform fetch_types'],
+    [/README/, 'binary fetch_types'],
+    [/did you mean types\?/, 'typeParsers parsers parseInt8'],
+    [/did you mean transform\?/, 'postProcessResponse camelCase'],
     [/own/, 'replication publications'],
     [/verify-full/, 'channelBinding enableChannelBinding channel_binding'],
     [/password/, 'passfile service'],

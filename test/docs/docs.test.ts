@@ -202,7 +202,7 @@ for (const [file, heading] of [['README.md', 'Configuration'], ['docs/quick-refe
 
     const config = readConfig({}, {})
     const [{ host, port } = { host: '', port: 0 }] = config.hosts
-    const described: Record<string, unknown> = { ...config, host, port, database: "the user's name", user: "the system's user", password: '–', parameters: '–', url: '–', onConnect: '–', onAcquire: '–', onRelease: '–', log: "the instance's logger" }
+    const described: Record<string, unknown> = { ...config, host, port, database: "the user's name", user: "the system's user", password: '–', parameters: '–', url: '–', types: '–', json: '–', transform: '–', onConnect: '–', onAcquire: '–', onRelease: '–', log: "the instance's logger" }
     t.equal(config.database, config.user)
     for (const [name, value] of rows) t.equal(plain(value), String(described[plain(name)]), `default of ${plain(name)}`)
 
@@ -285,7 +285,7 @@ for (const [file, text] of [['README.md', readme], ['docs/quick-reference.md', r
 
 t.test('the README has every helper, and no other', async (t) => {
   const documented = readTable(readme, 'Helpers', 'helper').flatMap(([cell = '']) => [...cell.matchAll(/db\.(\w+)/g)].map(([, name]) => name))
-  const hidden = ['constructor', 'run', 'batch', 'opened', 'checkTransactionControl', 'tagHost']
+  const hidden = ['constructor', 'run', 'batch', 'opened', 'checkTransactionControl', 'makeTag']
   const existing = [Database, Queryable].flatMap(({ prototype }) => Object.getOwnPropertyNames(prototype)).filter((name) => !hidden.includes(name))
   t.strictSame(documented.sort(), [...new Set(existing)].sort())
   for (const name of documented) if (!['open', 'drain', 'close'].includes(name ?? '')) t.match(reference, `.${name}`, `the quick reference shows ${name}`)

@@ -11,7 +11,7 @@ const registry = new TypeRegistry(() => {})
 const [INT4, TEXT, FLOAT8] = [23, 25, 701]
 
 const readerOf = (...columns: ReadonlyArray<readonly [name: string, type: number]>): RowReader =>
-  new RowReader(columns.map(([name, type]) => ({ name, type })), registry)
+  new RowReader(columns.map(([name, type]) => ({ name, type, table: 0, number: 0 })), registry)
 
 /** Between other bytes, as it is in what arrives. */
 function inside<T> (row: Buffer, read: (bytes: Buffer, start: number, end: number) => T): T {
@@ -121,7 +121,7 @@ t.test('values, the first value, and none', async (t) => {
 
 t.test('what is unknown is text, until its type is known', async (t) => {
   const own = new TypeRegistry(() => {})
-  const reader = new RowReader([{ name: 'a', type: INT4 }, { name: 'b', type: 50_001 }, { name: 'b', type: 50_002 }], own)
+  const reader = new RowReader([['a', INT4], ['b', 50_001], ['b', 50_002]].map(([name, type]) => ({ name: String(name), type: Number(type), table: 0, number: 0 })), own)
   const read = (): unknown => inside(texts('1', '2', '3'), (...where) => reader.row(...where))
   const rows = [read(), inside(texts('1', '2', '3'), (...where) => reader.values(...where))]
   t.strictSame(rows, [{ a: 1, b: '3' }, [1, '2', '3']])

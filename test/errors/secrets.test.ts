@@ -21,7 +21,7 @@ t.test('no coded error of the library shows a secret', async (t) => {
   const observer = await freshDatabase(t)
   const proxy = await FaultProxy.start(t, observer.url)
   const secretly = (options: DatabaseOptions): Database => {
-    const db = createDatabase({ url: observer.url, min: 1, max: 1, log: memoryLog(), startupTimeout: 0.2, ...options }, {})
+    const db = createDatabase({ url: observer.url, min: 1, max: 1, log: memoryLog(), startupTimeout: 60, ...options }, {})
     t.teardown(() => db.close())
     return db
   }
@@ -54,6 +54,8 @@ t.test('no coded error of the library shows a secret', async (t) => {
     ['a list of the wrong length', 'FST_PG_PARAMETER_COUNT', (db) => db.executeMany(`SELECT '${SECRET}', $1::text`, [[SECRET], [SECRET, SECRET]])],
     ['an object for a text', 'FST_PG_VALUE', (db) => db.fetchVal('SELECT $1::text', { secret: SECRET })],
     ['undefined next to it', 'FST_PG_VALUE', (db) => db.fetchVal('SELECT $1::text, $2::text', SECRET, undefined)],
+    ['a decoder that throws', 'FST_PG_DECODE', (db) => db.createSql({ types: { text: { decode () { throw new Error('no') } } } })`SELECT ${SECRET}::text`],
+    ['an encoder that throws', 'FST_PG_VALUE', (db) => db.createSql({ types: { text: { encode () { throw new Error('no') } } } })`SELECT ${SECRET}::text`],
     ['no row', 'FST_PG_NO_ROW', (db) => db.fetchExactlyOne(`SELECT '${SECRET}' WHERE $1::text IS NULL`, SECRET)],
     ['two rows', 'FST_PG_TOO_MANY_ROWS', (db) => db.fetchExactlyOne(`SELECT '${SECRET}', $1::text FROM generate_series(1, 2)`, SECRET)],
     ['arguments that are given twice', 'FST_PG_QUERY', (db) => db.fetchVal({ text: `SELECT '${SECRET}', $1::text`, values: [SECRET] }, SECRET)],
@@ -67,7 +69,7 @@ t.test('no coded error of the library shows a secret', async (t) => {
     ['a session setting', 'FST_PG_CONNECT', () => secretly({ parameters: { work_mem: SECRET } }).open()],
     ['options for the server', 'FST_PG_CONNECT', () => secretly({ parameters: { options: `-c work_mem=${SECRET}` } }).open()],
     ['options that the server does not understand', 'FST_PG_CONNECT', () => secretly({ parameters: { options: SECRET } }).open()],
-    ['a start that takes too long', 'FST_PG_STARTUP', () => secretly({ url: 'postgres://app:opensesame-4711@127.0.0.1:1/x' }).open()],
+    ['a start that takes too long', 'FST_PG_STARTUP', () => secretly({ url: 'postgres://app:opensesame-4711@127.0.0.1:1/x', startupTimeout: 0.2 }).open()],
     ['a connection that is lost', 'FST_PG_CONNECTION_LOST', async () => {
       const db = secretly({ url: proxy.url, startupTimeout: 5 })
       const call = failure(() => db.fetchVal(`SELECT pg_sleep(60), $1::text /* ${SECRET} */`, SECRET))

@@ -67,7 +67,7 @@ t.test('descriptions, tags and errors are read', async (t) => {
   const column = (name: string,
     type: number): Buffer => Buffer.concat([Buffer.from(`${name}\0`), int32(7), int16(1), int32(type), int16(8), int32(-1 >>> 0), int16(0)])
   const description = message('T', Buffer.concat([int16(2), column('id', 23), column('größe', 70_000)]))
-  t.strictSame(readColumns(description), [{ name: 'id', type: 23 }, { name: 'größe', type: 70_000 }])
+  t.strictSame(readColumns(description), [{ name: 'id', type: 23, table: 7, number: 1 }, { name: 'größe', type: 70_000, table: 7, number: 1 }])
   t.strictSame(readColumns(message('T', int16(0))), [])
   t.strictSame(readParameterTypes(message('t', Buffer.concat([int16(3), int32(23), int32(25), int32(70_000)]))), [23, 25, 70_000])
   t.strictSame(readParameterTypes(message('t', int16(0))), [])
@@ -131,7 +131,7 @@ t.test('messages of a type that cannot come, or larger than it can be, are refus
 t.test('descriptions that do not hold what they announce are refused', async (t) => {
   const protocol = { code: 'FST_PG_PROTOCOL' }
   const whole = Buffer.concat([int16(1), Buffer.from('id\0'), int32(7), int16(1), int32(23), int16(8), int32(0), int16(0)])
-  t.strictSame(readColumns(message('T', whole)), [{ name: 'id', type: 23 }])
+  t.strictSame(readColumns(message('T', whole)), [{ name: 'id', type: 23, table: 7, number: 1 }])
   for (let cut = 0; cut < whole.length; cut++) t.throws(() => readColumns(message('T', whole.subarray(0, cut))), protocol, `cut at ${cut}`)
   t.throws(() => readColumns(message('T', Buffer.concat([whole, Buffer.from([0])]))), protocol, 'with more than its columns')
   t.throws(() => readColumns(message('T', Buffer.concat([int16(2), whole.subarray(2)]))), protocol, 'with fewer columns')

@@ -14,7 +14,7 @@ const TEXTS = ['1', '0.5', null, '1e300', '2', '-0', '3']
 
 const found = [1, 2, 5, 10, 20, 36, 60, 100].map((columns) => {
   const names = Array.from({ length: columns }, (_, index) => `column ${index}`)
-  const readers = [0, 1].map(() => new RowReader(names.map((name) => ({ name, type: 701 })), registry))
+  const readers = [0, 1].map(() => new RowReader(names.map((name) => ({ name, type: 701, table: 0, number: 0 })), registry))
   const read = (reader: RowReader, text: string | null): object => {
     const bytes = dataRow(...names.map(() => text))
     return reader.row(bytes, 0, bytes.length)
