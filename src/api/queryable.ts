@@ -12,7 +12,7 @@ import type { StatementCache, StatementSource } from '../query/statement.js'
 import { type AbortGroup, JoinedGroups } from '../timing/abort-group.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { forCaller, type PromisedCaller, rejectCaller } from './caller.js'
-import { completed, type ConvertedRun, converting, withConversion } from './converting.js'
+import { type ConvertedRun, converting, withConversion } from './converting.js'
 import {
   allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, toDescription, toExecuteResult,
   toQueryResult, toSqlResult
@@ -217,8 +217,7 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
       const conversion = this.#conversion
       const call = { ...toBatchCall(query, this.#source), conversion }
       checkArgumentLists(argsList)
-      const lists = conversion?.transform.missing === undefined ? argsList : completed(argsList, conversion.transform.missing)
-      return this.#read(call, (call) => this.batch({ call, argsList: lists, statements, onResult }))
+      return this.#read(call, (call) => this.batch({ call, argsList, statements, onResult }))
     })
   }
 
