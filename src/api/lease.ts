@@ -2,9 +2,10 @@ import type { Batch } from '../batch/batch.js'
 import type { TypeOptions } from '../codecs/own-types.js'
 import type { Read } from '../connection/execution.js'
 import type { Calls } from '../errors/callers-stack.js'
-import { NestedTransactionError, QueryError } from '../errors/errors.js'
+import { NestedTransactionError, QueryError, TransactionAbortedError } from '../errors/errors.js'
 import { type Call, internalCall } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
+import { asksToCommit } from '../sql/classify.js'
 import type { Checkout } from '../transaction/checkout.js'
 import { pauseAfter } from '../transaction/retries.js'
 import { type Control, type Place, transact } from '../transaction/transact.js'
@@ -115,7 +116,10 @@ export class Lease extends Queryable<ReservedSql> {
   /** Begins or ends a transaction by hand. */
   async #control<T> (call: Call, read: Read<T>): Promise<T> {
     try {
-      return read(await this.#checkout.perform(call), call)
+      const result = await this.#checkout.perform(call)
+      // COMMIT of a transaction that has failed is no error for the server: it rolls back.
+      if (result.command === 'ROLLBACK' && asksToCommit(call.statement.text)) throw rolledBack()
+      return read(result, call)
     } catch (error) {
       // Whatever it left, open or failed, is ended: the caller has the error.
       await this.#checkout.perform(internalCall('ROLLBACK')).catch(() => {})
@@ -128,6 +132,11 @@ export class Lease extends Queryable<ReservedSql> {
   #check (): void {
     if (this.#inside) throw new NestedTransactionError()
   }
+}
+
+function rolledBack (): Error {
+  return new TransactionAbortedError('a statement failed inside the transaction and its error was swallowed, so COMMIT rolled back: ' +
+    'let the error out, or go back to a savepoint before you go on')
 }
 
 async function notHere (): Promise<never> {

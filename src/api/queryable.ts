@@ -11,7 +11,7 @@ import { type Calls, callersOf, callsTo, withCallers } from '../errors/callers-s
 import type { StatementCache, StatementSource } from '../query/statement.js'
 import { type AbortGroup, JoinedGroups } from '../timing/abort-group.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
-import { forCaller, type PromisedCaller, rejectCaller } from './caller.js'
+import { forCaller, type PromisedCaller, rejectCaller, rejection } from './caller.js'
 import { type ConvertedRun, converting, withConversion } from './converting.js'
 import {
   allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, toDescription, toExecuteResult,
@@ -252,7 +252,7 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
       const [asked, take] = conversion === undefined ? [call, read] : [withConversion(call, conversion), converting(read)]
       return this.#read(asked, (call) => this.run(call, take, this.notesCallers ? origin : undefined))
     } catch (error) {
-      return Promise.reject(withCallers(error, origin))
+      return rejection({ calls: origin ?? callersOf(this.#runSql) }, error)
     }
   }
 
