@@ -1,4 +1,3 @@
-import { type ArgumentLists, isReadable } from '../batch/argument-lists.js'
 import type { Conversion } from '../codecs/conversion.js'
 import type { Read } from '../connection/execution.js'
 import type { DriverResult } from '../driver/result.js'
@@ -20,15 +19,8 @@ export interface ConvertedRun<T> {
 /** A call whose values are converted. */
 export function withConversion (call: Call, conversion: Conversion): Call {
   const { missing } = conversion.transform
-  const args = missing === undefined ? call.args : call.args.map((arg) => filled(arg, missing))
+  const args = missing === undefined ? call.args : Array.from(call.args, (arg) => arg === undefined ? missing : arg)
   return { ...call, args, conversion }
-}
-
-/** With something else for what is undefined, also in arrays. */
-function filled (value: unknown, missing: unknown): unknown {
-  if (!Array.isArray(value)) return value === undefined ? missing : value
-  const list: readonly unknown[] = value
-  return list.some((item) => item === undefined || Array.isArray(item)) ? list.map((item) => filled(item, missing)) : list
 }
 
 /** Has the user's functions convert the rows before they are read. Raises `DecodeError`. */
@@ -48,9 +40,4 @@ function converted ({ rows, seen, command, count, described, name, types, statem
     types,
     statements: statements?.map((each) => converted(each, call)),
   }
-}
-
-/** The lists of a batch, with something else for what is undefined. */
-export async function * completed (lists: ArgumentLists, missing: unknown): AsyncGenerator<readonly unknown[]> {
-  for await (const list of lists) yield isReadable(list) ? Array.from(list, (arg) => filled(arg, missing)) : list
 }

@@ -1,4 +1,5 @@
 import type { Batch } from '../batch/batch.js'
+import type { TypeOptions } from '../codecs/own-types.js'
 import type { Read } from '../connection/execution.js'
 import type { Calls } from '../errors/callers-stack.js'
 import { NestedTransactionError, QueryError, TransactionAbortedError } from '../errors/errors.js'
@@ -13,6 +14,7 @@ import { readTransactionOptions, type TransactionOptions, type TransactionPlan }
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { forCaller } from './caller.js'
+import type { OwnReservedSql, OwnSqlOptions, TypeNames } from './own-sql.js'
 import { hostOf, Queryable } from './queryable.js'
 import { type ReservedSql, reservedTag } from './sql-scopes.js'
 import type { TagConversion } from './tag-conversion.js'
@@ -45,6 +47,16 @@ export class Lease extends Queryable<ReservedSql> {
   async release (): Promise<void> { await this.#checkout.release() }
 
   [Symbol.asyncDispose] (): Promise<void> { return this.release() }
+
+  /**
+   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
+   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
+   * Raises `OptionError`.
+   * @example const orm = drizzle(db.createSql())
+   */
+  createSql<Types extends TypeOptions = TypeOptions> (options: OwnSqlOptions<Types> = {}): OwnReservedSql<TypeNames<Types>> {
+    return this.makeTag(this.ownConversion(options)) as unknown as OwnReservedSql<TypeNames<Types>> // by OwnSql's own words
+  }
 
   protected override makeTag (conversion: TagConversion): ReservedSql {
     const { config, connection } = this.#checkout

@@ -12,7 +12,7 @@ import type { StatementCache, StatementSource } from '../query/statement.js'
 import { type AbortGroup, JoinedGroups } from '../timing/abort-group.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { forCaller, type PromisedCaller, rejectCaller, rejection } from './caller.js'
-import { completed, type ConvertedRun, converting, withConversion } from './converting.js'
+import { type ConvertedRun, converting, withConversion } from './converting.js'
 import {
   allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, toDescription, toExecuteResult,
   toQueryResult, toSqlResult
@@ -70,13 +70,8 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
     return this.#sql
   }
 
-  /**
-   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
-   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
-   * Raises `OptionError`.
-   * @example const orm = drizzle(db.createSql())
-   */
-  createSql (options: ConversionOptions = {}): Tag { return this.makeTag(new OwnConversion(options, this.#conversion)) }
+  /** How a tag of its own converts. Raises `OptionError`. */
+  protected ownConversion (options: ConversionOptions): TagConversion { return new OwnConversion(options, this.#conversion) }
 
   protected abstract makeTag (conversion: TagConversion): Tag
 
@@ -222,8 +217,7 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
       const conversion = this.#conversion
       const call = { ...toBatchCall(query, this.#source), conversion }
       checkArgumentLists(argsList)
-      const lists = conversion?.transform.missing === undefined ? argsList : completed(argsList, conversion.transform.missing)
-      return this.#read(call, (call) => this.batch({ call, argsList: lists, statements, onResult }))
+      return this.#read(call, (call) => this.batch({ call, argsList, statements, onResult }))
     })
   }
 

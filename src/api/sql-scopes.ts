@@ -14,6 +14,8 @@ type SqlWork<T> = (sql: TransactionSql) => Promise<T> | T
 
 /** The tag of a transaction. */
 export interface TransactionSql extends SqlTag {
+  /** Functions by the OIDs of types: of a tag of `createSql` they can be changed. */
+  readonly options: Pick<SqlOptions, 'parsers' | 'serializers'>
   /** Runs a function in a savepoint. Its name is not needed: savepoints have names of their own.
    * @example await sql.savepoint(async (sql) => { await sql`INSERT INTO logs ${sql(log)}` }) */
   savepoint<T> (work: SqlWork<T>): Promise<Settled<T>>
@@ -92,7 +94,9 @@ export function transactionTag (host: TagHost, within: Transactional, conversion
     if (isTemplate(template)) return within.transaction((tx) => tagOf(tx, conversion)(template, ...values))
     return runIn(within, conversion, { name: 'savepoint', work: given.length > 1 ? given[1] : template })
   }
+  const { parsers, serializers } = conversion
   return Object.assign(createTag(host, conversion), {
+    options: Object.freeze({ parsers, serializers }),
     savepoint: savepoint as TransactionSql['savepoint'],
     prepare: async (): Promise<never> => {
       throw new QueryError('a transaction is not prepared for a second phase here: write PREPARE TRANSACTION on a lease, begun by hand')

@@ -1,6 +1,7 @@
 import { type Conversion, type ConversionOptions, emptyConversion, readConversion } from '../codecs/conversion.js'
-import type { OwnCodec } from '../codecs/own-types.js'
+import { isObject, type OwnCodec } from '../codecs/own-types.js'
 import { readGiven } from '../config/read-given.js'
+import { rejectUnknown } from '../config/unknown-option.js'
 import { OptionError, QueryError } from '../errors/errors.js'
 
 /** Functions by the OIDs of types. */
@@ -44,9 +45,13 @@ export class OwnConversion implements TagConversion {
 
   /** Raises `OptionError`. */
   constructor (options: ConversionOptions, usual: Conversion | undefined) {
-    this.#base = readGiven('createSql', () => readConversion(options, usual))
-    const names = [...usual?.codecs.keys() ?? [], ...readGiven('createSql', () => Object.keys(options.types ?? {}))]
-    this.names = [...new Set(names)].filter(isName)
+    if (!isObject(options)) throw new OptionError('createSql takes { types, json, transform }')
+    const { base, names } = readGiven('createSql', () => {
+      rejectUnknown(options, ['types', 'json', 'transform'], 'createSql.')
+      return { base: readConversion(options, usual), names: Object.keys(options.types ?? {}) }
+    })
+    this.#base = base
+    this.names = [...new Set([...usual?.codecs.keys() ?? [], ...names])].filter(isName)
   }
 
   get current (): Conversion | undefined {
@@ -61,11 +66,10 @@ export class OwnConversion implements TagConversion {
   #read (): Conversion | undefined {
     const codecs = new Map<string, OwnCodec>()
     for (const key of new Set([...Object.keys(this.parsers), ...Object.keys(this.serializers)])) {
-      const { decode, encode } = this.#base?.codecs.get(key) ?? {}
       codecs.set(key, {
         key,
-        decode: this.parsers[Number(key)] as OwnCodec['decode'] ?? decode,
-        encode: this.serializers[Number(key)] as OwnCodec['encode'] ?? encode,
+        decode: this.parsers[Number(key)] as OwnCodec['decode'],
+        encode: this.serializers[Number(key)] as OwnCodec['encode'],
         mayThrow: true,
         kind: 'plain',
       })

@@ -109,6 +109,17 @@ async function * interruptible (
   }
 }
 
+/** The same lists, with something else for what is undefined. */
+export function completed (lists: Lists, missing: unknown): Lists {
+  return lists.map((list) => {
+    try {
+      return Array.from(list, (arg) => arg === undefined ? missing : arg)
+    } catch {
+      return list // a getter that throws: where the value is written, that is said with its row
+    }
+  })
+}
+
 /** Whether a list is an array, and no Proxy that throws. */
 export function isReadable (args: unknown): args is readonly unknown[] {
   try {

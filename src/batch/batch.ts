@@ -1,4 +1,4 @@
-import { type ArgumentLists, inChunks, Interruption, isReadable, type Lists } from './argument-lists.js'
+import { type ArgumentLists, completed, inChunks, Interruption, isReadable, type Lists } from './argument-lists.js'
 import type { ArgumentArrays } from './argument-arrays.js'
 import { ArrayInsert } from './array-insert.js'
 import { checkCount } from '../driver/argument.js'
@@ -32,6 +32,7 @@ export interface Batch {
  */
 export async function runBatch (checkout: Checkout, { call, argsList, statements, onResult }: Batch): Promise<void> {
   const { signal, batch, onProgress } = call.batchOptions
+  const missing = call.conversion?.transform.missing
   const insert = batch === 'pipeline' ? undefined : insertOf(call.statement)
   const interruption = new Interruption()
   /** The same for `onProgress`, which may hang too. */
@@ -69,7 +70,8 @@ export async function runBatch (checkout: Checkout, { call, argsList, statements
   const known = firstOf(argsList)
   const described = known === undefined ? undefined : attemptNow(() => describe(known.first, known.count))
   try {
-    for await (const lists of inChunks(argsList, interruption)) {
+    for await (const given of inChunks(argsList, interruption)) {
+      const lists = missing === undefined ? given : completed(given, missing)
       if (row === 0) {
         types = await (described ?? describe(lists[0] ?? [], lists.length))
         if (insert !== undefined) arrays = new ArrayInsert(checkout, statements, { call, insert, types, isSaved })

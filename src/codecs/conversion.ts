@@ -1,5 +1,5 @@
 import { OptionError } from '../errors/errors.js'
-import { isObject, type OwnCodec, readTypes, type TypeOptions } from './own-types.js'
+import { completed, isObject, methodOf, type OwnCodec, readTypes, type TypeOptions } from './own-types.js'
 
 /** How JSON is read and written. */
 export interface JsonOptions {
@@ -60,25 +60,47 @@ export class Conversion {
   readonly codecs: ReadonlyMap<string, OwnCodec>
   readonly json: Readonly<JsonOptions>
   readonly transform: Transform
+  /** Has the codecs of types for which there is none here. */
+  readonly #base: Conversion | undefined
 
-  constructor (codecs: ReadonlyMap<string, OwnCodec>, json: Readonly<JsonOptions>, transform: Transform) {
+  constructor (codecs: ReadonlyMap<string, OwnCodec>, json: Readonly<JsonOptions>, transform: Transform, base?: Conversion) {
     this.codecs = codecs
     this.json = json
     this.transform = transform
+    this.#base = base
   }
 
   /** The codec of a type; undefined where it is read and written as usual. */
-  codecOf ({ oid, name, schema }: { oid: number, name: string, schema: string }): OwnCodec | undefined {
-    const { codecs } = this
-    return codecs.get(String(oid)) ?? codecs.get(`${schema}.${name}`) ?? codecs.get(name)
+  codecOf (type: Named): OwnCodec | undefined { return this.#ownOf(type) ?? this.#base?.codecOf(type) }
+
+  #ownOf ({ oid, name, schema }: Named): OwnCodec | undefined {
+    const names = [name, ...name.endsWith('[]') ? [`_${name.slice(0, -2)}`] : []]
+    for (const key of [String(oid), ...names.map((name) => `${schema}.${name}`), ...names]) {
+      const codec = this.codecs.get(key)
+      if (codec !== undefined) return codec
+    }
+    return undefined
   }
 
-  /** Whether values or rows are transformed after they are decoded. */
-  get transformsRows (): boolean { return this.transform.value !== undefined || this.transform.row !== undefined }
+  /** The same with further functions by OID, each instead of the one that is here. */
+  with (functions: ReadonlyMap<string, OwnCodec>): Conversion { return new Completed(functions, this) }
+}
 
-  /** The same with further codecs by OID, which come before these. */
-  with (codecs: ReadonlyMap<string, OwnCodec>): Conversion {
-    return new Conversion(new Map([...this.codecs, ...codecs]), this.json, this.transform)
+type Named = Readonly<Record<'name' | 'schema', string> & { oid: number }>
+
+/** One with further functions. */
+class Completed extends Conversion {
+  readonly #usual: Conversion
+
+  constructor (functions: ReadonlyMap<string, OwnCodec>, usual: Conversion) {
+    super(functions, usual.json, usual.transform)
+    this.#usual = usual
+  }
+
+  override codecOf (type: Named): OwnCodec | undefined {
+    const own = this.codecs.get(String(type.oid))
+    const usual = this.#usual.codecOf(type)
+    return own === undefined ? usual : completed({ ...own, kind: usual?.kind ?? own.kind }, usual)
   }
 }
 
@@ -94,9 +116,10 @@ export function readConversion ({ types, json, transform }: ConversionOptions, b
   if (types === undefined && json === undefined && transform === undefined) return base
   const from = base ?? NOTHING
   return new Conversion(
-    types === undefined ? from.codecs : new Map([...from.codecs, ...readTypes(types)]),
+    types === undefined ? new Map() : readTypes(types),
     json === undefined ? from.json : readJson(json),
-    transform === undefined ? from.transform : readTransform(transform))
+    transform === undefined ? from.transform : readTransform(transform),
+    base)
 }
 
 /** A conversion that does nothing, for what may be changed later. */
@@ -110,7 +133,7 @@ function readJson (json: unknown): JsonOptions {
   }
   const [other] = Object.keys(rest)
   if (other !== undefined) throw new OptionError(`option json has an unknown ${other}: it takes { parse, stringify }`)
-  return json
+  return { parse: methodOf(json, parse), stringify: methodOf(json, stringify) } as JsonOptions
 }
 
 const PARTS = ['column', 'value', 'row', 'undefined']
@@ -118,6 +141,10 @@ const PARTS = ['column', 'value', 'row', 'undefined']
 function readTransform (transform: unknown): Transform {
   if (!isObject(transform) && typeof transform !== 'function') {
     throw new OptionError('option transform takes { column, value, row, undefined }, or camel, pascal, kebab')
+  }
+  // Of postgres.js's own some are functions for one name, with these parts.
+  if (typeof transform === 'function' && !PARTS.some((part) => Object.hasOwn(transform, part))) {
+    throw new OptionError('option transform takes { column, value, row, undefined }: a function for names is its column')
   }
   const other = Object.keys(transform).find((name) => !PARTS.includes(name))
   if (other !== undefined) throw new OptionError(`option transform has an unknown ${other}: it takes ${PARTS.join(', ')}`)
@@ -138,7 +165,7 @@ type Any = (...args: readonly unknown[]) => unknown
 function readPart (name: string, given: unknown): { from?: Any, to?: Any } {
   if (given === undefined) return {}
   if (typeof given === 'function' && !('from' in given) && !('to' in given)) return { from: given as Any }
-  if ((typeof given === 'object' && given !== null) || typeof given === 'function') {
+  if ((isObject(given) || typeof given === 'function') && ('from' in given || 'to' in given)) {
     const { from, to }: { from?: unknown, to?: unknown } = given
     if ([from, to].every((one) => one === undefined || typeof one === 'function')) {
       return { ...typeof from === 'function' && { from: from as Any }, ...typeof to === 'function' && { to: to as Any } }

@@ -31,7 +31,10 @@ export class ConvertedTypes implements TypeView {
   #convert (usual: PgType): PgType {
     const own = this.#conversion.codecOf(usual)
     const composed = this.#compose(usual, own?.kind === 'range')
-    return own === undefined || own.kind === 'range' ? composed : withCodec(composed, own)
+    if (own === undefined || own.kind === 'range') return composed
+    const codec = withCodec(composed, own)
+    // What was read as text is written as text.
+    return own.isText === true && usual.family === 'json' ? { ...codec, family: 'own', encode: textOr(codec.encode) } : codec
   }
 
   /** What a type becomes by those that it is made of. */
@@ -46,23 +49,26 @@ export class ConvertedTypes implements TypeView {
       }
       case 'elements': {
         const element = this.get(madeOf.oid)
-        if (element === undefined || element === this.#usual.get(madeOf.oid)) return usual
+        if (element === undefined) return usual
+        const { missing } = this.#conversion.transform
+        const writes = { encode: arrayEncoder(element.encode, madeOf.delimiter, element.nests, missing) }
+        if (element === this.#usual.get(madeOf.oid)) return missing === undefined ? usual : { ...usual, ...writes }
         const decode = arrayDecoder(element.decode, madeOf.delimiter)
-        return { ...usual, decode, encode: arrayEncoder(element.encode, madeOf.delimiter, element.nests), ...reading(decode, element) }
+        return { ...usual, ...writes, decode, ...reading(decode, element) }
       }
       case 'bounds': {
         const bound = this.get(madeOf.oid)
-        const isOwn = bound?.convertsBounds
-        if (bound === undefined || !(isOwn === true || isRange)) return usual
+        if (bound === undefined || !(bound.convertsBounds || isRange)) return usual
         const decode = rangeDecoder(bound.decode)
-        return { ...usual, decode, encode: rangeEncoder(bound.encode), family: 'own', ...reading(decode, bound) }
+        return { ...usual, decode, encode: rangeEncoder(bound.encode), family: 'own', convertsBounds: true, ...reading(decode, bound) }
       }
       case 'ranges': {
-        const range = this.get(madeOf.oid)
-        const bound = range?.madeOf?.kind === 'bounds' ? this.get(range.madeOf.oid) : undefined
-        if (range === undefined || bound === undefined || !(isRange || range !== this.#usual.get(madeOf.oid))) return usual
-        const decode = multirangeDecoder(bound.decode)
-        return { ...usual, decode, encode: multirangeEncoder(rangeEncoder(bound.encode)), family: 'own', ...reading(decode, bound) }
+        const usualRange = this.#usual.get(madeOf.oid)
+        const range = isRange && usualRange !== undefined ? this.#compose(usualRange, true) : this.get(madeOf.oid)
+        if (range?.convertsBounds !== true) return usual
+        const decode = multirangeDecoder(range.decode)
+        // In an array a list of ranges is one value.
+        return { ...usual, decode, encode: multirangeEncoder(range.encode), family: 'own', nests: false, ...reading(decode, range) }
       }
     }
   }
@@ -88,6 +94,8 @@ function withCodec (usual: PgType, { key, decode, encode, mayThrow, kind }: OwnC
     : { encode: encoderOf(encode, key), family: 'own' as const, nests: usual.nests && !usual.isOpaque }
   return { ...usual, ...reads, ...writes, convertsBounds: kind === 'full' }
 }
+
+function textOr (encode: Encode): Encode { return (value) => typeof value === 'string' ? value : encode(value) }
 
 /** What an encoder of the user's gives, or why there is nothing. */
 function encoderOf (encode: (value: unknown) => unknown, key: string): Encode {

@@ -76,9 +76,13 @@ function encodeDate (value: unknown, wanted: string, cut = (iso: string) => iso)
 /** What Postgres takes (MAXDIM). */
 const MOST_DIMENSIONS = 6
 
-/** Writes arrays of an element type; `nests` says whether a list inside the list is a further dimension. */
-export function arrayEncoder (element: Encode, delimiter: string, nests: boolean): Encode {
-  const encodeItem = (item: unknown, index: number, depth: number): string => {
+/**
+ * Writes arrays of an element type; `nests` says whether a list inside the list is a further dimension. `missing`: what is sent instead of
+ * undefined, if anything is.
+ */
+export function arrayEncoder (element: Encode, delimiter: string, nests: boolean, missing?: unknown): Encode {
+  const encodeItem = (given: unknown, index: number, depth: number): string => {
+    const item = given === undefined ? missing : given
     if (item === null) return 'NULL'
     if (item === undefined) throw new Refusal(`element ${index} of the array is undefined (use null for NULL)`)
     if (nests && Array.isArray(item)) return encodeItems(item, depth + 1)

@@ -24,7 +24,8 @@ const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802])
 function fromServer (rename: (name: string) => string): FromServer {
   const renamed = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(renamed)
-    if (typeof value !== 'object' || value === null) return value
+    // A parser of one's own may make what has no keys.
+    if (typeof value !== 'object' || value === null || ![Object.prototype, null].includes(Object.getPrototypeOf(value))) return value
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [rename(key), renamed(inner)]))
   }
   return Object.assign((name: string) => rename(name), {

@@ -39,10 +39,12 @@ export interface OwnCodec {
   readonly mayThrow: boolean
   /** `full`: ranges over the type are read and written by it too; `plain`: they stay text; `range`: it is a range that does not. */
   readonly kind: 'full' | 'plain' | 'range'
+  /** Whether a string is its text form, of JSON too. */
+  readonly isText?: boolean
 }
 
 /** What SQL calls the built-in types, beside the names that the catalog has. */
-const SQL_NAMES: Readonly<Record<string, string>> = {
+const SQL_NAMES: ReadonlyMap<string, string> = new Map(Object.entries({
   boolean: 'bool',
   smallint: 'int2',
   integer: 'int4',
@@ -58,7 +60,7 @@ const SQL_NAMES: Readonly<Record<string, string>> = {
   'time without time zone': 'time',
   'time with time zone': 'timetz',
   'bit varying': 'varbit',
-}
+}))
 
 const families = new Map<string, ScalarFamily>()
 for (const [family, members] of FAMILIES) {
@@ -84,7 +86,7 @@ export function readTypes (types: unknown): Map<string, OwnCodec> {
   for (const [given, codec] of Object.entries(types)) {
     if (codec === undefined) continue
     if (isObject(codec) && ('to' in codec || 'from' in codec || 'parse' in codec || 'serialize' in codec)) {
-      for (const [oid, own] of readPostgresJs(given, codec)) codecs.set(oid, { ...codecs.get(oid), ...own })
+      for (const [oid, own] of readPostgresJs(given, codec)) codecs.set(oid, completed(own, codecs.get(oid)))
     } else {
       const key = readKey(given)
       codecs.set(key, typeof codec === 'string' ? ofWord(key, codec) : ofFunctions(key, codec))
@@ -98,7 +100,13 @@ function readKey (given: string): string {
   const isArray = given.endsWith('[]')
   const name = (isArray ? given.slice(0, -2) : given).replace(/^pg_catalog\./, '').trim()
   if (name === '' || name.includes('\0')) throw new OptionError('option types takes the names or OIDs of types')
-  return (SQL_NAMES[name.toLowerCase()] ?? name) + (isArray ? '[]' : '')
+  if (!isArray && name.startsWith('_') && isBuiltIn(name)) return `${name.slice(1)}[]`
+  return (SQL_NAMES.get(name.toLowerCase()) ?? name) + (isArray ? '[]' : '')
+}
+
+/** A codec, with the functions of another one where it has none. */
+export function completed (own: OwnCodec, other: OwnCodec | undefined): OwnCodec {
+  return other === undefined ? own : { ...own, decode: own.decode ?? other.decode, encode: own.encode ?? other.encode }
 }
 
 function ofFunctions (key: string, codec: unknown): OwnCodec {
@@ -110,8 +118,8 @@ function ofFunctions (key: string, codec: unknown): OwnCodec {
   if (decode === undefined && encode === undefined) throw unknownCodec(key)
   return {
     key,
-    decode: decode as OwnCodec['decode'],
-    encode: encode as OwnCodec['encode'],
+    decode: methodOf(codec, decode) as OwnCodec['decode'],
+    encode: methodOf(codec, encode) as OwnCodec['encode'],
     mayThrow: decode !== undefined,
     kind: 'full',
   }
@@ -126,12 +134,12 @@ function ofWord (key: string, word: string): OwnCodec {
   const family = families.get(key)
   const plain = { key, encode: undefined, mayThrow: false, kind: 'plain' } as const
   switch (word) {
-    case 'string': return { ...plain, decode: (text) => text }
+    case 'string': return { ...plain, decode: (text) => text, isText: true }
     case 'number':
       if (numbers.has(family)) return { ...plain, decode: exactNumber, mayThrow: true }
       break
     case 'bigint':
-      if (integers.has(family)) return { ...plain, decode: BigInt, mayThrow: true }
+      if (integers.has(family)) return { ...plain, decode: exactBigint, mayThrow: true }
       break
     case 'date':
       if (family === 'date') return { ...plain, decode: dateAtMidnight }
@@ -153,8 +161,16 @@ function exactNumber (text: string): number {
   return number
 }
 
+/** Raises `RangeError` for what is no integer; the error of `BigInt` would quote the value. */
+function exactBigint (text: string): bigint {
+  if (!/^-?\d+$/.test(text)) throw new RangeError('it is no integer')
+  return BigInt(text)
+}
+
+/** What a Date has no room for stays text. */
 function dateAtMidnight (text: string): unknown {
-  return decoders.timestamptz?.(text.replace(/^(\d+-\d\d-\d\d)/, '$1 00:00:00')) ?? text
+  const date = decoders.timestamptz?.(text.replace(/^(\d+-\d\d-\d\d)/, '$1 00:00:00'))
+  return typeof date === 'string' ? text : date
 }
 
 function readPostgresJs (name: string, { to, from, serialize, parse }: Record<string, unknown>): Array<[string, OwnCodec]> {
@@ -165,6 +181,9 @@ function readPostgresJs (name: string, { to, from, serialize, parse }: Record<st
     throw new OptionError(`option types: ${name} takes { to, from, serialize, parse } as postgres.js does, or { decode, encode }`)
   }
   const all = new Set<number>([...oids, ...to === undefined ? [] : [to]])
+  if (all.size === 0) {
+    throw new OptionError(`option types: ${name} takes { to, from, serialize, parse } with the OID of a type in to or from`)
+  }
   return Array.from(all, (oid) => [String(oid), {
     key: name,
     decode: oids.includes(oid) ? parse as OwnCodec['decode'] : undefined,
@@ -172,6 +191,11 @@ function readPostgresJs (name: string, { to, from, serialize, parse }: Record<st
     mayThrow: true,
     kind: 'plain',
   }])
+}
+
+/** A function that an object was given with, which may be a method of its class. */
+export function methodOf (object: object, given: unknown): unknown {
+  return typeof given === 'function' ? given.bind(object) : given
 }
 
 export function isObject (value: unknown): value is Record<string, unknown> {

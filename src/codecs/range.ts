@@ -17,22 +17,20 @@ const RANGE = new RegExp(`([[(])${BOUND},${BOUND}([\\])])`, 'gs')
 
 /** Reads ranges over a type; text that is none stays as it is, `empty` too. */
 export function rangeDecoder (bound: Decode | undefined): Decode {
-  return (text) => rangesOf(text, bound)[0] ?? text
-}
-
-/** Reads multiranges over a type: arrays of ranges. */
-export function multirangeDecoder (bound: Decode | undefined): Decode {
-  return (text) => rangesOf(text, bound)
-}
-
-function rangesOf (text: string, decode: Decode | undefined): Range[] {
-  const value = (bound: string): unknown => {
-    if (bound === '') return null
-    const bare = bound.startsWith('"') ? unquoted(bound) : bound
-    return decode === undefined ? bare : decode(bare)
+  const value = (text: string): unknown => {
+    if (text === '') return null
+    const bare = text.startsWith('"') ? unquoted(text) : text
+    return bound === undefined ? bare : bound(bare)
   }
-  return Array.from(text.matchAll(RANGE), ([, open = '', lower = '', upper = '', close = '']) =>
-    ({ lower: value(lower), upper: value(upper), bounds: `${open}${close}` as Range['bounds'] }))
+  return (text) => {
+    const [[, open = '', lower = '', upper = '', close = ''] = []] = text.matchAll(RANGE)
+    return open === '' ? text : { lower: value(lower), upper: value(upper), bounds: `${open}${close}` }
+  }
+}
+
+/** Reads multiranges: lists of ranges. */
+export function multirangeDecoder (range: Decode | undefined): Decode {
+  return (text) => Array.from(text.matchAll(RANGE), ([one]) => range === undefined ? one : range(one))
 }
 
 function unquoted (text: string): string {
@@ -41,7 +39,10 @@ function unquoted (text: string): string {
 
 /** Writes ranges over a type. A string goes to the server as it is. */
 export function rangeEncoder (bound: Encode): Encode {
-  const write = (value: unknown): string => value === null || value === undefined ? '' : `"${bound(value).replace(/[\\"]/g, '\\$&')}"`
+  const write = (value: unknown): string => {
+    if (value === undefined) throw new Refusal('a bound of the range is undefined (use null for none)')
+    return value === null ? '' : `"${bound(value).replace(/[\\"]/g, '\\$&')}"`
+  }
   return (value) => {
     if (typeof value === 'string') return value
     if (!isRange(value)) throw refusal(value, 'a range: { lower, upper, bounds: \'[)\' }, or \'empty\'')
@@ -49,7 +50,7 @@ export function rangeEncoder (bound: Encode): Encode {
   }
 }
 
-/** Writes multiranges over a type: lists of ranges. */
+/** Writes multiranges: lists of ranges. */
 export function multirangeEncoder (range: Encode): Encode {
   return (value) => {
     if (typeof value === 'string') return value

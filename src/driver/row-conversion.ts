@@ -1,4 +1,4 @@
-import type { Conversion } from '../codecs/conversion.js'
+import type { Conversion, TransformedColumn } from '../codecs/conversion.js'
 import { DecodeError } from '../errors/errors.js'
 
 /** A column as its values are converted. */
@@ -18,6 +18,7 @@ export function convertRows (
   rows: readonly unknown[], columns: readonly ConvertedColumn[], { transform }: Conversion, areValues: boolean
 ): unknown[] {
   const { value: transformValue, row: transformRow } = transform
+  const shown = columns.map(({ name, type }): TransformedColumn => Object.freeze({ name, type }))
   // Of several columns with one name a row has the last.
   const lastOf = new Map(columns.map(({ name }, index) => [name, index]))
   const converted = (row: object, isList: boolean): void => {
@@ -27,7 +28,7 @@ export function convertRows (
       const { late } = column
       let value: unknown = Reflect.get(row, key)
       if (late !== undefined && typeof value === 'string') value = attempt(`the decoder of ${late.key}`, late.decode, value)
-      if (transformValue !== undefined) value = attempt('transform.value', (value) => transformValue(value, column), value)
+      if (transformValue !== undefined) value = attempt('transform.value', (value) => transformValue(value, shown[index] ?? column), value)
       Object.defineProperty(row, key, { value, enumerable: true, writable: true, configurable: true })
     })
   }
@@ -46,10 +47,10 @@ function attempt<T> (what: string, convert: (given: T) => unknown, given: T): un
   }
 }
 
-/** The name of a column here. A function of the user's gives it: if that fails, so does what is read by it. */
+/** The name of a column here. Raises what the user's function does. */
 export function nameHere (name: string, { transform: { columnFrom } }: Conversion): string {
   if (columnFrom === undefined) return name
-  const given = attempt('transform.column', columnFrom, name)
-  if (typeof given !== 'string') throw new DecodeError('transform.column gave no string: that', { cause: undefined })
+  const given: unknown = columnFrom(name)
+  if (typeof given !== 'string') throw new TypeError('transform.column gave no string')
   return given
 }

@@ -1,7 +1,7 @@
 import { type Read, readText } from '../codecs/decode-bytes.js'
 import type { Conversion } from '../codecs/conversion.js'
 import type { TypeRegistry } from '../codecs/type-registry.js'
-import { ProtocolError } from '../errors/errors.js'
+import { DecodeError, ProtocolError } from '../errors/errors.js'
 import type { PgType, TypeView } from '../codecs/pg-type.js'
 import type { ResultColumn, SqlColumn } from './result.js'
 import { type ConvertedColumn, convertRows, nameHere } from './row-conversion.js'
@@ -33,7 +33,7 @@ export class RowReader {
   /** The same columns as conversions have them. */
   #converted: WeakMap<Conversion, RowReader> | undefined
   /** Why a name cannot be converted. */
-  #failure: unknown
+  #failure: { readonly cause: unknown } | undefined
   /** Undefined where a name cannot be assigned: `__proto__` would set the prototype of a row. */
   readonly #Row: RowClass | undefined
   /** Not for the first row: a statement that is read once would pay more for it than for its row. */
@@ -56,8 +56,8 @@ export class RowReader {
   #nameHere (name: string): string {
     try {
       return this.#conversion === undefined ? name : nameHere(name, this.#conversion)
-    } catch (error) {
-      this.#failure = error
+    } catch (cause) {
+      this.#failure = { cause }
       return name
     }
   }
@@ -76,7 +76,8 @@ export class RowReader {
 
   /** Has the user's functions convert rows that are complete, or only the first value of each. Raises `DecodeError`. */
   converted (rows: readonly unknown[], areValues: boolean): unknown[] {
-    if (this.#failure !== undefined) throw this.#failure
+    // An error of its own for each call.
+    if (this.#failure !== undefined) throw new DecodeError('transform.column', this.#failure)
     return this.#conversion === undefined ? [...rows] : convertRows(rows, this.#columns, this.#conversion, areValues)
   }
 

@@ -8,10 +8,10 @@ export function quoteName (name: unknown): string {
   return name.split('.').map(quote).join('.')
 }
 
-/** The name of a column here → that on the server, quoted. */
+/** A name here → that on the server, quoted. */
 function quoteColumn (name: unknown, naming: Naming | undefined): string {
-  const { columnTo } = naming ?? {}
-  return quoteName(columnTo === undefined || typeof name !== 'string' ? name : columnTo(name))
+  const quoted = quoteName(name)
+  return naming?.columnTo === undefined ? quoted : quoteName(naming.columnTo(String(name)))
 }
 
 function quote (name: string): string { return `"${name.replaceAll('"', '""')}"` }
@@ -25,14 +25,15 @@ abstract class NoQuery extends SqlPart {
 
 /** A name. */
 export class SqlName extends NoQuery {
-  readonly #quoted: string
+  readonly #name: string
 
   constructor (name: string) {
     super()
-    this.#quoted = quoteName(name)
+    quoteName(name)
+    this.#name = name
   }
 
-  [WRITE] (writer: TemplateWriter): void { writer.append(this.#quoted) }
+  [WRITE] (writer: TemplateWriter): void { writer.append(quoteColumn(this.#name, writer.naming)) }
 }
 
 /** A value with the type that it is written as. */
@@ -104,7 +105,8 @@ export class SqlHelper extends NoQuery {
     const row = this.#row('in a select list')
     writeList(writer, this.#columnsOf([row]), (column) => {
       addCell(writer, row[column], 0, column)
-      writer.append(` as ${quote(writer.naming?.columnTo?.(column) ?? column)}`)
+      const { columnTo } = writer.naming ?? {}
+      writer.append(` as ${columnTo === undefined ? quote(column) : quoteColumn(column, writer.naming)}`)
     })
   }
 

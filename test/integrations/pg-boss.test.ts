@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import PgBoss from 'pg-boss'
 import t from 'tap'
-import { type Queryable, ServerError } from '../../src/index.js'
+import { type Database, ServerError, type Transaction } from '../../src/index.js'
 import { freshDatabase, openDatabase, until } from '../support/database.js'
 
 /** What pg-boss asks for: undefined for NULL, JSON that is text, and the server's own words in an error, as `pg` has them. */
-function bossDb (place: Queryable): PgBoss.Db {
+function bossDb (place: Database | Transaction): PgBoss.Db {
   const sql = place.createSql({
     transform: { undefined: null },
     json: { stringify: (value) => typeof value === 'string' ? value : JSON.stringify(value) },

@@ -1,10 +1,10 @@
 import { PreparedQuery, sql, type IDatabaseConnection } from '@pgtyped/runtime'
 import t from 'tap'
-import { isUniqueViolation, type Queryable } from '../../src/index.js'
+import { type Database, isUniqueViolation, type Transaction } from '../../src/index.js'
 import { freshDatabase, openDatabase } from '../support/database.js'
 
 /** The connection that pgtyped's queries take. The types that it generates say what `pg` gives for 64 bits and dates. */
-function connectionOf (place: Queryable): IDatabaseConnection {
+function connectionOf (place: Database | Transaction): IDatabaseConnection {
   const client = place.createSql({ types: { int8: 'string', date: 'date' }, transform: { undefined: null } })
   return {
     query: async (text, values) => {

@@ -8,7 +8,7 @@ import * as schema from './schema.js'
 
 /** Drizzle over one tag of a database. */
 export function over (db: Database, options?: Parameters<Database['createSql']>[0]): Drizzle {
-  return drizzle(db.createSql(options) as unknown as postgres.Sql, { schema })
+  return drizzle(db.createSql(options), { schema })
 }
 
 /** Drizzle over postgres.js itself. */

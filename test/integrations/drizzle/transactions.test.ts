@@ -81,6 +81,7 @@ t.test('an error that is swallowed is no commit', async (t) => {
   })
   await t.rejects(failed, { code: 'FST_PG_TRANSACTION_ABORTED', cause: { code: '23505' } })
   t.strictSame(await labels(orm), ['new', 'old'])
+  await until(() => db.stats().busy === 0) // what cleans a session is behind its last call
   t.match(db.stats(), { busy: 0, waiting: 0 })
 })
 
@@ -124,6 +125,7 @@ t.test('40 transactions at once on 4 connections leave nothing open', async (t) 
   const kept = Array.from({ length: 40 }, (_, n) => n).filter((n) => !failed(n))
   t.strictSame((await observer.rows('SELECT id FROM tags WHERE id >= 100 ORDER BY id')).map(({ id }) => id),
     [...kept.map((n) => 100 + n), ...kept.filter((n) => n % 3 !== 0).map((n) => 200 + n)])
+  await until(() => db.stats().busy === 0) // what cleans a session is behind its last call
   t.match(db.stats(), { busy: 0, waiting: 0, free: db.stats().size })
   t.strictSame((await observer.backends()).filter(({ state }) => state !== 'idle'), [])
   t.ok(db.stats().size <= 4)
