@@ -22,8 +22,7 @@ export function drizzleOnOurs (url: string, applicationName: string, connections
   return {
     open: () => db.open(),
     close: () => db.close(),
-    // The types of postgres.js have a mark that only its own objects can have.
-    fetch: fetching(db.createSql() as unknown as postgres.Sql, isMadeOnce),
+    fetch: fetching(db.createSql(), isMadeOnce),
   }
 }
 
