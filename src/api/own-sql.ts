@@ -9,6 +9,14 @@ import type { Settled } from './sql-scopes.js'
 /** The options of a tag of its own. */
 export interface OwnSqlOptions<Types extends TypeOptions = TypeOptions> extends ConversionOptions { types?: Types | undefined }
 
+/** What each tag of its own can do, wherever it was made. */
+export interface AnySql {
+  <T extends ReadonlyArray<object | undefined> = Row[]> (template: TemplateStringsArray, ...values: readonly unknown[]): Promise<T & Counted>
+  unsafe<T extends object[] = Row[]> (text: string, args?: unknown[], options?: { prepare?: boolean | undefined }): Promise<T & Counted>
+}
+
+interface Counted { readonly count: number | null, readonly command: string | null }
+
 /** A query of a tag of its own. */
 export interface OwnSqlQuery<T extends ReadonlyArray<object | undefined>> extends PostgresJsQuery<T> {
   /** Seconds that it may take, instead of `commandTimeout`; 0 for no limit. */

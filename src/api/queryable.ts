@@ -17,6 +17,7 @@ import {
   allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, toDescription, toExecuteResult,
   toQueryResult, toSqlResult
 } from './results.js'
+import type { AnySql } from './own-sql.js'
 import type { SqlCall } from './sql-query.js'
 import { highestParameter } from '../sql/parameters.js'
 import type { SqlTag, TagHost } from './sql-tag.js'
@@ -69,6 +70,9 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
     this.#sql ??= this.makeTag(sharedConversion(this.#conversion))
     return this.#sql
   }
+
+  /** A tag of its own, which may read and write types in another way. */
+  abstract createSql (options?: ConversionOptions): AnySql
 
   /** How a tag of its own converts. Raises `OptionError`. */
   protected ownConversion (options: ConversionOptions): TagConversion { return new OwnConversion(options, this.#conversion) }
