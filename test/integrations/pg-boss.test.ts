@@ -1,15 +1,17 @@
 import { once } from 'node:events'
 import PgBoss from 'pg-boss'
 import t from 'tap'
-import { type Database, ServerError, type Transaction } from '../../src/index.js'
+import { ServerError } from '../../src/index.js'
 import { freshDatabase, openDatabase, until } from '../support/database.js'
 
-/** What pg-boss asks for: undefined for NULL, JSON that is text, and the server's own words in an error, as `pg` has them. */
-function bossDb (place: Database | Transaction): PgBoss.Db {
-  const sql = place.createSql({
-    transform: { undefined: null },
-    json: { stringify: (value) => typeof value === 'string' ? value : JSON.stringify(value) },
-  })
+/** undefined for NULL, and JSON that is text. */
+const LIKE_PG = {
+  transform: { undefined: null },
+  json: { stringify: (value: unknown) => typeof value === 'string' ? value : JSON.stringify(value) },
+}
+
+/** And the server's own words in an error, as `pg` has them. */
+function bossDb (sql: { unsafe (text: string, values?: unknown[]): PromiseLike<unknown[]> }): PgBoss.Db {
   return {
     async executeSql (text, values) {
       try {
@@ -24,7 +26,7 @@ function bossDb (place: Database | Transaction): PgBoss.Db {
 async function open (t: import('tap').Test, options: PgBoss.ConstructorOptions = {}) {
   const observer = await freshDatabase(t)
   const db = await openDatabase(t, observer)
-  const boss = new PgBoss({ db: bossDb(db), ...options })
+  const boss = new PgBoss({ db: bossDb(db.createSql(LIKE_PG)), ...options })
   boss.on('error', (error) => t.fail(String(error)))
   t.teardown(() => boss.stop({ graceful: false }))
   await boss.start()
@@ -60,10 +62,10 @@ t.test('workers get jobs, also those that a transaction sends when it is committ
   const seen: unknown[] = []
   await boss.work('orders', { pollingIntervalSeconds: 0.5 }, async ([job]) => { seen.push(job?.data) })
   await db.transaction(async (tx) => {
-    await boss.send('orders', { order: 1 }, { db: bossDb(tx) })
+    await boss.send('orders', { order: 1 }, { db: bossDb(tx.createSql(LIKE_PG)) })
     throw new Error('undo it')
   }).catch(() => {})
-  await db.transaction((tx) => boss.send('orders', { order: 2 }, { db: bossDb(tx) }))
+  await db.transaction((tx) => boss.send('orders', { order: 2 }, { db: bossDb(tx.createSql(LIKE_PG)) }))
   await until(() => seen.length > 0, 30)
   t.strictSame(seen, [{ order: 2 }])
   const stopped = once(boss, 'stopped')
@@ -89,7 +91,7 @@ t.test('instances that start at once make the schema once', async (t) => {
   const observer = await freshDatabase(t)
   const all = await Promise.all([1, 2, 3].map(async () => {
     const db = await openDatabase(t, observer)
-    const boss = new PgBoss({ db: bossDb(db) })
+    const boss = new PgBoss({ db: bossDb(db.createSql(LIKE_PG)) })
     boss.on('error', (error) => t.fail(String(error)))
     t.teardown(() => boss.stop({ graceful: false }))
     return boss

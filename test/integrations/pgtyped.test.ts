@@ -1,14 +1,18 @@
 import { PreparedQuery, sql, type IDatabaseConnection } from '@pgtyped/runtime'
 import t from 'tap'
-import { type Database, isUniqueViolation, type Transaction } from '../../src/index.js'
+import { isUniqueViolation } from '../../src/index.js'
 import { freshDatabase, openDatabase } from '../support/database.js'
 
-/** The connection that pgtyped's queries take. The types that it generates say what `pg` gives for 64 bits and dates. */
-function connectionOf (place: Database | Transaction): IDatabaseConnection {
-  const client = place.createSql({ types: { int8: 'string', date: 'date' }, transform: { undefined: null } })
+/** The types that it generates say what `pg` gives for 64 bits and dates. */
+const AS_PG = { types: { int8: 'string', date: 'date' }, transform: { undefined: null } } as const
+
+interface Texts { unsafe (text: string, values?: unknown[]): PromiseLike<unknown[] & { count: number | null }> }
+
+/** The connection that its queries take. */
+function connectionOf (sql: Texts): IDatabaseConnection {
   return {
     query: async (text, values) => {
-      const rows = await client.unsafe(text, values)
+      const rows = await sql.unsafe(text, values)
       return { rows, rowCount: rows.count ?? 0 }
     },
   }
@@ -37,7 +41,7 @@ async function open (t: import('tap').Test) {
 
 t.test('rows, hints of columns, lists and values are those that its types promise', async (t) => {
   const db = await open(t)
-  const connection = connectionOf(db)
+  const connection = connectionOf(db.createSql(AS_PG))
   t.strictSame(await findUsers.run({ ids: [1, 2, 3] }, connection), [
     { id: 1, name: 'Ada', born: new Date('1815-12-10'), points: '9007199254740993' },
     { id: 2, name: 'Grace', born: null, points: '5' },
@@ -53,7 +57,7 @@ t.test('rows, hints of columns, lists and values are those that its types promis
 t.test('in transactions, with their errors', async (t) => {
   const db = await open(t)
   const failed = db.transaction(async (tx) => {
-    const connection = connectionOf(tx)
+    const connection = connectionOf(tx.createSql(AS_PG))
     await insertUser.run({ user: { name: 'Linus', points: 1 } }, connection)
     t.equal((await findUsers.run({ ids: [3] }, connection)).length, 1)
     await insertUser.run({ user: { name: 'Linus', points: 1 } }, connection)
@@ -65,5 +69,5 @@ t.test('in transactions, with their errors', async (t) => {
 
 t.test('a stream is refused by pgtyped itself', async (t) => {
   const db = await open(t)
-  t.throws(() => findUsers.stream({ ids: [1] }, connectionOf(db)), /doesn't support streaming/)
+  t.throws(() => findUsers.stream({ ids: [1] }, connectionOf(db.createSql(AS_PG))), /doesn't support streaming/)
 })
