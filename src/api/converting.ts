@@ -19,7 +19,8 @@ export interface ConvertedRun<T> {
 /** A call whose values are converted. */
 export function withConversion (call: Call, conversion: Conversion): Call {
   const { missing } = conversion.transform
-  return { ...call, args: missing === undefined ? call.args : Array.from(call.args, (arg) => arg === undefined ? missing : arg), conversion }
+  const args = missing === undefined ? call.args : Array.from(call.args, (arg) => arg === undefined ? missing : arg)
+  return { ...call, args, conversion }
 }
 
 /** Has the user's functions convert the rows before they are read. Raises `DecodeError`. */

@@ -181,7 +181,9 @@ function readPostgresJs (name: string, { to, from, serialize, parse }: Record<st
     throw new OptionError(`option types: ${name} takes { to, from, serialize, parse } as postgres.js does, or { decode, encode }`)
   }
   const all = new Set<number>([...oids, ...to === undefined ? [] : [to]])
-  if (all.size === 0) throw new OptionError(`option types: ${name} takes { to, from, serialize, parse } with the OID of a type in to or from`)
+  if (all.size === 0) {
+    throw new OptionError(`option types: ${name} takes { to, from, serialize, parse } with the OID of a type in to or from`)
+  }
   return Array.from(all, (oid) => [String(oid), {
     key: name,
     decode: oids.includes(oid) ? parse as OwnCodec['decode'] : undefined,

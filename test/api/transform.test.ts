@@ -80,7 +80,7 @@ async function outcomes (sql: Tag, observer: Observer, name: (name: string) => s
   return all
 }
 
-for (const [what, { transform, theirs = transform, name = (name) => name }] of Object.entries(TRANSFORMS)) {
+for (const [what, { transform, theirs = transform, name = (name: string) => name }] of Object.entries(TRANSFORMS)) {
   t.test(`transform: ${what}: the same as with postgres.js`, async (t: Test) => {
     const observer = await freshDatabase(t)
     await observer.rows(SETUP)
