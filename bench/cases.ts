@@ -24,7 +24,7 @@ function most (measure: Measure, against: string, factor: number): Target { retu
 /** Every line of the figures that the library is held to, and a few of its own. `seconds`: of load in a turn. */
 export function cases (seconds: number): Case[] {
   return [
-    ...oneRow(seconds), ...manyCallers(seconds), ...networks(seconds), ...besideOthers(seconds), ...writes(seconds), ...batches(), ...http(seconds), ...pools(),
+    ...oneRow(seconds), ...manyCallers(seconds), ...builders(seconds), ...networks(seconds), ...besideOthers(seconds), ...writes(seconds), ...batches(), ...http(seconds), ...pools(),
   ]
 }
 
@@ -90,6 +90,19 @@ function manyCallers (seconds: number): Case[] {
     targets: [least('rate', 'ours, 1,000', 0.8)],
   }
   return [...cases, bursts]
+}
+
+function builders (seconds: number): Case[] {
+  return [{
+    title: 'Drizzle: one row by key, 50 callers',
+    note: 'Drizzle\'s driver for postgres.js on createSql(), and on postgres.js; each time another id, 10 connections. Most of the time is Drizzle\'s own, ' +
+      'which puts each query together; "made once" are its prepared statements with a placeholder',
+    sides: sides({ name: 'load', callers: 50, seconds }, 'Drizzle on ours', 'Drizzle on postgres.js', 'Drizzle on ours, made once', 'Drizzle on postgres.js, made once'),
+    targets: [
+      { of: 'Drizzle on ours', measure: 'rate', against: 'Drizzle on postgres.js', least: 1.3 },
+      { of: 'Drizzle on ours, made once', measure: 'rate', against: 'Drizzle on postgres.js, made once', least: 1.3 },
+    ],
+  }]
 }
 
 function networks (seconds: number): Case[] {

@@ -1,5 +1,6 @@
 import { copy } from './copy.js'
 import type { Entry } from './contender.js'
+import { drizzleOnOurs, drizzleOnPostgresJs } from './drizzle.js'
 import { ours } from './ours.js'
 import { pg, pipelined } from './pg.js'
 import { bare, tagged, unsafe } from './postgres-js.js'
@@ -19,6 +20,10 @@ export const contenders = {
   'pg, unnamed': { connections: 10, create: (url, name, max) => pg(url, name, max, false) },
   'pg, pipeline': { connections: 10, create: pipelined },
   slonik: { connections: 10, create: slonik },
+  'Drizzle on ours': { connections: 10, create: drizzleOnOurs },
+  'Drizzle on postgres.js': { connections: 10, create: drizzleOnPostgresJs },
+  'Drizzle on ours, made once': { connections: 10, create: (url, name, max) => drizzleOnOurs(url, name, max, true) },
+  'Drizzle on postgres.js, made once': { connections: 10, create: (url, name, max) => drizzleOnPostgresJs(url, name, max, true) },
   COPY: { connections: 1, create: copy },
 } as const satisfies Readonly<Record<string, Entry>>
 

@@ -15,7 +15,8 @@ function ownTag (db: Database): Sql {
       if (text.endsWith('!')) throw new Error('it ends with !')
       return `${OWN}${text}`
     }
-    tag = db.createSql({ types: { text: { decode, encode: String } }, transform: { column: (name) => name.toUpperCase() } })
+    const own = db.createSql({ types: { text: { decode, encode: String } }, transform: { column: (name) => name.toUpperCase() } })
+    tag = own as unknown as Sql // that it has the type of postgres.js's is for other libraries
     tags.set(db, tag)
   }
   return tag

@@ -1,5 +1,6 @@
 import type { Batch } from '../batch/batch.js'
 import type { EventLog } from '../config/event-log.js'
+import type { TypeOptions } from '../codecs/own-types.js'
 import type { Read } from '../connection/execution.js'
 import { type Calls, callsTo } from '../errors/callers-stack.js'
 import { QueryError, ReleasedError } from '../errors/errors.js'
@@ -14,6 +15,7 @@ import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { BatchPart } from './batch-part.js'
 import { callWithSettings } from './call-with-settings.js'
 import type { OpenTransaction } from './open-transaction.js'
+import type { OwnSql, OwnSqlOptions, TypeNames } from './own-sql.js'
 import { hostOf, inGroup, Queryable } from './queryable.js'
 import type { Acquiring } from './pool-place.js'
 import { placeFor, refuseByHand, sandboxes } from './sandboxing.js'
@@ -64,6 +66,16 @@ export class BoundDatabase extends Queryable<Sql> {
   get detached (): BoundDatabase {
     const { settings, log } = this.#binding
     return new BoundDatabase(this.#pool, this.statements, { settings, log })
+  }
+
+  /**
+   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
+   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
+   * Raises `OptionError`.
+   * @example const orm = drizzle(db.createSql())
+   */
+  createSql<Types extends TypeOptions = TypeOptions> (options: OwnSqlOptions<Types> = {}): OwnSql<TypeNames<Types>> {
+    return this.makeTag(this.ownConversion(options)) as unknown as OwnSql<TypeNames<Types>> // by OwnSql's own words
   }
 
   protected override makeTag (conversion: TagConversion): Sql {

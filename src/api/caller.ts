@@ -20,7 +20,7 @@ export function rejectCaller<T> (this: PromisedCaller<T>, error: unknown): void 
  * V8 finds those who await a promise when it runs a reaction that ends in it. So this one does, two turns later: by then the
  * promise of the caller waits for it.
  */
-async function rejection (caller: { readonly calls: Calls | undefined }, error: unknown): Promise<never> {
+export async function rejection (caller: { readonly calls: Calls | undefined }, error: unknown): Promise<never> {
   await undefined
   await undefined
   throw withCallers(unshared(error), caller.calls, callersOf(rejection))

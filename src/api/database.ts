@@ -1,4 +1,5 @@
 import type { Batch } from '../batch/batch.js'
+import type { TypeOptions } from '../codecs/own-types.js'
 import type { EventLog } from '../config/event-log.js'
 import { rejectUnknown } from '../config/unknown-option.js'
 import { callsTo } from '../errors/callers-stack.js'
@@ -21,6 +22,7 @@ import { type Binding, BoundDatabase } from './bound-database.js'
 import { forCaller } from './caller.js'
 import { Lease, reservedWith } from './lease.js'
 import { OpenTransaction } from './open-transaction.js'
+import type { OwnSql, OwnSqlOptions, TypeNames } from './own-sql.js'
 import { hostOf, Queryable, retarget } from './queryable.js'
 import { placeFor, refuseByHand, sandboxOf, type Sandboxing, setSandbox } from './sandboxing.js'
 import { databaseTag, type ReservedSql, type Sql } from './sql-scopes.js'
@@ -104,6 +106,16 @@ export class Database extends Queryable<Sql> {
     this.databases = Object.freeze({ ...databases })
     const further = new Map(Object.entries(this.databases).map(([name, database]) => [name, database.#health]))
     this.#health = new Health(pool, health.log, health.limits, further)
+  }
+
+  /**
+   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
+   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
+   * Raises `OptionError`.
+   * @example const orm = drizzle(db.createSql())
+   */
+  createSql<Types extends TypeOptions = TypeOptions> (options: OwnSqlOptions<Types> = {}): OwnSql<TypeNames<Types>> {
+    return this.makeTag(this.ownConversion(options)) as unknown as OwnSql<TypeNames<Types>> // by OwnSql's own words
   }
 
   protected override makeTag (conversion: TagConversion): Sql {

@@ -1,9 +1,11 @@
 import type { Batch } from '../batch/batch.js'
+import type { TypeOptions } from '../codecs/own-types.js'
 import type { Read } from '../connection/execution.js'
 import type { Calls } from '../errors/callers-stack.js'
-import { NestedTransactionError, QueryError } from '../errors/errors.js'
+import { NestedTransactionError, QueryError, TransactionAbortedError } from '../errors/errors.js'
 import { type Call, internalCall } from '../query/call.js'
 import type { StatementCache } from '../query/statement.js'
+import { asksToCommit } from '../sql/classify.js'
 import type { Checkout } from '../transaction/checkout.js'
 import { pauseAfter } from '../transaction/retries.js'
 import { type Control, type Place, transact } from '../transaction/transact.js'
@@ -12,6 +14,7 @@ import { readTransactionOptions, type TransactionOptions, type TransactionPlan }
 import './async-dispose.js'
 import { BatchPart } from './batch-part.js'
 import { forCaller } from './caller.js'
+import type { OwnReservedSql, OwnSqlOptions, TypeNames } from './own-sql.js'
 import { hostOf, Queryable } from './queryable.js'
 import { type ReservedSql, reservedTag } from './sql-scopes.js'
 import type { TagConversion } from './tag-conversion.js'
@@ -44,6 +47,16 @@ export class Lease extends Queryable<ReservedSql> {
   async release (): Promise<void> { await this.#checkout.release() }
 
   [Symbol.asyncDispose] (): Promise<void> { return this.release() }
+
+  /**
+   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
+   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
+   * Raises `OptionError`.
+   * @example const orm = drizzle(db.createSql())
+   */
+  createSql<Types extends TypeOptions = TypeOptions> (options: OwnSqlOptions<Types> = {}): OwnReservedSql<TypeNames<Types>> {
+    return this.makeTag(this.ownConversion(options)) as unknown as OwnReservedSql<TypeNames<Types>> // by OwnSql's own words
+  }
 
   protected override makeTag (conversion: TagConversion): ReservedSql {
     const { config, connection } = this.#checkout
@@ -103,7 +116,10 @@ export class Lease extends Queryable<ReservedSql> {
   /** Begins or ends a transaction by hand. */
   async #control<T> (call: Call, read: Read<T>): Promise<T> {
     try {
-      return read(await this.#checkout.perform(call), call)
+      const result = await this.#checkout.perform(call)
+      // COMMIT of a transaction that has failed is no error for the server: it rolls back.
+      if (result.command === 'ROLLBACK' && asksToCommit(call.statement.text)) throw rolledBack()
+      return read(result, call)
     } catch (error) {
       // Whatever it left, open or failed, is ended: the caller has the error.
       await this.#checkout.perform(internalCall('ROLLBACK')).catch(() => {})
@@ -116,6 +132,11 @@ export class Lease extends Queryable<ReservedSql> {
   #check (): void {
     if (this.#inside) throw new NestedTransactionError()
   }
+}
+
+function rolledBack (): Error {
+  return new TransactionAbortedError('a statement failed inside the transaction and its error was swallowed, so COMMIT rolled back: ' +
+    'let the error out, or go back to a savepoint before you go on')
 }
 
 async function notHere (): Promise<never> {

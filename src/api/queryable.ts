@@ -11,12 +11,13 @@ import { type Calls, callersOf, callsTo, withCallers } from '../errors/callers-s
 import type { StatementCache, StatementSource } from '../query/statement.js'
 import { type AbortGroup, JoinedGroups } from '../timing/abort-group.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
-import { forCaller, type PromisedCaller, rejectCaller } from './caller.js'
+import { forCaller, type PromisedCaller, rejectCaller, rejection } from './caller.js'
 import { type ConvertedRun, converting, withConversion } from './converting.js'
 import {
   allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, toDescription, toExecuteResult,
   toQueryResult, toSqlResult
 } from './results.js'
+import type { AnySql } from './own-sql.js'
 import type { SqlCall } from './sql-query.js'
 import { highestParameter } from '../sql/parameters.js'
 import type { SqlTag, TagHost } from './sql-tag.js'
@@ -70,13 +71,11 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
     return this.#sql
   }
 
-  /**
-   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
-   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
-   * Raises `OptionError`.
-   * @example const orm = drizzle(db.createSql())
-   */
-  createSql (options: ConversionOptions = {}): Tag { return this.makeTag(new OwnConversion(options, this.#conversion)) }
+  /** A tag of its own, which may read and write types in another way. */
+  abstract createSql (options?: ConversionOptions): AnySql
+
+  /** How a tag of its own converts. Raises `OptionError`. */
+  protected ownConversion (options: ConversionOptions): TagConversion { return new OwnConversion(options, this.#conversion) }
 
   protected abstract makeTag (conversion: TagConversion): Tag
 
@@ -257,7 +256,7 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
       const [asked, take] = conversion === undefined ? [call, read] : [withConversion(call, conversion), converting(read)]
       return this.#read(asked, (call) => this.run(call, take, this.notesCallers ? origin : undefined))
     } catch (error) {
-      return Promise.reject(withCallers(error, origin))
+      return rejection({ calls: origin ?? callersOf(this.#runSql) }, error)
     }
   }
 

@@ -1,5 +1,5 @@
 import { isSeconds, SECONDS } from '../config/durations.js'
-import { type Calls, keepStack, withCallers } from '../errors/callers-stack.js'
+import { type Calls, callersOf, keepStack } from '../errors/callers-stack.js'
 import { OptionError, QueryError } from '../errors/errors.js'
 import type { AskedOptions } from '../query/call.js'
 import { SqlPart, type TemplateWriter, WRITE } from '../sql/sql-part.js'
@@ -9,6 +9,7 @@ import type { Compiled } from '../sql/template.js'
 import { abortGroup, type AbortGroup } from '../timing/abort-group.js'
 import { isSignal } from '../timing/abort-signal.js'
 import type { TagConversion } from './tag-conversion.js'
+import { rejection } from './caller.js'
 import { eachOf, type Row, type SqlResult, type SqlStatement, withoutRows } from './results.js'
 
 /**
@@ -61,8 +62,8 @@ export interface SqlCall extends Compiled {
   readonly simple: boolean
   /** What it ends with. */
   readonly group: AbortGroup
-  /** The calls that led to it, or that once led to its template. */
-  readonly origin: Calls
+  /** The calls that led to it, where they are noted, or that once led to its template. */
+  readonly origin: Calls | undefined
 }
 
 /** Runs the queries of a tag. */
@@ -75,7 +76,7 @@ interface PendingParts {
   readonly source: SqlSource
   readonly runner: SqlRunner
   readonly conversion: TagConversion
-  readonly origin: Calls
+  readonly origin: Calls | undefined
   readonly prepare?: boolean | undefined
   readonly simple?: boolean
 }
@@ -84,7 +85,7 @@ export class PendingQuery<T extends readonly unknown[]> extends SqlPart implemen
   readonly #source: SqlSource
   readonly #runner: SqlRunner
   readonly #conversion: TagConversion
-  readonly #origin: Calls
+  readonly #origin: Calls | undefined
   #options: AskedOptions
   #simple: boolean
   #group: AbortGroup | undefined
@@ -197,7 +198,7 @@ export class PendingQuery<T extends readonly unknown[]> extends SqlPart implemen
         ? compiled.then((compiled) => run(this.#callOf(compiled, current)))
         : run(this.#callOf(compiled, current))
     } catch (error) {
-      return Promise.reject(withCallers(error, this.#origin))
+      return rejection({ calls: this.#origin ?? callersOf(this.#run) }, error)
     }
   }
 

@@ -142,15 +142,17 @@ export function createTag (runner: TagHost, conversion: TagConversion): SqlTag {
     if (isTemplate(first)) return new PendingQuery({ source: new TemplateSource(first, rest), runner, conversion, origin: originOf(first) })
     return typeof first === 'string' && rest.length === 0 ? new SqlName(first) : new SqlHelper(first, rest)
   }
-  const ofText = <T extends readonly unknown[]>(source: SqlSource, { args, prepare, simple }: TextOptions, origin: Calls): SqlQuery<T> =>
-    new PendingQuery<T>({ source, runner, conversion, origin, prepare, simple: simple ?? args.length === 0 })
+  const ofText = <T extends readonly unknown[]>(source: SqlSource, options: TextOptions, origin: Calls | undefined): SqlQuery<T> => {
+    const { args, prepare, simple = args.length === 0 } = options
+    return new PendingQuery<T>({ source, runner, conversion, origin, prepare: conversion.prepares(prepare), simple })
+  }
   function unsafe<T extends readonly unknown[]> (text: string, ...given: readonly unknown[]): SqlQuery<T> {
     const options = readTextOptions('unsafe', given)
-    return ofText<T>(new TextSource(text, options.args), options, callsTo(unsafe))
+    return ofText<T>(new TextSource(text, options.args), options, runner.notesCallers ? callsTo(unsafe) : undefined)
   }
   function file<T extends readonly unknown[]> (path: SqlFile, ...given: readonly unknown[]): SqlQuery<T> {
     const options = readTextOptions('file', given)
-    return ofText<T>(new FileSource(path, options.args), options, callsTo(file))
+    return ofText<T>(new FileSource(path, options.args), options, runner.notesCallers ? callsTo(file) : undefined)
   }
 
   return Object.assign(sql, {

@@ -15,6 +15,8 @@ export interface TagConversion {
   readonly names: readonly string[]
   readonly parsers: TypeFunctions
   readonly serializers: TypeFunctions
+  /** Whether a text is prepared, by what its call says of that; undefined: from its second use on. */
+  prepares (asked: boolean | undefined): boolean | undefined
 }
 
 const UNCHANGEABLE = new Proxy<TypeFunctions>({}, {
@@ -29,7 +31,7 @@ function isName (key: string): boolean { return !/^\d+$/.test(key) }
 /** What all share does not change. */
 export function sharedConversion (current: Conversion | undefined): TagConversion {
   const names = [...current?.codecs.keys() ?? []].filter(isName)
-  return { current, names, parsers: UNCHANGEABLE, serializers: UNCHANGEABLE }
+  return { current, names, parsers: UNCHANGEABLE, serializers: UNCHANGEABLE, prepares: (asked) => asked }
 }
 
 /** That of a tag of its own, whose functions can be changed by OID, as Drizzle does. */
@@ -57,6 +59,9 @@ export class OwnConversion implements TagConversion {
     this.#isCurrent = true
     return this.#current
   }
+
+  /** Drizzle says `false` of all that has no name, and means none: what is prepared without one is for the pool to say. */
+  prepares (asked: boolean | undefined): true | undefined { return asked === true ? true : undefined }
 
   #read (): Conversion | undefined {
     const codecs = new Map<string, OwnCodec>()

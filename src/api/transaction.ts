@@ -1,5 +1,6 @@
 import type { Batch } from '../batch/batch.js'
 import type { EventLog } from '../config/event-log.js'
+import type { ConversionOptions } from '../codecs/conversion.js'
 import type { Read } from '../connection/execution.js'
 import { type Calls, keepStack } from '../errors/callers-stack.js'
 import { NestedTransactionError, QueryError, ReleasedError } from '../errors/errors.js'
@@ -51,6 +52,16 @@ export class Transaction extends Queryable<TransactionSql> {
     this.#checkout = checkout
     this.#depth = depth
     this.#context = context
+  }
+
+  /**
+   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
+   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
+   * Raises `OptionError`.
+   * @example const orm = drizzle(db.createSql())
+   */
+  createSql (options: ConversionOptions = {}): TransactionSql {
+    return this.makeTag(this.ownConversion(options))
   }
 
   protected override makeTag (conversion: TagConversion): TransactionSql { return transactionTag(hostOf(this), this, conversion) }

@@ -33,6 +33,7 @@ export interface Traits {
 
 const BEGINS = /^(begin|start\s+transaction)\b/i
 const ENDS = /^(commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
+const COMMITS = /^(commit|end|prepare\s+transaction)\b/i
 /** What has a body that may commit. */
 const RUNS_BODY = /^(call|do)\b/i
 const LOCAL_SETTING = /^set\s+(local|transaction)\b(?!\s*(\.|=|to\b))/i
@@ -49,6 +50,12 @@ function countParameters (text: string, [statement, ...others]: readonly ScriptP
   let most = 0
   for (const [, digits] of statement.text.matchAll(/(?<![\w$\u0080-\uffff])\$(\d+)/g)) most = Math.max(most, Number(digits))
   return most
+}
+
+/** Whether a text is one statement that asks for a commit. */
+export function asksToCommit (text: string): boolean {
+  const [statement, ...others] = splitScript(text)
+  return statement !== undefined && others.length === 0 && COMMITS.test(statement.text)
 }
 
 /** `standardStrings`: the session's `standard_conforming_strings`. Raises `QueryError` for a text that cannot be run. */

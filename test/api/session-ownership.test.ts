@@ -108,6 +108,34 @@ t.test('nobody works in a session that is somebody else’s', async (t) => {
     t.same((await numbers()).slice(1500), [5003])
   })
 
+  t.test('a COMMIT by hand that rolls back is an error: what failed in the transaction was swallowed', async (t) => {
+    const db = await openDatabase(t, observer, { min: 1, max: 1 })
+    const lease = await db.acquire()
+    for (const end of ['COMMIT', '/* it */ end', 'commit work', 'COMMIT AND CHAIN', "PREPARE TRANSACTION 'it'"]) {
+      await lease.execute('BEGIN')
+      await lease.execute('INSERT INTO rows VALUES (1)')
+      await t.rejects(lease.execute('SELECT 1 / 0'), { code: '22012' })
+      await t.rejects(lease.execute(end), { code: 'FST_PG_TRANSACTION_ABORTED' }, end)
+      t.equal(lease.begun, false, end)
+    }
+    await lease.sql`BEGIN`
+    await t.rejects(lease.sql`SELECT nothing`, { code: '42703' })
+    await t.rejects(lease.sql`COMMIT`, { code: 'FST_PG_TRANSACTION_ABORTED' })
+    for (const end of ['ROLLBACK', 'abort', 'ROLLBACK AND NO CHAIN']) {
+      await lease.execute('BEGIN')
+      await t.rejects(lease.execute('SELECT 1 / 0'), { code: '22012' })
+      t.match(await lease.execute(end), { command: 'ROLLBACK' })
+    }
+    await lease.execute('BEGIN; SAVEPOINT a')
+    await t.rejects(lease.execute('SELECT 1 / 0'), { code: '22012' })
+    await lease.execute('ROLLBACK TO a')
+    await lease.execute('INSERT INTO rows VALUES (2)')
+    t.match(await lease.execute('COMMIT'), { command: 'COMMIT' }, 'what was undone by itself is not in the way')
+    await lease.release()
+    t.same(await numbers(), [2])
+    await observer.rows('DELETE FROM rows')
+  })
+
   t.test('a BEGIN by hand that ended in a failure is over for the lease too', async (t) => {
     const db = await openDatabase(t, observer, { min: 1, max: 1 })
     await db.execute('CREATE TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)')

@@ -285,7 +285,7 @@ for (const [file, text] of [['README.md', readme], ['docs/quick-reference.md', r
 
 t.test('the README has every helper, and no other', async (t) => {
   const documented = readTable(readme, 'Helpers', 'helper').flatMap(([cell = '']) => [...cell.matchAll(/db\.(\w+)/g)].map(([, name]) => name))
-  const hidden = ['constructor', 'run', 'batch', 'opened', 'checkTransactionControl', 'makeTag']
+  const hidden = ['constructor', 'run', 'batch', 'opened', 'checkTransactionControl', 'makeTag', 'ownConversion']
   const existing = [Database, Queryable].flatMap(({ prototype }) => Object.getOwnPropertyNames(prototype)).filter((name) => !hidden.includes(name))
   t.strictSame(documented.sort(), [...new Set(existing)].sort())
   for (const name of documented) if (!['open', 'drain', 'close'].includes(name ?? '')) t.match(reference, `.${name}`, `the quick reference shows ${name}`)

@@ -32,6 +32,7 @@ export class Bound extends Queryable {
   }
 
   protected override makeTag (conversion: TagConversion): SqlTag { return createTag(hostOf(this), conversion) }
+  override createSql (): never { throw new Error('there is none') }
   override transaction (): Promise<never> { throw new Error('there is none') }
   protected override checkTransactionControl (): void {}
 
