@@ -205,3 +205,11 @@ t.test('two databases with other OIDs for the same name', async (t) => {
     await reads(t, db, 'mood[]', [{ mood: 'sad' }])
   }
 })
+
+t.test("'range' for a type that is none is said when it is met", async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows("CREATE TYPE mood AS ENUM ('fine')")
+  const sql = (await openDatabase(t, observer)).createSql({ types: { mood: 'range' } })
+  await t.rejects(sql`SELECT 'fine'::mood`, { code: 'FST_PG_DECODE', cause: { code: 'FST_PG_OPTION', message: /'range' is for ranges/ } })
+  await t.rejects(sql`SELECT ${'fine'}::mood`, { code: 'FST_PG_VALUE', cause: { code: 'FST_PG_OPTION' } })
+})
