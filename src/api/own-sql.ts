@@ -3,15 +3,16 @@ import type { JsonText } from '../codecs/json-text.js'
 import type { TypeOptions } from '../codecs/own-types.js'
 import type { PostgresJsQuery, PostgresJsSql, PostgresJsTransactionSql } from '../driver/postgres-js-types.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
-import type { Row } from './results.js'
-import type { Settled } from './sql-scopes.js'
+import type { Row, Settled } from './results.js'
 
 /** The options of a tag of its own. */
 export interface OwnSqlOptions<Types extends TypeOptions = TypeOptions> extends ConversionOptions { types?: Types | undefined }
 
 /** What each tag of its own can do, wherever it was made. */
 export interface AnySql {
-  <T extends ReadonlyArray<object | undefined> = Row[]> (template: TemplateStringsArray, ...values: readonly unknown[]): Promise<T & Counted>
+  <T extends ReadonlyArray<object | undefined> = Row[]> (
+    template: TemplateStringsArray, ...values: readonly unknown[]
+  ): Promise<T & Counted>
   unsafe<T extends object[] = Row[]> (text: string, args?: unknown[], options?: { prepare?: boolean | undefined }): Promise<T & Counted>
 }
 

@@ -50,6 +50,9 @@ export interface SqlStatement {
 /** The rows of a query. */
 export type SqlResult<T extends readonly unknown[] = Row[]> = T & SqlResultMeta
 
+/** What a function of a transaction gives: of an array what its elements resolve with. */
+export type Settled<T> = T extends readonly unknown[] ? { -readonly [K in keyof T]: Awaited<T[K]> } : T
+
 export function onlyRow<T> ({ rows: [row], seen }: DriverResult): T {
   if (seen === 0) throw new NoRowError()
   if (seen > 1) throw new TooManyRowsError()

@@ -4,11 +4,9 @@ import { ServerError } from '../errors/server-error.js'
 import { isTemplate } from '../sql/template.js'
 import type { Isolation, TransactionOptions } from '../transaction/transaction-options.js'
 import { hostOf, type Queryable } from './queryable.js'
+import type { Settled } from './results.js'
 import { createTag, type SqlTag, type TagHost } from './sql-tag.js'
 import type { TagConversion, TypeFunctions } from './tag-conversion.js'
-
-/** What a function of a transaction gives: of an array what its elements resolve with. */
-export type Settled<T> = T extends readonly unknown[] ? { -readonly [K in keyof T]: Awaited<T[K]> } : T
 
 type SqlWork<T> = (sql: TransactionSql) => Promise<T> | T
 

@@ -38,6 +38,7 @@ type TransformRow = { call (row: Record<string, unknown>): unknown }['call']
 /** How values and names are converted: of a database, or of one tag. */
 export interface ConversionOptions {
   /** How types are read and written, by name or OID, with their arrays, domains and the bounds of their ranges.
+   * A column of a domain comes as its base type: name that. The names of a tag's own are not looked for on the server.
    * @example { int8: 'string', numeric: { decode: (text) => new Decimal(text), encode: String } } */
   types?: TypeOptions | undefined
   /** How json and jsonb are read and written. */

@@ -1,4 +1,5 @@
 import { readText, readerOf } from './decode-bytes.js'
+import { OptionError } from '../errors/errors.js'
 import type { Conversion } from './conversion.js'
 import { arrayDecoder } from './decode.js'
 import { arrayEncoder, type Encode, Refusal } from './encode.js'
@@ -31,7 +32,8 @@ export class ConvertedTypes implements TypeView {
   #convert (usual: PgType): PgType {
     const own = this.#conversion.codecOf(usual)
     const composed = this.#compose(usual, own?.kind === 'range')
-    if (own === undefined || own.kind === 'range') return composed
+    if (own === undefined) return composed
+    if (own.kind === 'range') return composed === usual ? withCodec(usual, { ...own, ...NO_RANGE, kind: 'plain' }) : composed
     const codec = withCodec(composed, own)
     // What was read as text is written as text.
     return own.isText === true && usual.family === 'json' ? { ...codec, family: 'own', encode: textOr(codec.encode) } : codec
@@ -94,6 +96,11 @@ function withCodec (usual: PgType, { key, decode, encode, mayThrow, kind }: OwnC
     : { encode: encoderOf(encode, key), family: 'own' as const, nests: usual.nests && !usual.isOpaque }
   return { ...usual, ...reads, ...writes, convertsBounds: kind === 'full' }
 }
+
+/** Of a type that a name calls a range and the server does not. */
+const NO_RANGE = { decode: notARange, encode: notARange, mayThrow: true }
+
+function notARange (): never { throw new OptionError("option types: 'range' is for ranges and multiranges, and this type is none") }
 
 function textOr (encode: Encode): Encode { return (value) => typeof value === 'string' ? value : encode(value) }
 

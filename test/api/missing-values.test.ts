@@ -18,12 +18,15 @@ t.test('undefined becomes what the option says, for every helper and in every pa
   }
   const row = { a: 1, b: null, tags: ['x', null], data: null }
   const args = [1, undefined, ['x', undefined], undefined]
+  const holey: unknown[] = [1]
+  holey[2] = Object.assign(['x'], { length: 2 })
+  holey.length = 4
   for (let run = 0; run < 3; run++) {
     await db.execute(VALUES, ...args)
     await db.execute({ text: VALUES, values: args })
-    await db.execute({ text: VALUES, values: [1, , ['x', , ], , ] }) // eslint-disable-line no-sparse-arrays
+    await db.execute({ text: VALUES, values: holey })
     await sql.unsafe(VALUES, args)
-    await sql.unsafe(VALUES, [1, , ['x', , ], , ]) // eslint-disable-line no-sparse-arrays
+    await sql.unsafe(VALUES, holey)
     await sql`INSERT INTO things VALUES (${1}, ${undefined}, ${['x', undefined]}, ${undefined})`
     await sql`INSERT INTO things ${sql({ a: 1, b: undefined, tags: ['x', undefined], data: undefined })}`
     await sql`INSERT INTO things ${sql([row, { ...row, b: undefined }], 'a', 'b', 'tags', 'data')}`
@@ -63,10 +66,12 @@ t.test('a source that hangs is told that it is not read any further', async (t) 
   const db = await openDatabase(t, observer, { transform: { undefined: null } })
   const aborting = new AbortController()
   let told = 0
-  const source = { [Symbol.asyncIterator]: () => ({
-    next: async () => { aborting.abort(); return await new Promise<never>(() => {}) },
-    return: async () => { told++; return { done: true as const, value: undefined } },
-  }) }
+  const source = {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => { aborting.abort(); return await new Promise<never>(() => {}) },
+      return: async () => { told++; return { done: true as const, value: undefined } },
+    })
+  }
   await t.rejects(db.executeMany({ text: VALUES, signal: aborting.signal }, source), { code: 'FST_PG_ABORTED' })
   await setImmediate()
   t.equal(told, 1)

@@ -121,9 +121,9 @@ t.test('decoders that give promises, undefined or functions, and that change wha
 t.test('functions of any kind may call the database themselves, while others wait on the same connection', async (t) => {
   const observer = await freshDatabase(t)
   let inner: Array<Promise<unknown>> = []
-  let db: Database | undefined
-  const asking = (): void => { if (db !== undefined && inner.length < 200) inner.push(db.fetchVal('SELECT $1::int2', inner.length)) }
-  db = await openDatabase(t, observer, {
+  const opened: { db?: Database } = {}
+  const asking = (): void => { if (opened.db !== undefined && inner.length < 200) inner.push(opened.db.fetchVal('SELECT $1::int2', inner.length)) }
+  const db = opened.db = await openDatabase(t, observer, {
     min: 1,
     max: 1,
     types: { int4: { decode: (text) => { asking(); return Number(text) }, encode: (value) => { asking(); return String(value) } } },
@@ -131,7 +131,7 @@ t.test('functions of any kind may call the database themselves, while others wai
   })
   for (let round = 0; round < 10; round++) {
     inner = []
-    const values = await Promise.all(Array.from({ length: 10 }, (_, n) => db?.fetchOne(`SELECT $1::int4 AS "round ${round % 5}"`, n)))
+    const values = await Promise.all(Array.from({ length: 10 }, (_, n) => db.fetchOne(`SELECT $1::int4 AS "round ${round % 5}"`, n)))
     t.strictSame(values, Array.from({ length: 10 }, (_, n) => ({ [`round ${round % 5}`]: n })))
     for (let index = 0; index < inner.length; index++) t.equal(await inner[index], index)
   }

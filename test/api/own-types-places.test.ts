@@ -117,7 +117,7 @@ t.test('tags of scopes are as the tag that they come from', async (t) => {
   const { db } = await setUp(t)
   const sql = db.createSql({ types: { int4: 'string' }, transform: {} })
   const one = [{ one_x: '1', price }]
-  const query = `SELECT 1 AS one_x, 1.50::numeric AS price`
+  const query = 'SELECT 1 AS one_x, 1.50::numeric AS price'
   t.strictSame([...await sql.begin((sql) => sql.savepoint((sql) => sql.unsafe(query)))], one)
   t.strictSame((await sql.begin((sql) => [sql.unsafe(query), sql.unsafe(query)])).map((rows) => [...rows]), [one, one])
   const reserved = await sql.reserve()

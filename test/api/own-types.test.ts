@@ -103,6 +103,15 @@ t.test('a codec reads and writes its type, its arrays and its domains, on each w
   await t.rejects(db.fetchVal('SELECT $1::numeric[]', [one, undefined]), { code: 'FST_PG_VALUE' })
 })
 
+t.test('a domain by its own name: the server calls its parameters and its arrays so, and its columns by their base type', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows(SETUP)
+  const db = await openDatabase(t, observer, { types: { price: { decode: (text) => `price ${text}`, encode: (value) => String(value).slice(6) } } })
+  for (let run = 0; run < 3; run++) {
+    t.strictSame(await db.fetchOne('SELECT $1::price AS one, $2::price[] AS list, 2::numeric AS other', 'price 1.5', ['price 2', null]), { one: '1.5', list: ['price 2', null], other: '2' })
+  }
+})
+
 const tagged = (tag: string): { decode: (text: string) => unknown, encode: (value: unknown) => string } => ({
   decode: (text) => ({ [tag]: text }), encode: (value) => String(Reflect.get(value as object, tag)),
 })
@@ -195,4 +204,12 @@ t.test('two databases with other OIDs for the same name', async (t) => {
     await reads(t, db, 'other', 'x')
     await reads(t, db, 'mood[]', [{ mood: 'sad' }])
   }
+})
+
+t.test("'range' for a type that is none is said when it is met", async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows("CREATE TYPE mood AS ENUM ('fine')")
+  const sql = (await openDatabase(t, observer)).createSql({ types: { mood: 'range' } })
+  await t.rejects(sql`SELECT 'fine'::mood`, { code: 'FST_PG_DECODE', cause: { code: 'FST_PG_OPTION', message: /'range' is for ranges/ } })
+  await t.rejects(sql`SELECT ${'fine'}::mood`, { code: 'FST_PG_VALUE', cause: { code: 'FST_PG_OPTION' } })
 })

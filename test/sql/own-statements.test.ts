@@ -61,7 +61,7 @@ t.test('no statement of ours leaves it to the search_path what it means', async 
     readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')).map((file) => path.join(folder, file)))
     .filter((file) => file !== 'src/sql/function-calls.ts') // it holds lists of keywords
   const statements = files.flatMap((file) => statementsOf(file).map((text) => ({ file, text })))
-  for (const name of ['server-info', 'type-registry', 'insert-proof', 'insert-statement', 'session-reset', 'server-types', 'health']) {
+  for (const name of ['server-info', 'type-registry', 'insert-proof', 'insert-statement', 'session-reset', 'server-types', 'named-types', 'health']) {
     t.ok(statements.some(({ file }) => file.endsWith(`/${name}.ts`)), name)
   }
   for (const { file, text } of statements) t.strictSame(complaints(text), [], file)
