@@ -7,6 +7,7 @@ import { hostOf, type Queryable } from './queryable.js'
 import type { Settled } from './results.js'
 import { createTag, type SqlTag, type TagHost } from './sql-tag.js'
 import type { TagConversion, TypeFunctions } from './tag-conversion.js'
+import type { TagEnd } from './tag-end.js'
 
 type SqlWork<T> = (sql: TransactionSql) => Promise<T> | T
 
@@ -33,8 +34,8 @@ export interface Sql extends SqlTag {
   begin<T> (options: string | TransactionOptions, work: SqlWork<T>): Promise<Settled<T>>
   /** A connection for the caller alone, until `release()`. */
   reserve (): Promise<ReservedSql>
-  /** Rejects with `QueryError`: the pool belongs to the application, which closes it. */
-  end (options?: { timeout?: number | undefined }): Promise<never>
+  /** Ends a tag of `createSql` when what it has begun is done; the pool goes on. A tag that all share rejects with `QueryError`. */
+  end (options?: { timeout?: number | undefined }): Promise<void>
   /** How it is connected. Nothing in it can be changed. */
   readonly options: SqlOptions
   /**
@@ -106,15 +107,20 @@ export function transactionTag (host: TagHost, within: Transactional, conversion
 function tagOf (tx: Queryable, conversion: TagConversion): TransactionSql { return transactionTag(hostOf(tx), tx, conversion) }
 
 export function databaseTag ({ host, within, conversion, session, reserve }: ScopeParts): Sql {
-  const begin = async (...given: readonly unknown[]): Promise<unknown> => {
+  const { end } = conversion
+  const unlessEnded = <T>(work: () => Promise<T>): Promise<T> => end === undefined ? work() : end.before(work)
+  const begin = (...given: readonly unknown[]): Promise<unknown> => unlessEnded(async () => {
     const [options, work] = given.length > 1 ? [readOptions(given[0]), given[1]] : [undefined, given[0]]
     return await runIn(within, conversion, { name: 'begin', work, options })
-  }
-  const tag = Object.defineProperty(createTag(host, conversion), 'parameters', { get: () => session.parameters, enumerable: true })
+  })
+  const tag = Object.defineProperty(createTag(end === undefined ? host : hostUntil(end, host), conversion), 'parameters', { get: () => session.parameters, enumerable: true })
   return Object.assign(tag as SqlTag & Pick<Sql, 'parameters'>, {
     begin: begin as Sql['begin'],
-    reserve,
-    end: async (): Promise<never> => { throw new QueryError('the pool is shared: close it by app.close(), or db.close()') },
+    reserve: () => unlessEnded(reserve),
+    end: async (): Promise<void> => {
+      if (end === undefined) throw new QueryError('the pool is shared: close it by app.close(), or db.close()')
+      await end.end()
+    },
     largeObject: async (): Promise<never> => {
       throw new QueryError('large objects are not there: call lo_from_bytea, lo_get and lo_put, or have a column of type bytea')
     },
@@ -123,6 +129,11 @@ export function databaseTag ({ host, within, conversion, session, reserve }: Sco
     CLOSE: END,
     END,
   })
+}
+
+/** The same host, up to the end of a tag. */
+function hostUntil (end: TagEnd, { notesCallers, run, describe }: TagHost): TagHost {
+  return { notesCallers, run: (call) => end.before(() => run(call)), describe: (call) => end.before(() => describe(call)) }
 }
 
 export function reservedTag (parts: ScopeParts, release: () => Promise<void>): ReservedSql {

@@ -3,6 +3,7 @@ import { isObject, type OwnCodec } from '../codecs/own-types.js'
 import { readGiven } from '../config/read-given.js'
 import { rejectUnknown } from '../config/unknown-option.js'
 import { OptionError, QueryError } from '../errors/errors.js'
+import { TagEnd } from './tag-end.js'
 
 /** Functions by the OIDs of types. */
 export type TypeFunctions = Record<number, (value: never) => unknown>
@@ -15,6 +16,8 @@ export interface TagConversion {
   readonly names: readonly string[]
   readonly parsers: TypeFunctions
   readonly serializers: TypeFunctions
+  /** Undefined where the tag is everybody's, and does not end by itself. */
+  readonly end: TagEnd | undefined
   /** Whether a text is prepared, by what its call says of that; undefined: from its second use on. */
   prepares (asked: boolean | undefined): boolean | undefined
 }
@@ -31,13 +34,14 @@ function isName (key: string): boolean { return !/^\d+$/.test(key) }
 /** What all share does not change. */
 export function sharedConversion (current: Conversion | undefined): TagConversion {
   const names = [...current?.codecs.keys() ?? []].filter(isName)
-  return { current, names, parsers: UNCHANGEABLE, serializers: UNCHANGEABLE, prepares: (asked) => asked }
+  return { current, names, parsers: UNCHANGEABLE, serializers: UNCHANGEABLE, end: undefined, prepares: (asked) => asked }
 }
 
 /** That of a tag of its own, whose functions can be changed by OID, as Drizzle does. */
 export class OwnConversion implements TagConversion {
   readonly parsers = this.#functions('parsers')
   readonly serializers = this.#functions('serializers')
+  readonly end = new TagEnd()
   readonly names: readonly string[]
   readonly #base: Conversion | undefined
   #current: Conversion | undefined

@@ -105,6 +105,28 @@ t.test('the tag says how it is connected, and cannot be changed nor ended', asyn
   t.equal(await db.fetchVal`SELECT ${1}::int`, 1)
 })
 
+t.test('a tag of its own ends when what it has begun is done; the pool and other tags go on', async (t) => {
+  const { db } = await open(t)
+  const own = db.createSql()
+  const undone = own`SELECT 1 AS n`
+  const [slow, begun] = [own`SELECT 1 AS n FROM pg_sleep(0.2)`.execute(), own.begin(async (sql) => {
+    await sql`SELECT pg_sleep(0.1)`
+    return await sql`SELECT 2 AS n`
+  })]
+  let isDone = false
+  const both = Promise.all([slow, begun]).finally(() => { isDone = true })
+  await Promise.all([own.end(), own.end({ timeout: 1 })])
+  t.ok(isDone)
+  t.strictSame((await both).flat(), [{ n: 1 }, { n: 2 }])
+  const ended = { ...QUERY, message: 'this tag has ended' }
+  for (const call of [() => undone, () => own`SELECT 1`.describe(), () => own.unsafe('SELECT 1'), () => own.begin(() => []), () => own.reserve()]) {
+    await t.rejects(async () => await call(), ended)
+  }
+  await own.end()
+  t.equal(await db.createSql()`SELECT 3 AS n`.then(([row]) => row?.['n']), 3)
+  t.equal(await db.fetchVal`SELECT ${1}::int`, 1)
+})
+
 t.test('what the server reports is a PostgresError', async (t) => {
   const { sql } = await open(t)
   const error = await sql`SELECT nothing`.catch((error) => error)

@@ -79,7 +79,7 @@ t.test('a stream rejects with a coded error, and gives its connection back', asy
 t.test('destroy leaves the pool to the application', async (t) => {
   const { orm, db } = await open(t)
   await names(orm)
-  await orm.destroy().catch((error) => t.match(error, { code: 'FST_PG_QUERY' }))
+  await orm.destroy()
   t.equal(await db.fetchVal('SELECT 1'), 1)
 })
 
