@@ -41,7 +41,7 @@ export class TypedValue extends NoQuery {
   readonly #type: string | undefined
   readonly #isInferred: boolean
 
-  /** `type`: its name, as it stands in a cast; undefined where the server is to say. `isInferred`: or the value, where the server cannot. */
+  /** `type`: its name, as it stands in a cast; undefined where the server is to say, or with `isInferred` the value, if that cannot. */
   constructor (value: unknown, type: string | undefined, isInferred = false) {
     super()
     this.#value = value
