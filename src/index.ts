@@ -33,5 +33,7 @@ export {
 } from './errors/predicates.js'
 export type { ServerErrorOf } from './errors/predicates.js'
 export type { CodedError, CodedErrorClass } from './errors/coded-error.js'
+export type { SessionListeners } from './driver/session-reports.js'
+export type { Notice } from './errors/notice.js'
 export { ServerError, ServerError as PostgresError } from './errors/server-error.js'
 export * as errors from './errors/errors.js'

@@ -12,7 +12,7 @@ const VALUES = [
 ]
 const TYPES = [
   'AcquireHook', 'AnySql', 'AcquireHookOptions', 'ArgumentLists', 'ArrayQuery', 'BatchOptions', 'BatchQuery', 'CallOptions', 'CloseReason', 'CodedError', 'CodedErrorClass', 'ConversionOptions', 'DatabaseHealth', 'DatabaseOptions', 'Databases', 'ExecuteResult', 'HealthOptions', 'HealthReport', 'HealthStatus',
-  'HookContext', 'Isolation', 'JsonOptions', 'JsonText', 'Log', 'PoolOptions', 'PoolStats', 'OwnReservedSql', 'OwnSql', 'OwnSqlOptions', 'OwnSqlQuery', 'TypeNames', 'PostgresJsType', 'Query', 'QueryResult', 'Range', 'ReservedSql', 'ResultColumn', 'Row', 'RowOptions', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'Settled', 'Sql', 'SqlColumn', 'SqlFile',
+  'HookContext', 'Isolation', 'JsonOptions', 'JsonText', 'Log', 'Notice', 'PoolOptions', 'PoolStats', 'OwnReservedSql', 'OwnSql', 'OwnSqlOptions', 'OwnSqlQuery', 'TypeNames', 'PostgresJsType', 'Query', 'QueryResult', 'Range', 'ReservedSql', 'ResultColumn', 'Row', 'RowOptions', 'RowQuery', 'SerializedError', 'ServerErrorOf', 'SessionListeners', 'Settled', 'Sql', 'SqlColumn', 'SqlFile',
   'SqlFileOptions', 'SqlOptions', 'SqlPart', 'SqlQuery', 'SqlResult', 'SqlResultMeta', 'SqlStatement', 'SqlTag', 'SqlTextOptions', 'Ssl', 'TargetSessionAttrs', 'TransactionOptions', 'TransactionSql', 'TransformOptions', 'TransformedColumn', 'TypeCodec', 'TypeOptions', 'TypeWord', 'TypedHelper',
   'ValueQuery',
 ]

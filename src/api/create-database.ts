@@ -4,6 +4,7 @@ import { readConfig } from '../config/config.js'
 import { eventLog } from '../config/event-log.js'
 import type { PoolOptions } from '../config/options.js'
 import { readGiven } from '../config/read-given.js'
+import type { SessionListeners } from '../driver/session-reports.js'
 import { OptionError } from '../errors/errors.js'
 import { type HealthOptions, readHealthOptions } from '../monitoring/health.js'
 import { Pool } from '../pool/pool.js'
@@ -13,7 +14,7 @@ import { Database, type Databases } from './database.js'
 import type { Queryable } from './queryable.js'
 import { runHook } from './session-hook.js'
 
-export interface DatabaseOptions extends PoolOptions, AcquireHookOptions, ConversionOptions {
+export interface DatabaseOptions extends PoolOptions, AcquireHookOptions, ConversionOptions, SessionListeners {
   /** Runs once on each new connection, with its helpers; if it fails, the connection is discarded. */
   onConnect?: ((connection: Queryable) => unknown) | undefined
   health?: HealthOptions | undefined
@@ -46,13 +47,14 @@ export function createWith (databases: Databases, given: DatabaseOptions, env: N
   if (typeof name !== 'string' || name === '') throw new OptionError('option name takes what log lines call the database')
   const log = eventLog(options.log ?? pino({ name: 'fastify-postgres-js', level: 'warn' }, pino.destination(2)), name)
   const statements = new StatementCache()
-  const { onConnect, onAcquire, onRelease } = options
+  const { onConnect, onAcquire, onRelease, onNotice, onParameter } = options
   const pool: Pool = new Pool({
     config,
     conversion,
     log,
     onConnect: onConnect && ((connection) => runHook({ pool, statements }, connection, 'onConnect', onConnect)),
     hooks: onAcquire ?? onRelease ? new AcquireHooks({ pool: () => pool, statements, log, onAcquire, onRelease }) : undefined,
+    listeners: { onNotice, onParameter },
   })
   return new Database({ pool, statements, databases, health: { log, limits } })
 }

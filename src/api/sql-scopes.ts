@@ -113,7 +113,8 @@ export function databaseTag ({ host, within, conversion, session, reserve }: Sco
     const [options, work] = given.length > 1 ? [readOptions(given[0]), given[1]] : [undefined, given[0]]
     return await runIn(within, conversion, { name: 'begin', work, options })
   })
-  const tag = Object.defineProperty(createTag(end === undefined ? host : hostUntil(end, host), conversion), 'parameters', { get: () => session.parameters, enumerable: true })
+  const bare = createTag(end === undefined ? host : hostUntil(end, host), conversion)
+  const tag = Object.defineProperty(bare, 'parameters', { get: () => session.parameters, enumerable: true })
   return Object.assign(tag as SqlTag & Pick<Sql, 'parameters'>, {
     begin: begin as Sql['begin'],
     reserve: () => unlessEnded(reserve),

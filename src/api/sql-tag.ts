@@ -48,7 +48,8 @@ export interface SqlTag {
   /** A text with `$1, $2, …` as a query; without arguments it may be a script, and stand in a template as it is: never with what came
    * from outside. */
   unsafe<T extends readonly unknown[] = Row[]> (text: string, args?: readonly unknown[], options?: SqlTextOptions): SqlQuery<T>
-  /** The same with the text of a file, which is read when it runs. */
+  /** The same with the text of a file, which is read when it runs. Rejects with the error of Node where it cannot be read.
+   * @example const users = await db.sql.file<User[]>('users-of-city.sql', ['Oslo']) */
   file<T extends readonly unknown[] = Row[]> (path: SqlFile, options?: SqlFileOptions): SqlQuery<T>
   file<T extends readonly unknown[] = Row[]> (path: SqlFile, args: readonly unknown[], options?: SqlFileOptions): SqlQuery<T>
   /** A value as jsonb. */
@@ -109,13 +110,7 @@ class FileSource implements SqlSource {
     this.#args = args
   }
 
-  async compiled (): Promise<Compiled> {
-    try {
-      return { text: await readFile(this.#path, 'utf8'), args: this.#args }
-    } catch (cause) {
-      throw new QueryError('the file of a query cannot be read: see the cause', { cause })
-    }
-  }
+  async compiled (): Promise<Compiled> { return { text: await readFile(this.#path, 'utf8'), args: this.#args } }
 
   write (): void { throw new QueryError('a file is a query, and no fragment: run it by itself') }
 }

@@ -26,7 +26,7 @@ export function typedHelper (conversion: TagConversion): TypedHelper {
 /** A list as an array. Raises `QueryError`. */
 export function arrayOf (list: readonly unknown[], element: number | undefined): SqlPart {
   if (!Array.isArray(list)) throw new QueryError('array takes a list: sql.array([…])')
-  return new TypedValue(valuesIn(list), arrayCast(element))
+  return new TypedValue(valuesIn(list), arrayCast(element), true)
 }
 
 /** Values with a type stand for themselves in a list. */

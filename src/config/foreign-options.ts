@@ -47,6 +47,8 @@ const NAMES: Readonly<Partial<Record<keyof PoolOptions | HookName | ConversionNa
   onConnect: 'init configure afterCreate afterConnect onConnection connectionInitSql initSql',
   onAcquire: 'setup beforeAcquire prepareConn',
   onRelease: 'afterRelease',
+  onNotice: 'notice noticeHandler noticeProcessor noticeReceiver logListener',
+  onParameter: 'onParameterStatus parameterStatus',
   log: 'logger logging',
 }
 
@@ -87,7 +89,6 @@ const ANSWERS: ReadonlyArray<readonly [names: string, answer: string]> = [
   ['schema schemas currentSchema defaultSchema searchPath', "did you mean parameters? As in parameters: { search_path: 'app' }"],
   ['clientEncoding encoding charset', 'it is always UTF8'],
   ['replication publications', 'replication is not offered: keep a client of the driver for that'],
-  ['onnotice onparameter', 'notices and changes of parameters are not reported'],
   ['allowExitOnIdle', 'await db.close() lets the process end'],
   ['reapInterval evict evictionRunInterval', 'idle connections are closed by themselves after idleTimeout, in seconds, not milliseconds'],
   ['channelBinding enableChannelBinding', "SCRAM's channel binding is not supported: ssl: 'verify-full' keeps out the same attackers"],

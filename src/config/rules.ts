@@ -43,8 +43,8 @@ const isLog = (value: unknown): boolean =>
 
 const callback: Rule = { takes: 'a function', valid: (value) => typeof value === 'function' }
 
-/** The options that take a function of the user's that is given a connection. */
-export type HookName = 'onConnect' | 'onAcquire' | 'onRelease'
+/** The options that take a function of the user's: that is given a connection, or told what the server says. */
+export type HookName = 'onConnect' | 'onAcquire' | 'onRelease' | 'onNotice' | 'onParameter'
 
 /** The options that say how values and names are converted; `codecs/conversion.ts` reads what is in them. */
 export type ConversionName = 'types' | 'json' | 'transform'
@@ -93,6 +93,8 @@ export const RULES: Readonly<Record<keyof PoolOptions | HookName | ConversionNam
   onConnect: callback,
   onAcquire: callback,
   onRelease: callback,
+  onNotice: callback,
+  onParameter: callback,
   log: { takes: 'a pino-like logger with debug, info, warn and error', valid: isLog },
 }
 

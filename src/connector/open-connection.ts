@@ -2,6 +2,7 @@ import { TLSSocket } from 'node:tls'
 import type { TargetSessionAttrs } from '../config/options.js'
 import { Connection, type ConnectionParts } from '../connection/connection.js'
 import { Driver } from '../driver/postgres-js.js'
+import type { SessionReports } from '../driver/session-reports.js'
 import { SocketOwner } from '../driver/socket-owner.js'
 import { thrownBy } from '../errors/error-code.js'
 import { OptionError } from '../errors/errors.js'
@@ -34,6 +35,8 @@ export type ConnectParts = Omit<ConnectionParts, 'owner' | 'backend' | 'driver' 
   startupParameters: StartupParameters
   /** Runs on the new connection before the pool gets it. */
   onConnect: ((connection: Connection) => unknown) | undefined
+  /** Who hears what servers say beside their answers. */
+  reports: SessionReports | undefined
 }
 
 export interface ConnectLimits {
@@ -91,7 +94,7 @@ async function connectTo (host: Host, wanted: TargetSessionAttrs, parts: Connect
   if (typeof password !== 'string') throw new OptionError('option password: the function must return a string')
   watch.start()
   const { socket, incoming } = await connectSocket(host, config.ssl, limit)
-  const owner = new SocketOwner(socket, incoming)
+  const owner = new SocketOwner(socket, incoming, parts.reports)
   const isEncrypted = socket instanceof TLSSocket
   const isPrivate = isEncrypted || isLoopback(socket.remoteAddress)
   const backend = await letIn(owner, limit, { user, database, password, parameters, requireAuth, isPrivate, salted, debug })

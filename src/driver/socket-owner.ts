@@ -6,6 +6,7 @@ import {
 } from '../protocol/message-reader.js'
 import type { Incoming } from '../protocol/socket.js'
 import { OutgoingMessages } from './outgoing-messages.js'
+import type { SessionReports } from './session-reports.js'
 import { type TransactionStatus, type Turn, unexpected } from './turn.js'
 
 /** Milliseconds without traffic after which TCP asks whether the other side is there. */
@@ -61,6 +62,7 @@ export class SocketOwner implements MessageReceiver {
   /** How the socket ended, for one who takes over later. */
   #end: ((events: SocketOwnerEvents) => void) | undefined
   readonly #socket: Socket
+  readonly #reports: SessionReports | undefined
   readonly #reader = new MessageReader(STARTUP_LIMITS, this)
   /** Those that are not answered, in the order in which they were begun. */
   readonly #turns: Turn[] = []
@@ -71,8 +73,9 @@ export class SocketOwner implements MessageReceiver {
   readonly #held: Array<() => void> = []
   #isEnded = false
 
-  constructor (socket: Socket, incoming: Incoming) {
+  constructor (socket: Socket, incoming: Incoming, reports?: SessionReports) {
     this.#socket = socket
+    this.#reports = reports
     socket.setKeepAlive(true, KEEP_ALIVE)
     incoming.receive = this.#read
     socket.on('error', (error) => this.#ended((events) => events.lost(error)))
@@ -211,9 +214,11 @@ export class SocketOwner implements MessageReceiver {
       case 0x53: { // ParameterStatus
         const [name, value] = readParameter(bytes.subarray(start, end))
         if (REPORTED.has(name)) this.reported.set(name, value)
+        this.#reports?.parameter(name, value)
         return this.#events.parameter(name, value)
       }
       case 0x4e: // NoticeResponse
+        return this.#reports?.notice(bytes.subarray(start, end))
       case 0x41: // NotificationResponse
         return
       default: {

@@ -4,6 +4,7 @@ import type { EventLog } from '../config/event-log.js'
 import type { CloseReason, Connection } from '../connection/connection.js'
 import { type SessionOutcome, type SettleListener, StatementExecution } from '../connection/execution.js'
 import { Connector, type ConnectorEvents } from '../connector/connector.js'
+import type { ConnectParts } from '../connector/open-connection.js'
 import { ServerTypes } from '../connector/server-types.js'
 import { StartupParameters } from '../connector/startup-parameters.js'
 import { AbortedError, NestedAcquireError, QueryError, QueryTimeoutError, QueueFullError } from '../errors/errors.js'
@@ -25,13 +26,11 @@ import { Retirement } from './retirement.js'
 import type { Counters } from './stats.js'
 import { type Acquisition, WaitQueue } from './wait-queue.js'
 
-export interface DispatcherParts {
+export interface DispatcherParts extends Pick<ConnectParts, 'onConnect' | 'reports'> {
   config: Config
   log: EventLog
   deadlines: Deadlines
   counters: Counters
-  /** Runs on each new connection before the pool gets it. */
-  onConnect?: ((connection: Connection) => unknown) | undefined
   pool: DispatcherEvents
 }
 
@@ -81,7 +80,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
   readonly #retirement = new Retirement(() => this.connector.isFailing, () => this.dispatch())
   #dispatching = false
 
-  constructor ({ config, log, deadlines, counters, onConnect, pool }: DispatcherParts) {
+  constructor ({ config, log, deadlines, counters, onConnect, reports, pool }: DispatcherParts) {
     this.config = config
     this.log = new ConnectionLog(log, this)
     this.#pool = pool
@@ -99,7 +98,7 @@ export class Dispatcher implements ConnectorEvents, PoolEntryEvents, IdleCheckEv
     this.housekeeper = new Housekeeper(config, this.connections, leaks)
     const shared = { types: new ServerTypes(pool.conversion), salted: new SaltedPasswords(), lag: new Lag() }
     const startupParameters = new StartupParameters(config)
-    this.connector = new Connector({ config, log, deadlines, onConnect, startupParameters, ...shared }, this)
+    this.connector = new Connector({ config, log, deadlines, onConnect, reports, startupParameters, ...shared }, this)
   }
 
   get conversion (): Conversion | undefined { return this.#pool.conversion }

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js'
 import type { EventLog } from '../config/event-log.js'
 import type { Connection } from '../connection/connection.js'
 import { isPermanent } from '../connector/connector.js'
+import { type SessionListeners, sessionReports } from '../driver/session-reports.js'
 import { copyOf } from '../errors/callers-stack.js'
 import { codeOf } from '../errors/error-code.js'
 import { AcquireTimeoutError, ClosedError, ConnectError } from '../errors/errors.js'
@@ -40,6 +41,7 @@ export interface PoolParts {
   /** Runs on each new connection before the pool gets it. */
   onConnect?: ((connection: Connection) => unknown) | undefined
   hooks?: UseHooks | undefined
+  listeners?: SessionListeners | undefined
 }
 
 /** A pool of connections through its life cycle. Who gets which connection is decided by its dispatcher. */
@@ -69,7 +71,7 @@ export class Pool implements DispatcherEvents {
   #closeBy: number | undefined
   #drained: NodeJS.Timeout | undefined
 
-  constructor ({ config, conversion, log, onConnect, hooks }: PoolParts) {
+  constructor ({ config, conversion, log, onConnect, hooks, listeners = {} }: PoolParts) {
     this.config = config
     this.conversion = conversion
     this.log = log
@@ -78,7 +80,8 @@ export class Pool implements DispatcherEvents {
     // What serves callers that did not ask for the whole of it goes on with what there is.
     const mayGoOn = (): boolean => !config.required || (!this.#isAwaited && this.#counters.created > 0)
     this.#startup = new Startup({ config, log, deadlines, lastFailure: () => this.lastFailure, mayGoOn })
-    this.dispatcher = new Dispatcher({ config, log, deadlines, counters: this.#counters, onConnect, pool: this })
+    const reports = sessionReports(listeners, log)
+    this.dispatcher = new Dispatcher({ config, log, deadlines, counters: this.#counters, onConnect, reports, pool: this })
   }
 
   get isOpen (): boolean { return this.#phase === 'open' || this.#phase === 'starting' }

@@ -159,13 +159,19 @@ const ERROR_FIELDS: Readonly<Record<string, string>> = {
   R: 'routine',
 }
 
-/** The fields of an ErrorResponse. Raises `ProtocolError` for one without a code or a message. */
-export function readError (message: Buffer): ServerErrorFields {
+/** The fields of an ErrorResponse or NoticeResponse. */
+export function readFields (message: Buffer): ServerErrorFields {
   const fields: ServerErrorFields = { message: '', code: '' }
   for (const field of message.toString('utf8', 5).split('\0')) {
     const name = ERROR_FIELDS[field.slice(0, 1)]
     if (name !== undefined) Object.assign(fields, { [name]: field.slice(1) })
   }
+  return fields
+}
+
+/** The fields of an ErrorResponse. Raises `ProtocolError` for one without a code or a message. */
+export function readError (message: Buffer): ServerErrorFields {
+  const fields = readFields(message)
   if (fields.code === '') throw new ProtocolError('an error without a code')
   return fields
 }

@@ -15,8 +15,8 @@ export interface TemplateWriter {
   readonly naming: Naming | undefined
   /** Writes text of the program's own. */
   append (text: string): void
-  /** Writes the next argument, whatever it is. */
-  addValue (value: unknown): void
+  /** Writes the next argument, whatever it is. `hasType`: its type is not to be inferred. */
+  addValue (value: unknown, hasType?: boolean): void
   /** Writes a value as the next argument, and a fragment, a name or a helper as what it stands for. */
   add (value: unknown): void
 }

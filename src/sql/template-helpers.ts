@@ -40,12 +40,14 @@ export class SqlName extends NoQuery {
 export class TypedValue extends NoQuery {
   readonly #value: unknown
   readonly #type: string | undefined
+  readonly #isInferred: boolean
 
-  /** `type`: its name, as it stands in a cast; undefined where the server is to say. */
-  constructor (value: unknown, type: string | undefined) {
+  /** `type`: its name, as it stands in a cast; undefined where the server is to say, or with `isInferred` the value, if that cannot. */
+  constructor (value: unknown, type: string | undefined, isInferred = false) {
     super()
     this.#value = value
     this.#type = type
+    this.#isInferred = isInferred
   }
 
   /** Not a field, which printing it would show. */
@@ -53,7 +55,7 @@ export class TypedValue extends NoQuery {
 
   [WRITE] (writer: TemplateWriter): void {
     if (this.#type !== undefined) writer.append('(')
-    writer.addValue(this.#value)
+    writer.addValue(this.#value, !this.#isInferred)
     if (this.#type !== undefined) writer.append(`::${this.#type})`)
   }
 }

@@ -1,12 +1,22 @@
 import { QueryError, ValueError } from '../errors/errors.js'
+import { type LoneItem, loneItems } from './lone-items.js'
+import { castOf, withCasts } from './lone-values.js'
 import { type Naming, SqlPart, type TemplateWriter, WRITE } from './sql-part.js'
 import { tokenize } from './tokenizer.js'
 
 /** A statement as the server takes it. */
 export interface Compiled { readonly text: string, readonly args: readonly unknown[] }
 
-/** The texts of the templates of the program, with `$1, $2, …` for what stands between: each is read once. */
-const texts = new WeakMap<TemplateStringsArray, string>()
+/** A template that was read. */
+interface Template {
+  /** With `$1, $2, …` for what stands between. */
+  readonly text: string
+  /** What is an item of its select list by itself; undefined where nothing is. */
+  readonly items: readonly LoneItem[] | undefined
+}
+
+/** The templates of the program: each is read once. */
+const templates = new WeakMap<TemplateStringsArray, Template>()
 
 /** Those without values that number parameters themselves: they can be described, and are no fragments. */
 const numbered = new WeakSet<TemplateStringsArray>()
@@ -22,17 +32,18 @@ export function isTemplate (given: unknown): given is TemplateStringsArray {
  * @example compile(strings, [7]) // of `SELECT * FROM users WHERE id = ${id}`: { text: 'SELECT * FROM users WHERE id = $1', args: [7] }
  */
 export function compile (strings: TemplateStringsArray, values: readonly unknown[], naming?: Naming): Compiled {
-  const text = texts.get(strings) ?? read(strings)
+  const { text, items } = templates.get(strings) ?? read(strings)
   if (strings.length !== values.length + 1) throw new QueryError('a template has one value between two texts: use it as a tag')
   try {
     for (const value of values) {
       if (typeof value === 'object' && value !== null && holdsParts(value)) return written(strings, values, naming)
     }
+    const args = naming?.missing === undefined ? values : values.map((value) => value === undefined ? naming.missing : value)
+    return { text: items === undefined ? text : withCasts(text, items, args), args }
   } catch (error) {
     if (error instanceof QueryError || error instanceof ValueError) throw error
     throw new QueryError('a value of the template cannot be read: see the cause', { cause: error })
   }
-  return { text, args: naming?.missing === undefined ? values : values.map((value) => value === undefined ? naming.missing : value) }
 }
 
 /** Whether it is, or is a list of, what is no value. */
@@ -41,12 +52,12 @@ function holdsParts (value: object): boolean { return SqlPart.is(value) || (Arra
 function written (strings: TemplateStringsArray, values: readonly unknown[], naming: Naming | undefined): Compiled {
   const writer = new Writer(naming)
   writeTemplate(writer, strings, values)
-  return writer
+  return { text: writer.textWithCasts, args: writer.args }
 }
 
 /** Writes a template into another one. */
 export function writeTemplate (writer: TemplateWriter, strings: TemplateStringsArray, values: readonly unknown[]): void {
-  if (!texts.has(strings)) read(strings)
+  if (!templates.has(strings)) read(strings)
   if (numbered.has(strings)) throw numbersItself()
   strings.forEach((string, index) => {
     writer.append(string)
@@ -54,10 +65,12 @@ export function writeTemplate (writer: TemplateWriter, strings: TemplateStringsA
   })
 }
 
-class Writer implements TemplateWriter, Compiled {
+class Writer implements TemplateWriter {
   text = ''
   readonly args: unknown[] = []
   readonly naming: Naming | undefined
+  /** The places of values with a type of their own. */
+  readonly #typed = new Set<number>()
   #endsWithNumber = false
 
   constructor (naming: Naming | undefined) { this.naming = naming }
@@ -74,9 +87,16 @@ class Writer implements TemplateWriter, Compiled {
     else this.addValue(value)
   }
 
-  addValue (value: unknown): void {
+  addValue (value: unknown, hasType = false): void {
+    if (hasType) this.#typed.add(this.args.length)
     this.append(`$${this.args.push(value === undefined ? this.naming?.missing : value)}`)
     this.#endsWithNumber = true
+  }
+
+  /** What fragments have made of a list is known when all is written. */
+  get textWithCasts (): string {
+    if (!this.args.some(castOf)) return this.text
+    return withCasts(this.text, loneItems(this.text).filter(({ index }) => !this.#typed.has(index)), this.args)
   }
 
   #addAll (fragments: readonly unknown[]): void {
@@ -92,7 +112,7 @@ class Writer implements TemplateWriter, Compiled {
 function apart (text: string): string { return /^\d/.test(text) ? ` ${text}` : text }
 
 /** Reads a template for the first time: what stands for its values, if they are values. */
-function read (strings: TemplateStringsArray): string {
+function read (strings: TemplateStringsArray): Template {
   let text = ''
   for (const [index, string] of strings.entries()) {
     // Undefined is what holds a backslash that JavaScript cannot read.
@@ -104,8 +124,10 @@ function read (strings: TemplateStringsArray): string {
     if (parameters > 0 && strings.length === 1) numbered.add(strings)
     else if (parameters >= strings.length) throw numbersItself()
   }
-  texts.set(strings, text)
-  return text
+  const items = strings.length === 1 ? [] : loneItems(text)
+  const template = { text, items: items.length === 0 ? undefined : items }
+  templates.set(strings, template)
+  return template
 }
 
 function numbersItself (): Error {

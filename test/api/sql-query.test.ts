@@ -58,7 +58,10 @@ t.test('a file is read when it runs', async (t) => {
   t.strictSame([...await query], [{ n: 4 }])
   await writeFile(file, 'CREATE TABLE f (a int); DROP TABLE f')
   t.equal((await sql.file(new URL(`file://${file}`))).command, 'DROP TABLE')
-  await t.rejects(sql.file(`${file}.none`), { ...QUERY, cause: { code: 'ENOENT' } })
+  await t.rejects(sql.file(`${file}.none`), { name: 'Error', code: 'ENOENT', syscall: 'open', path: `${file}.none`, message: new RegExp(`${path.basename(file)}\\.none`) }, 'as of readFile')
+  await t.rejects(sql.file(path.dirname(file)), { code: 'EISDIR' })
+  await t.rejects(sql.file(5 as never, []), { code: 'ERR_INVALID_ARG_TYPE' })
+  await t.rejects(db.transaction(async (tx) => await tx.sql.file(`${file}.none`)), { code: 'ENOENT' })
   await t.rejects(sql`SELECT ${sql.file(file)}`, { ...QUERY, message: /a file is a query/ })
 })
 

@@ -138,7 +138,7 @@ t.test('each bad option is one error that names it, and what it takes, and not t
     [['targetSessionAttrs'], 'one of any, read-write, read-only, primary, standby, prefer-standby', [SECRET, '', 'master', null, 1, true, ['any']]],
     [['debug'], 'true, false or { parameters: true or false }', [SECRET, '', 1, null, [], { parameter: true }, { parameters: 1 }]],
     [['parameters'], 'an object of session settings', [SECRET, '', 1, null, true, [], { a: null }, { a: {} }, { a: [1] }]],
-    [['onConnect', 'onAcquire', 'onRelease'], 'a function', [SECRET, '', 1, null, {}]],
+    [['onConnect', 'onAcquire', 'onRelease', 'onNotice', 'onParameter'], 'a function', [SECRET, '', 1, null, {}]],
     [['log'], 'a pino-like logger with debug, info, warn and error', [SECRET, '', 1, null, true, {}, { debug () {}, info () {}, warn () {} }]],
   ]
   for (const [names, takes, values] of bad) {

@@ -202,7 +202,7 @@ for (const [file, heading] of [['README.md', 'Configuration'], ['docs/quick-refe
 
     const config = readConfig({}, {})
     const [{ host, port } = { host: '', port: 0 }] = config.hosts
-    const described: Record<string, unknown> = { ...config, host, port, database: "the user's name", user: "the system's user", password: '–', parameters: '–', url: '–', types: '–', json: '–', transform: '–', onConnect: '–', onAcquire: '–', onRelease: '–', log: "the instance's logger" }
+    const described: Record<string, unknown> = { ...config, host, port, database: "the user's name", user: "the system's user", password: '–', parameters: '–', url: '–', types: '–', json: '–', transform: '–', onConnect: '–', onAcquire: '–', onRelease: '–', onNotice: '–', onParameter: '–', log: "the instance's logger" }
     t.equal(config.database, config.user)
     for (const [name, value] of rows) t.equal(plain(value), String(described[plain(name)]), `default of ${plain(name)}`)
 

@@ -29,7 +29,7 @@ const part = (strings: TemplateStringsArray, ...values: unknown[]): Fragment => 
 
 t.test('values become numbered arguments, in their order, whatever they are', async (t) => {
   const values = [1, 'a', null, undefined, [1, 2], [], { a: 1 }, new Date(0), Buffer.of(1), Symbol('s'), () => {}]
-  for (const value of values) t.strictSame(of`SELECT ${value}, ${7}`, { text: 'SELECT $1, $2', args: [value, 7] })
+  for (const value of values) t.strictSame(of`SELECT f(${value}, ${7})`, { text: 'SELECT f($1, $2)', args: [value, 7] })
   t.strictSame(of`SELECT 1`, { text: 'SELECT 1', args: [] })
   t.strictSame(of``, { text: '', args: [] })
   t.strictSame(of`${1}${2}`, { text: '$1$2', args: [1, 2] })
@@ -64,7 +64,7 @@ t.test('fragments, lists of fragments and names become part of the text, and the
 t.test('no JSON is taken for a part of a text', async (t) => {
   for (const json of ['{"isFragment":true,"text":"DROP"}', '["a"]', '{"strings":["x"],"raw":["x"]}', '[{"isFragment":true}]']) {
     const value: unknown = JSON.parse(json)
-    t.strictSame(of`SELECT ${value}`, { text: 'SELECT $1', args: [value] })
+    t.strictSame(of`SELECT f(${value})`, { text: 'SELECT f($1)', args: [value] })
     t.notOk(isTemplate(value))
   }
   t.strictSame(of`SELECT ${Object.create(part`x`)}`.text, 'SELECT $1', 'nor what inherits from one')
@@ -86,6 +86,26 @@ t.test('what cannot be a template is refused', async (t) => {
   const endless: unknown[] = []
   endless.push(part`${endless}`)
   t.throws(() => of`SELECT ${endless}`, { ...QUERY, cause: { name: 'RangeError' } })
+})
+
+t.test('a value that is an item of the select list by itself has a cast, if it is of a type that JavaScript knows', async (t) => {
+  const strings = template`SELECT ${0} AS a, ${0} FROM t WHERE b = ${0}`
+  t.strictSame(compile(strings, [1, 'x', true]).text, 'SELECT $1 AS a, $2 FROM t WHERE b = $3')
+  t.strictSame(compile(strings, [true, 1, true]).text, 'SELECT $1::pg_catalog."bool" AS a, $2 FROM t WHERE b = $3')
+  t.strictSame(compile(strings, [1n, [new Date(0)], 1n]).text, 'SELECT $1::pg_catalog."int8" AS a, $2::pg_catalog."timestamptz"[] FROM t WHERE b = $3')
+  t.strictSame(compile(strings, [1, 'x', true]).text, 'SELECT $1 AS a, $2 FROM t WHERE b = $3', 'another call has others')
+  t.strictSame(compile(strings, [undefined, 1, 2], { columnTo: undefined, missing: false }), { text: 'SELECT $1::pg_catalog."bool" AS a, $2 FROM t WHERE b = $3', args: [false, 1, 2] })
+  const trap = new Proxy(new Date(0), { getPrototypeOf: () => { throw new Error('no') } })
+  t.throws(() => of`SELECT ${[trap]}`, { ...QUERY, cause: { message: 'no' } })
+})
+
+t.test('what fragments and helpers have made of the statement says where it stands', async (t) => {
+  t.strictSame(of`SELECT ${true} AS a FROM ${name('t')} ${part`WHERE b = ${true}`}`.text, 'SELECT $1::pg_catalog."bool" AS a FROM "t" WHERE b = $2')
+  t.strictSame(of`SELECT ${part`${true} AS a`}, ${help({ b: 1n, c: 1 })} FROM t`.text, 'SELECT $1::pg_catalog."bool" AS a, $2::pg_catalog."int8" as "b",$3 as "c" FROM t')
+  t.strictSame(of`SELECT ${new TypedValue([true], undefined, true)} AS a, ${new TypedValue([true], undefined)}, ${new TypedValue([true], 'x')}`.text, 'SELECT $1::pg_catalog."bool"[] AS a, $2, ($3::x)')
+  for (const other of [part`UNION SELECT 1`, part`INTO x`, part`+ 1`]) t.notMatch(of`SELECT ${true} ${other}`.text, /bool/)
+  t.strictSame(of`${part`INSERT INTO t`} SELECT ${true} AS a`.text, 'INSERT INTO t SELECT $1 AS a')
+  t.strictSame(of`insert into t ${help([{ a: true }, { a: false }])}`.text, 'insert into t ("a")values($1),($2)')
 })
 
 t.test('an INSERT has the columns and the values of its rows', async (t) => {

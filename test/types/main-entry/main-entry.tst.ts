@@ -76,6 +76,8 @@ test('hooks are given the helpers and what for', () => {
       expect(holder).type.toBe<'lease' | 'transaction'>()
     },
     onRelease: () => {},
+    onNotice: (notice) => { expect(notice).type.toBe<Notice>() },
+    onParameter: async (name, value) => { expect([name, value] as const).type.toBe<readonly [string, string]>() },
   })
 })
 
