@@ -11,8 +11,8 @@ export interface ConvertedColumn {
 
 /**
  * Calls the user's functions for rows that are complete: what these throw ends one call, and not the reading of what others wait for.
- * Rows are objects, or arrays of as many fields as were wanted: of the first alone
- * where `areValues`, which are no rows. Raises `DecodeError`.
+ * Rows are objects, or arrays of as many fields as were wanted: of the first alone where `areValues`, which are no rows.
+ * Raises `DecodeError`.
  */
 export function convertRows (
   rows: readonly unknown[], columns: readonly ConvertedColumn[], { transform }: Conversion, areValues: boolean

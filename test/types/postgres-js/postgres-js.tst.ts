@@ -1,6 +1,8 @@
 import type postgres from 'postgres'
 import { describe, expect, test } from 'tstyche'
-import type { ReservedSql, Row, Sql, SqlColumn, SqlPart, SqlQuery, SqlResult, SqlStatement, TransactionSql } from '../../../src/index.js'
+import type {
+  AnySql, Database, OwnSql, OwnSqlQuery, Queryable, ReservedSql, Row, Sql, SqlColumn, SqlPart, SqlQuery, SqlResult, SqlStatement, TransactionSql
+} from '../../../src/index.js'
 
 interface User { id: number }
 
@@ -43,5 +45,20 @@ describe('what cannot be', () => {
   test('one cast gives the tag to what asks for a client', () => {
     const sql = {} as Sql
     expect(sql as unknown as postgres.Sql).type.toBe<postgres.Sql>()
+  })
+})
+
+describe('a tag of its own', () => {
+  test('is a client of postgres.js for those who ask for one', () => {
+    expect<OwnSql>().type.toBeAssignableTo<postgres.Sql>()
+    expect<ReturnType<Database['createSql']>>().type.toBeAssignableTo<postgres.Sql>()
+    expect<ReturnType<Queryable['createSql']>>().type.toBe<AnySql>()
+    expect<OwnSql>().type.toBeAssignableTo<AnySql>()
+  })
+
+  test('has what is ours besides, and its types by their names', () => {
+    expect<OwnSqlQuery<User[]>['timeout']>().type.toBeCallableWith(1)
+    expect<OwnSql<{ point: unknown }>['types']>().type.toHaveProperty('point')
+    expect<OwnSql['jsonText']>().type.toBeCallableWith('{}')
   })
 })
