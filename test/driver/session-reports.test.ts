@@ -134,15 +134,25 @@ t.test('a function may use the database, and close it', async (t) => {
   t.equal(closed.length, 1)
 })
 
-t.test('a function is not in the context of the caller for whom a connection was opened', async (t) => {
+t.test('a function runs when all is read, and not in the context of the caller for whom a connection was opened', async (t) => {
   const observer = await prepare(t)
   const context = new AsyncLocalStorage<string>()
   const seen: unknown[] = []
-  const note = (): void => { seen.push(context.getStore()) }
+  const stacks: unknown[] = []
+  const note = (): void => {
+    seen.push(context.getStore())
+    stacks.push(new Error('here').stack)
+  }
   const db = await context.run('the owner', async () => await openDatabase(t, observer, { min: 0, max: 2, onNotice: note, onParameter: note }))
-  await context.run('a caller', async () => await Promise.all([db.fetchVal("SELECT say('notice', 1)"), db.fetchVal("SELECT say('notice', 2)")]))
-  t.ok(seen.length > 10)
+  const before = seen.length
+  await context.run('a caller', async () => {
+    const leases = await Promise.all([db.acquire(), db.acquire()])
+    for (const lease of leases) await lease.fetchVal("SELECT say('notice', 1)")
+    for (const lease of leases) await lease.release()
+  })
+  t.ok(seen.length > before + 10, 'the second connection is opened for the caller')
   t.strictSame([...new Set(seen)], ['the owner'])
+  for (const stack of stacks) t.notMatch(stack, /socket-owner|message-reader/, 'nor in the middle of reading')
 })
 
 t.test('settings are told, of each connection as it begins, and as they change', async (t) => {

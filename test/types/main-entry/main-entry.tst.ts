@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import postgresJs, {
-  errors, type Database, type FastifyDatabase, type FastifyRequestDatabase, type Queryable, type RequestDatabase, type Row, type SqlPart,
+  errors, type Database, type FastifyDatabase, type FastifyRequestDatabase, type Notice, type Queryable, type RequestDatabase, type Row, type SqlPart,
   type SqlResult, type Transaction, type TransactionOptions
 } from '../../../plugins/db.js'
 
