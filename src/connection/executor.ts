@@ -133,7 +133,7 @@ export class Executor implements StatementOwner, StatementSender {
 
   /** Learns the types of parameters or columns that a call needs. */
   async learn (execution: Execution, oids: number[]): Promise<void> {
-    await learnTypes(this.#driver.types.registry, oids, (text) => this.ask(execution, text))
+    await learnTypes(this.#driver.types.registry, oids, (text) => this.ask(execution, text, this.#lane))
   }
 
   /** Goes on with a call when `work` is done. Ends it if that fails, or if its caller has its answer by then. */
@@ -142,10 +142,10 @@ export class Executor implements StatementOwner, StatementSender {
   }
 
   /** Asks the server something on behalf of a call, behind all that is in flight. */
-  async ask (execution: Execution, text: string): Promise<DriverResult> {
+  async ask (execution: Execution, text: string, by: Pick<FastLane, 'ask'> = this.#driver): Promise<DriverResult> {
     for (;;) {
       try {
-        return await this.#translated(execution, this.#driver.ask(text, {}, execution))
+        return await this.#translated(execution, by.ask(text, {}, execution))
       } catch (translated) {
         if (!wasHitByAccident(execution, translated)) throw translated
         execution.sends++

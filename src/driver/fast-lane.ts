@@ -3,8 +3,10 @@ import type { Driver } from './postgres-js.js'
 import type { Parameter, PreparedStatement } from './prepared-statement.js'
 import { PreparedRequest, type PreparedSender, type PreparedSubject } from './prepared-request.js'
 import { PreparedGroup } from './prepared-group.js'
-import type { Request } from './request.js'
+import { Request } from './request.js'
 import type { DriverStatement, RequestLane } from './request-lane.js'
+import type { RequestKind } from './requested-statement.js'
+import type { DriverResult } from './result.js'
 import { RowReader } from './row-reader.js'
 import type { SocketOwner } from './socket-owner.js'
 import type { WireColumn } from '../protocol/message-reader.js'
@@ -61,6 +63,14 @@ export class FastLane {
   query (request: Request, text: string, mayWait: boolean): void {
     if (this.#owner.isFreeFor(this)) this.#query(request, text, mayWait)
     else this.#owner.hold(() => this.#query(request, text, mayWait))
+  }
+
+  /** Sends a text of ours, and hears of the outcome by a promise. The driver would write one of 1 kB at once. `subject`: on whose behalf. */
+  ask (text: string, kind: RequestKind, subject: object): Promise<DriverResult> {
+    return new Promise((resolve, reject) => {
+      const sender = { answered: (result: DriverResult) => resolve(result), failed: reject }
+      this.query(new Request({ strings: [text], args: [], kind: { ...kind, simple: true }, subject }, sender), text, false)
+    })
   }
 
   #query (request: Request, text: string, mayWait: boolean): void {
