@@ -65,7 +65,7 @@ export class FastLane {
     else this.#owner.hold(() => this.#query(request, text, mayWait))
   }
 
-  /** Sends a text of ours, and hears of the outcome by a promise. The driver would write one of 1 kB at once. `subject`: on whose behalf. */
+  /** Sends a text of ours, and resolves with its outcome. The driver would write one of 1 kB at once. `subject`: on whose behalf. */
   ask (text: string, kind: RequestKind, subject: object): Promise<DriverResult> {
     return new Promise((resolve, reject) => {
       const sender = { answered: (result: DriverResult) => resolve(result), failed: reject }
