@@ -20,7 +20,7 @@ export interface TransactionSql extends SqlTag {
   savepoint<T> (work: SqlWork<T>): Promise<Settled<T>>
   savepoint<T> (name: string, work: SqlWork<T>): Promise<Settled<T>>
   /** Not there, as two-phase commit: rejects with `QueryError`. */
-  prepare (name: string): Promise<never>
+  prepare (name: string): never
 }
 
 /** The tag of a database. */
@@ -97,7 +97,8 @@ export function transactionTag (host: TagHost, within: Transactional, conversion
   return Object.assign(createTag(host, conversion), {
     options: Object.freeze({ parsers, serializers }),
     savepoint: savepoint as TransactionSql['savepoint'],
-    prepare: async (): Promise<never> => {
+    // At once: who does not await it must not have a commit.
+    prepare: (): never => {
       throw new QueryError('a transaction is not prepared for a second phase here: write PREPARE TRANSACTION on a lease, begun by hand')
     },
   })

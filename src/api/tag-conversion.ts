@@ -12,8 +12,8 @@ export type TypeFunctions = Record<number, (value: never) => unknown>
 export interface TagConversion {
   /** As it is now; undefined: as usual. */
   readonly current: Conversion | undefined
-  /** What its own types are called. */
-  readonly names: readonly string[]
+  /** What its own types are called → the OID that they are written as, where that was given. */
+  readonly names: ReadonlyMap<string, number | undefined>
   readonly parsers: TypeFunctions
   readonly serializers: TypeFunctions
   /** Undefined where the tag is everybody's, and does not end by itself. */
@@ -28,12 +28,9 @@ const UNCHANGEABLE = new Proxy<TypeFunctions>({}, {
   },
 })
 
-/** Types are called by their OIDs too. */
-function isName (key: string): boolean { return !/^\d+$/.test(key) }
-
 /** What all share does not change. */
 export function sharedConversion (current: Conversion | undefined): TagConversion {
-  const names = [...current?.codecs.keys() ?? []].filter(isName)
+  const names = current?.names ?? new Map<string, undefined>()
   return { current, names, parsers: UNCHANGEABLE, serializers: UNCHANGEABLE, end: undefined, prepares: (asked) => asked }
 }
 
@@ -42,7 +39,7 @@ export class OwnConversion implements TagConversion {
   readonly parsers = this.#functions('parsers')
   readonly serializers = this.#functions('serializers')
   readonly end = new TagEnd()
-  readonly names: readonly string[]
+  readonly names: ReadonlyMap<string, number | undefined>
   readonly #base: Conversion | undefined
   #current: Conversion | undefined
   #isCurrent = false
@@ -50,12 +47,13 @@ export class OwnConversion implements TagConversion {
   /** Raises `OptionError`. */
   constructor (options: ConversionOptions, usual: Conversion | undefined) {
     if (!isObject(options)) throw new OptionError('createSql takes { types, json, transform }')
-    const { base, names } = readGiven('createSql', () => {
+    this.#base = readGiven('createSql', () => {
       rejectUnknown(options, ['types', 'json', 'transform'], 'createSql.')
-      return { base: readConversion(options, usual), names: Object.keys(options.types ?? {}) }
+      return readConversion(options, usual)
     })
-    this.#base = base
-    this.names = [...new Set([...usual?.codecs.keys() ?? [], ...names])].filter(isName)
+    // Also as SQL calls them: the codecs have the names of the catalog.
+    const given = Object.keys(options.types ?? {}).filter((name) => !/^\d+$/.test(name))
+    this.names = new Map([...given.map((name) => [name, undefined] as const), ...this.#base?.names ?? []])
   }
 
   get current (): Conversion | undefined {

@@ -9,6 +9,13 @@ for (const [name, oid, arrayOid] of [...FAMILIES.flatMap(([, types]) => types), 
   CASTS.set(arrayOid, `pg_catalog."${name}"[]`)
 }
 
+const BY_NAME = new Map(Array.from(CASTS.values(), (cast) => [cast.replaceAll(/pg_catalog\.|"/g, ''), cast]))
+
+/** The type that the option `types` gives a name, if it is built in: which others are meant, a search_path would say. */
+export function namedCast (name: string, to: number | undefined): string | undefined {
+  return to === undefined ? BY_NAME.get(name) : CASTS.get(to)
+}
+
 export const JSONB = 'pg_catalog."jsonb"'
 
 /** The type of a value; undefined where the server is to say. Raises `QueryError` for one that is not built in. */

@@ -71,6 +71,12 @@ export class Conversion {
     this.#base = base
   }
 
+  /** What types are called here → the OID that they are written as, where that was given. */
+  get names (): Map<string, number | undefined> {
+    const own = [...this.codecs.values()].filter(({ key }) => !/^\d+$/.test(key))
+    return new Map([...this.#base?.names ?? [], ...own.map(({ key, to }) => [key, to] as const)])
+  }
+
   /** The codec of a type; undefined where it is read and written as usual. */
   codecOf (type: Named): OwnCodec | undefined { return this.#ownOf(type) ?? this.#base?.codecOf(type) }
 

@@ -35,6 +35,8 @@ export interface OwnCodec {
   readonly key: string
   readonly decode: ((text: string) => unknown) | undefined
   readonly encode: ((value: unknown) => unknown) | undefined
+  /** The OID that it is written as, where that was given. */
+  readonly to?: number | undefined
   /** Whether `decode` may throw: it is called where that harms no other. */
   readonly mayThrow: boolean
   /** `full`: ranges over the type are read and written by it too; `plain`: they stay text; `range`: it is a range that does not. */
@@ -188,6 +190,7 @@ function readPostgresJs (name: string, { to, from, serialize, parse }: Record<st
     key: name,
     decode: oids.includes(oid) ? parse as OwnCodec['decode'] : undefined,
     encode: serialize as OwnCodec['encode'],
+    to,
     mayThrow: true,
     kind: 'plain',
   }])

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { writeFile } from 'node:fs/promises'
 import t from 'tap'
+import type { PostgresJsType } from '../../src/index.js'
 import type { ServerError } from '../../src/index.js'
 import { freshDatabase, openDatabase } from '../support/database.js'
 import { PLACES } from '../support/places.js'
@@ -130,4 +131,24 @@ t.test('types of a tag are called by their names, also in arrays', async (t) => 
   t.strictSame([...await sql`SELECT ${nameOf?.('x')}::name AS n`], [{ n: 'x' }])
   t.strictSame([...await sql`SELECT 1 AS a; SELECT '(7,8)'::point AS at`.simple()].map((rows) => Object.values(rows)), [[{ a: 1 }], [{ at: [7, 8] }]], 'a script is converted')
   t.equal(db.sql.types['point'], undefined)
+})
+
+t.test('types of a tag by their names have the type that is built in, on every tag, also as postgres.js has them', async (t) => {
+  const observer = await freshDatabase(t)
+  const rect = { to: 600, from: [600], serialize: ({ x, y }: { x: number, y: number }) => `(${x},${y})`, parse: (text: string) => text.slice(1, -1).split(',').map(Number) }
+  const db = await openDatabase(t, observer, { types: { rect: rect as PostgresJsType, int8: 'bigint' } })
+  for (const sql of [db.sql, db.createSql() as unknown as typeof db.sql, db.createSql({ types: { integer: 'string' } }) as unknown as typeof db.sql]) {
+    t.strictSame([...await sql`SELECT ${sql.types['rect']?.({ x: 1, y: 2 })} AS p, ${sql.typed['int8']?.(7)} AS n`], [{ p: [1, 2], n: 7n }])
+  }
+})
+
+t.test('a transaction that was to be prepared is not committed, also where nobody awaits that', async (t) => {
+  const observer = await freshDatabase(t)
+  await observer.rows('CREATE TABLE t (a int)')
+  const db = await openDatabase(t, observer)
+  await t.rejects(db.sql.begin(async (sql) => {
+    await sql`INSERT INTO t VALUES (1)`
+    sql.prepare('x')
+  }), { code: 'FST_PG_QUERY' })
+  t.strictSame(await observer.rows('SELECT a FROM t'), [])
 })
