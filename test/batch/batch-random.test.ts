@@ -10,7 +10,7 @@ import { type Random, seeded } from '../support/random.js'
  * To repeat a run that failed: SEED=… npm test -- test/batch/batch-random.test.ts
  */
 const seed = process.env['SEED'] ?? randomBytes(4).toString('hex')
-const CASES = 120
+const CASES = 90
 const ROWS = 55
 
 const { executeParts } = Connection.prototype

@@ -96,7 +96,7 @@ async function isClean (db: Database): Promise<boolean> {
 }
 
 /** fast-check finds a smaller example of what fails, and prints it with its seed. */
-const RUNS = { numRuns: 350 }
+const RUNS = { numRuns: 250 }
 
 t.test('what goes in comes out: many values of all types in one statement', async (t) => {
   const db = await open(t)
