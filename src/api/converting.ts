@@ -1,20 +1,7 @@
 import type { Conversion } from '../codecs/conversion.js'
 import type { Read } from '../connection/execution.js'
 import type { DriverResult } from '../driver/result.js'
-import type { Calls } from '../errors/callers-stack.js'
-import type { Call, Mode } from '../query/call.js'
-import type { RowQuery } from '../query/query.js'
-
-/** A helper that was called where values are converted. */
-export interface ConvertedRun<T> {
-  readonly query: RowQuery
-  readonly args: readonly unknown[]
-  readonly mode: Mode
-  readonly read: Read<T>
-  /** The calls that led to it, where they are noted. */
-  readonly calls: Calls | undefined
-  readonly conversion: Conversion
-}
+import type { Call } from '../query/call.js'
 
 /** A call whose values are converted. */
 export function withConversion (call: Call, conversion: Conversion): Call {

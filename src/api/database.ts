@@ -108,12 +108,6 @@ export class Database extends Queryable<Sql> {
     this.#health = new Health(pool, health.log, health.limits, further)
   }
 
-  /**
-   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
-   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
-   * Raises `OptionError`.
-   * @example const orm = drizzle(db.createSql())
-   */
   createSql<Types extends TypeOptions = TypeOptions> (options: OwnSqlOptions<Types> = {}): OwnSql<TypeNames<Types>> {
     return this.makeTag(this.ownConversion(options)) as unknown as OwnSql<TypeNames<Types>> // by OwnSql's own words
   }

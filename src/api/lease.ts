@@ -48,12 +48,6 @@ export class Lease extends Queryable<ReservedSql> {
 
   [Symbol.asyncDispose] (): Promise<void> { return this.release() }
 
-  /**
-   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
-   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
-   * Raises `OptionError`.
-   * @example const orm = drizzle(db.createSql())
-   */
   createSql<Types extends TypeOptions = TypeOptions> (options: OwnSqlOptions<Types> = {}): OwnReservedSql<TypeNames<Types>> {
     return this.makeTag(this.ownConversion(options)) as unknown as OwnReservedSql<TypeNames<Types>> // by OwnSql's own words
   }

@@ -12,7 +12,7 @@ import type { StatementCache, StatementSource } from '../query/statement.js'
 import { type AbortGroup, JoinedGroups } from '../timing/abort-group.js'
 import type { TransactionOptions } from '../transaction/transaction-options.js'
 import { forCaller, type PromisedCaller, rejectCaller, rejection } from './caller.js'
-import { type ConvertedRun, converting, withConversion } from './converting.js'
+import { converting, withConversion } from './converting.js'
 import {
   allRows, allValues, type ExecuteResult, firstRow, firstValue, onlyRow, type QueryResult, type Row, toDescription, toExecuteResult,
   toQueryResult, toSqlResult
@@ -71,7 +71,10 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
     return this.#sql
   }
 
-  /** A tag of its own, which may read and write types in another way. */
+  /**
+   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
+   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. Raises `OptionError`.
+   * @example const orm = drizzle(db.createSql()) */
   abstract createSql (options?: ConversionOptions): AnySql
 
   /** How a tag of its own converts. Raises `OptionError`. */
@@ -228,7 +231,11 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
   #run<T> (query: RowQuery, args: readonly unknown[], mode: Mode, read: Read<T>): Promise<T> {
     try {
       const calls = this.notesCallers ? callsTo(this.#run) : undefined
-      if (this.#conversion !== undefined) return this.#runConverted({ query, args, mode, read, calls, conversion: this.#conversion })
+      const conversion = this.#conversion
+      if (conversion !== undefined) {
+        const call = withConversion(toCall(query, args, mode, this.#source, conversion.transform), conversion)
+        return this.#read(call, (call) => this.run(call, converting(read), calls))
+      }
       const call: Call = typeof query === 'string'
         ? { statement: this.statements.get(query, this.#target.standardStrings), args, mode, options: NO_OPTIONS }
         : toCall(query, args, mode, this.#source)
@@ -241,11 +248,6 @@ export abstract class Queryable<Tag extends SqlTag = SqlTag> {
     } catch (error) {
       return Promise.reject(withCallers(error, callersOf(this.#run)))
     }
-  }
-
-  #runConverted<T> ({ query, args, mode, read, calls, conversion }: ConvertedRun<T>): Promise<T> {
-    const call = withConversion(toCall(query, args, mode, this.#source, conversion.transform), conversion)
-    return this.#read(call, (call) => this.run(call, converting(read), calls))
   }
 
   #runSql<T> ({ text, args, options, conversion, group, origin }: SqlCall, mode: Mode, read: Read<T>): Promise<T> {

@@ -19,7 +19,7 @@ export interface TransactionSql extends SqlTag {
    * @example await sql.savepoint(async (sql) => { await sql`INSERT INTO logs ${sql(log)}` }) */
   savepoint<T> (work: SqlWork<T>): Promise<Settled<T>>
   savepoint<T> (name: string, work: SqlWork<T>): Promise<Settled<T>>
-  /** Not there, as two-phase commit: rejects with `QueryError`. */
+  /** Not there, as two-phase commit: raises `QueryError`. */
   prepare (name: string): never
 }
 

@@ -150,6 +150,7 @@ export function createTag (runner: TagHost, conversion: TagConversion): SqlTag {
     return ofText<T>(new FileSource(path, options.args), options, runner.notesCallers ? callsTo(file) : undefined)
   }
 
+  const typed = typedHelper(conversion)
   return Object.assign(sql, {
     unsafe,
     file,
@@ -159,8 +160,8 @@ export function createTag (runner: TagHost, conversion: TagConversion): SqlTag {
       return new JsonText(text)
     },
     array: (list: readonly unknown[], element?: number) => arrayOf(list, element),
-    typed: typedHelper(conversion),
-    types: typedHelper(conversion),
+    typed,
+    types: typed,
     notify: async (channel: string, payload: string) => await sql<Row[]>`SELECT pg_catalog.pg_notify(${channel}, ${payload})`,
     listen: async (): Promise<never> => {
       throw new QueryError('LISTEN is not there: keep a connection of postgres.js for it, and notify by sql.notify(channel, payload)')

@@ -1,4 +1,4 @@
-import { type Conversion, type ConversionOptions, emptyConversion, readConversion } from '../codecs/conversion.js'
+import { type Conversion, type ConversionOptions, NO_CONVERSION, readConversion } from '../codecs/conversion.js'
 import { isObject, type OwnCodec } from '../codecs/own-types.js'
 import { readGiven } from '../config/read-given.js'
 import { rejectUnknown } from '../config/unknown-option.js'
@@ -76,7 +76,7 @@ export class OwnConversion implements TagConversion {
         kind: 'plain',
       })
     }
-    return codecs.size === 0 ? this.#base : (this.#base ?? emptyConversion()).with(codecs)
+    return codecs.size === 0 ? this.#base : (this.#base ?? NO_CONVERSION).with(codecs)
   }
 
   #functions (name: string): TypeFunctions {

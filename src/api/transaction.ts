@@ -54,12 +54,6 @@ export class Transaction extends Queryable<TransactionSql> {
     this.#context = context
   }
 
-  /**
-   * A tag of its own on the same connections: for Drizzle, Kysely, and types that are to be read and written in another way. Its
-   * `options.parsers` and `options.serializers` can be set, by OID, and concern it alone. What is left out is as of the database.
-   * Raises `OptionError`.
-   * @example const orm = drizzle(db.createSql())
-   */
   createSql (options: ConversionOptions = {}): TransactionSql {
     return this.makeTag(this.ownConversion(options))
   }

@@ -111,26 +111,24 @@ class Completed extends Conversion {
   }
 }
 
-const NOTHING: Conversion = new Conversion(new Map(), {}, {
+/** A conversion that does nothing, for what may be changed later. */
+export const NO_CONVERSION: Conversion = new Conversion(new Map(), {}, {
   columnFrom: undefined, columnTo: undefined, value: undefined, row: undefined, missing: undefined,
 })
 
 /**
- * The options of a database, or of a tag over it, → how it converts; undefined where there is nothing to convert. What a tag leaves out is
- * as of its database. Raises `OptionError`.
+ * The options of a database, or of a tag over it, → how it converts; undefined where there is nothing to convert. What a tag leaves out
+ * is as of its database. Raises `OptionError`.
  */
 export function readConversion ({ types, json, transform }: ConversionOptions, base?: Conversion): Conversion | undefined {
   if (types === undefined && json === undefined && transform === undefined) return base
-  const from = base ?? NOTHING
+  const from = base ?? NO_CONVERSION
   return new Conversion(
     types === undefined ? new Map() : readTypes(types),
     json === undefined ? from.json : readJson(json),
     transform === undefined ? from.transform : readTransform(transform),
     base)
 }
-
-/** A conversion that does nothing, for what may be changed later. */
-export function emptyConversion (): Conversion { return NOTHING }
 
 function readJson (json: unknown): JsonOptions {
   if (!isObject(json)) throw new OptionError('option json takes { parse, stringify }')

@@ -1,7 +1,8 @@
 import { asc, DrizzleQueryError, eq, sql, TransactionRollbackError } from 'drizzle-orm'
 import t from 'tap'
 import { ServerError } from '../../../src/index.js'
-import { freshDatabase, openDatabase, until } from '../../support/database.js'
+import { until } from '../../support/database.js'
+import { outcomesOf } from '../both-drivers.js'
 import { open, over, overPostgresJs } from './drizzle.js'
 import type { Drizzle } from './programs.js'
 import { TABLES, tags, users } from './schema.js'
@@ -12,12 +13,7 @@ const labels = async (orm: Pick<Drizzle, 'select'>): Promise<string[]> =>
 const causeOf = (error: unknown): unknown => error instanceof DrizzleQueryError ? error.cause : error
 
 t.test('a transaction commits what returns, and rolls back what throws, in savepoints too: as with postgres.js', async (t) => {
-  const observer = await freshDatabase(t)
-  const reference = overPostgresJs(t, observer)
-  const db = await openDatabase(t, observer)
-  const outcomes = []
-  for (const orm of [reference, over(db)]) {
-    await observer.rows(TABLES)
+  const { outcomes } = await outcomesOf(t, { over, overPostgresJs, tables: TABLES }, async (orm) => {
     const seen: unknown[] = []
     seen.push(await orm.transaction(async (tx) => {
       await tx.insert(tags).values({ id: 10, label: 'outer' })
@@ -40,8 +36,8 @@ t.test('a transaction commits what returns, and rolls back what throws, in savep
       await tx.delete(tags)
       tx.rollback()
     }).catch((error) => seen.push(error instanceof TransactionRollbackError))
-    outcomes.push([seen, await labels(orm)])
-  }
+    return [seen, await labels(orm)] as const
+  })
   t.strictSame(outcomes[1], outcomes[0])
   t.match(outcomes[1]?.[1], ['new', 'old', 'outer', 'inner', 'last'])
 })

@@ -3,7 +3,8 @@ import { promises as fs } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { isUniqueViolation, ServerError } from '../../../src/index.js'
-import { freshDatabase, openDatabase, until } from '../../support/database.js'
+import { openDatabase, until } from '../../support/database.js'
+import { outcomesOf } from '../both-drivers.js'
 import { open, over, overPostgresJs, TABLES, type Orm } from './kysely.js'
 
 const ada = { name: 'Ada again', email: 'ada@example.com' }
@@ -11,12 +12,7 @@ const names = async (orm: Orm): Promise<string[]> => (await orm.selectFrom('user
 const insert = (orm: Orm, name: string) => orm.insertInto('users').values({ name, email: name }).executeTakeFirstOrThrow()
 
 t.test('transactions commit what returns and roll back what throws, with savepoints by name: as with postgres.js', async (t) => {
-  const observer = await freshDatabase(t)
-  const reference = overPostgresJs(t, observer)
-  const db = await openDatabase(t, observer)
-  const outcomes = []
-  for (const orm of [reference, over(db)]) {
-    await observer.rows(TABLES)
+  const { db, outcomes } = await outcomesOf(t, { over, overPostgresJs, tables: TABLES }, async (orm) => {
     const seen: unknown[] = []
     seen.push(await orm.transaction().execute(async (trx) => {
       await insert(trx, 'outer')
@@ -42,8 +38,8 @@ t.test('transactions commit what returns and roll back what throws, with savepoi
       await sql`SET application_name = 'mine'`.execute(orm)
       return (await sql`SHOW application_name`.execute(orm)).rows
     }))
-    outcomes.push([seen, await names(orm)])
-  }
+    return [seen, await names(orm)] as const
+  })
   t.strictSame(outcomes[1], outcomes[0])
   t.strictSame(outcomes[1]?.[1], ['Ada', 'Grace', 'Linus', 'outer', 'kept', 'later'])
   await until(() => db.stats().busy === 0)
